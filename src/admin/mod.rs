@@ -1,0 +1,1 @@
+//! The private port: health, metrics, reload, inspection.

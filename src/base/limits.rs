@@ -1,0 +1,71 @@
+//! Every bound of the gateway, in one place, as arithmetic.
+//!
+//! AWS's quota is the value where AWS has one (`api-gateway.md` 11.3); else the reason is given.
+
+use std::time::Duration;
+
+/// Request line and header fields of a request together (HTTP API quota: 10,240 bytes).
+pub const REQUEST_HEAD_BYTES_MAX: usize = 10_240;
+/// The request target alone; longer is 414. Fits in the head with room for a Host line.
+pub const TARGET_BYTES_MAX: usize = 8_192;
+/// Header fields of one head. nginx and HAProxy allow about 100.
+pub const HEAD_FIELDS_MAX: usize = 100;
+/// Status line and header fields of an upstream's answer.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 32_768;
+/// A request's body (HTTP API quota: 10 MB); longer is 413.
+pub const REQUEST_BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Trailer fields of one chunked body, all together.
+pub const TRAILER_BYTES_MAX: usize = 8_192;
+/// One chunk-size line with its extensions.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// What a rule that reads the body may hold of it (AWS cuts JSON path at 100 KB).
+pub const BODY_READ_BYTES_MAX: usize = 100 * 1024;
+/// Interim (1xx) answers of an upstream before the final one.
+pub const INTERIM_RESPONSES_MAX: usize = 8;
+
+/// A receive buffer for heads and small bodies.
+pub const SMALL_BLOCK_BYTES: usize = 4_096;
+/// Small blocks of one shard: 16 MiB when all are in use.
+pub const SMALL_BLOCKS_MAX: usize = 4_096;
+/// A receive buffer for streaming bodies and for heads that do not fit a small one.
+pub const LARGE_BLOCK_BYTES: usize = 65_536;
+/// Large blocks of one shard: 32 MiB when all are in use.
+pub const LARGE_BLOCKS_MAX: usize = 512;
+
+/// Bytes a socket may have received and not yet handed on, before its receive is cancelled.
+pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
+/// Buffers in one gathered send.
+pub const SEND_PIECES_MAX: usize = 16;
+
+/// Connections of one shard, clients and upstreams together.
+pub const SOCKETS_MAX: usize = 1 << 20;
+/// Idle upstream connections kept per upstream and shard.
+pub const UPSTREAM_IDLE_MAX: usize = 256;
+/// Upstream connections per upstream and shard, idle or not.
+pub const UPSTREAM_CONNECTIONS_MAX: usize = 4_096;
+/// Messages in a shard's mailbox.
+pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
+
+/// A client's whole head must arrive in this time after its first byte.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// A client's body must make progress at least this often.
+pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// A client must take some of the answer at least this often.
+pub const SEND_WAIT: Duration = Duration::from_secs(30);
+/// A keep-alive connection may be idle for this long.
+pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
+/// An idle upstream connection is closed after this long.
+pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
+/// A connection to an upstream must be made in this time.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// What is in flight at SIGTERM may take this long to finish.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
+/// After a refusal: how long the client's unread bytes are taken and dropped before closing.
+pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+
+const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
+const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
+// Header fields are kept as 16-bit offsets into the head.
+const _: () = assert!(LARGE_BLOCK_BYTES <= u16::MAX as usize + 1);
+const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < u16::MAX as usize);
+const _: () = assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);

@@ -1,0 +1,12 @@
+//! The ground: limits, buffers, time types, ids, `Problem`. Imports nothing of the crate.
+
+mod buffer;
+pub mod limits;
+mod pool;
+mod problem;
+mod time;
+
+pub use buffer::{Block, Buffer, Shelf};
+pub use pool::{Pool, Pooled};
+pub use problem::{Place, Problem, Severity};
+pub use time::{Moment, WallTime};

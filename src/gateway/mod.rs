@@ -1,0 +1,1 @@
+//! The story of a request, top to bottom; connection loops; forwarding.

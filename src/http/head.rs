@@ -1,0 +1,77 @@
+//! The heads of a request and of an answer: the buffer they came in, and offsets into it.
+
+use super::{Authority, FieldList, Fields, Method, Span, Status, Target};
+use crate::base::{Buffer, Pooled};
+
+/// The protocol version of a message; others are refused (505).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// A request's head, checked: a codec made it, nothing in it is open to two readings.
+pub struct RequestHead {
+    /// The head's bytes, from the method to the empty line.
+    pub bytes: Buffer,
+    /// The method.
+    pub method: Method,
+    /// The version of the message on the wire.
+    pub version: Version,
+    /// The path, within `bytes`.
+    pub path: Span,
+    /// The query without its `?`, within `bytes`.
+    pub query: Option<Span>,
+    /// The host (from Host, or from an absolute-form target), within `bytes`; empty in HTTP/1.0
+    /// without a Host field.
+    pub host: Span,
+    /// The port that came with the host.
+    pub port: Option<u16>,
+    /// The header fields' offsets.
+    pub fields: Pooled<FieldList>,
+}
+
+impl RequestHead {
+    /// Path and query.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            path: self.path.of(&self.bytes),
+            query: self.query.map(|query| query.of(&self.bytes)),
+        }
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn authority(&self) -> Authority<'_> {
+        Authority { host: self.host.of(&self.bytes), port: self.port }
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.bytes, &self.fields)
+    }
+}
+
+/// An upstream's head, checked.
+pub struct ResponseHead {
+    /// The head's bytes, from the version to the empty line.
+    pub bytes: Buffer,
+    /// The status.
+    pub status: Status,
+    /// The version of the message on the wire.
+    pub version: Version,
+    /// The header fields' offsets.
+    pub fields: Pooled<FieldList>,
+}
+
+impl ResponseHead {
+    /// The header fields.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.bytes, &self.fields)
+    }
+}

@@ -1,0 +1,18 @@
+//! The vocabulary of HTTP, independent of the wire: what a request and an answer are.
+//!
+//! Heads are bytes plus offsets: a [`RequestHead`] keeps the receive buffer it was parsed in, and
+//! every name and value it hands out is a slice of it. No IO, no serde here.
+
+mod fields;
+mod head;
+mod method;
+mod name;
+mod status;
+mod target;
+
+pub use fields::{Field, FieldList, Fields, Span};
+pub use head::{RequestHead, ResponseHead, Version};
+pub use method::Method;
+pub use name::Name;
+pub use status::Status;
+pub use target::{Authority, Target};

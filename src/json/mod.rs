@@ -1,0 +1,1 @@
+//! simd-json views and JSONPath as AWS uses it.

@@ -1,0 +1,46 @@
+//! Ringway: an API gateway for bare-metal Linux that speaks AWS API Gateway's language.
+//!
+//! # The one idea
+//!
+//! *Decide early, carry the decision as a type, keep deciding apart from doing.*
+//!
+//! ```text
+//! documents --compile--> Plan (immutable)                          control plane: may fail
+//! bytes -> Request -> pure steps over the Plan -> Response -> bytes      data plane: one line
+//! ```
+//!
+//! # The map, ground floor first
+//!
+//! | folder | what it is |
+//! |---|---|
+//! | [`base`] | limits, buffers, time types, ids, slab, `Problem` |
+//! | [`http`] | the vocabulary: method, status, headers, target, heads |
+//! | [`json`] | simd-json views, JSONPath as AWS uses it |
+//! | [`telemetry`] | per-shard counters and histograms, merge, Prometheus text |
+//! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies |
+//! | [`steps`] | one folder per API Gateway concept, each pure |
+//! | [`plan`] | the compiled gateway |
+//! | [`config`] | documents in, `Plan` out |
+//! | [`ring`] | the io_uring driver; the only folder with `unsafe` |
+//! | [`runtime`] | pinned executors, clock, sleep, mailboxes |
+//! | [`net`] | listeners and streams |
+//! | [`upstream`] | connection pools, one exchange on one connection |
+//! | [`gateway`] | the story of a request; connection loops; forwarding |
+//! | [`shard`] | one core's life |
+//! | [`admin`] | the private port |
+
+pub mod admin;
+pub mod base;
+pub mod config;
+pub mod gateway;
+pub mod http;
+pub mod json;
+pub mod net;
+pub mod plan;
+pub mod ring;
+pub mod runtime;
+pub mod shard;
+pub mod steps;
+pub mod telemetry;
+pub mod upstream;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The `ringway` program: flags, load, start, signals, exit codes. No logic of its own.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Listeners and streams (plain now, TLS later) over the ring.

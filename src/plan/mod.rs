@@ -1,0 +1,1 @@
+//! The compiled gateway: immutable, no serde, no `Option` that means "default".

@@ -1,0 +1,1 @@
+//! glommio executors pinned to cores, clock, sleep, mailboxes between shards.

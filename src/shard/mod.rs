@@ -1,0 +1,1 @@
+//! One core's life: build, accept, handle messages, drain, stop.

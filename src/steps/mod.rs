@@ -1,0 +1,1 @@
+//! One folder per API Gateway concept, each pure.

@@ -1,0 +1,1 @@
+//! Per-shard counters and hdrhistograms, merge, Prometheus text.

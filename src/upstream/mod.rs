@@ -1,0 +1,1 @@
+//! Per-shard connection pools, balancing, health, one exchange on one connection.
