@@ -1,0 +1,78 @@
+//! One client connection's receiving side: whole heads out of whatever pieces arrive.
+
+use std::io;
+
+use crate::{
+    base::{Buffer, Moment, limits},
+    gateway::Local,
+    http::RequestHead,
+    net::Stream,
+    wire::http1::{self, Progress, Refusal},
+};
+
+/// Received bytes that belong to no message yet.
+pub struct Inbound {
+    /// The bytes; a pipelined request may lie here whole.
+    pub pending: Buffer,
+}
+
+/// What came instead of a head.
+pub enum Stop {
+    /// The client closed, or was idle for too long: nothing to answer.
+    Quiet,
+    /// The head did not arrive in time: 408.
+    Slow,
+    /// The head is refused: an error answer, then close.
+    Refused(Refusal),
+}
+
+impl Inbound {
+    /// Waits for the next whole head, at most until `idle_until` for its first byte and
+    /// `HEAD_WAIT` from there. Says also when its first byte was there.
+    ///
+    /// # Errors
+    /// See [`Stop`].
+    pub async fn read_head(
+        &mut self,
+        local: &Local,
+        stream: &Stream,
+        idle_until: Moment,
+    ) -> Result<(RequestHead, Moment), Stop> {
+        if self.pending.is_empty() {
+            stream.set_deadline(Some(idle_until));
+            self.pending = match stream.receive().await {
+                Ok(Some(buffer)) => buffer,
+                Ok(None) | Err(_) => return Err(Stop::Quiet),
+            };
+        }
+        let began = local.runtime.now();
+        let mut scanned = 0;
+        let mut waits = false;
+        loop {
+            let parsed = http1::parse_request(
+                &self.pending,
+                &mut scanned,
+                local.fields.take(),
+                &local.head_limits,
+            );
+            match parsed {
+                Ok(Progress::Complete(head, length)) => {
+                    self.pending.advance(length);
+                    return Ok((head, began));
+                }
+                Ok(Progress::Partial) => {}
+                Err(refusal) => return Err(Stop::Refused(refusal)),
+            }
+            if !waits {
+                waits = true;
+                stream.set_deadline(Some(began + limits::HEAD_WAIT));
+            }
+            match stream.receive().await {
+                Ok(Some(more)) => self.pending = local.join(&self.pending, more),
+                Ok(None) => return Err(Stop::Quiet),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Stop::Slow),
+                Err(_) => return Err(Stop::Quiet),
+            }
+        }
+    }
+}
