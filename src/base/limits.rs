@@ -46,6 +46,25 @@ pub const UPSTREAM_CONNECTIONS_MAX: usize = 4_096;
 /// Messages in a shard's mailbox.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
 
+/// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
+pub const STAGE_SERIES_MAX: usize = 1_024;
+/// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
+pub const ROUTE_SERIES_MAX: usize = 65_536;
+/// A chunk of access-log lines on its way to the writer.
+pub const LOG_CHUNK_BYTES: usize = 65_536;
+/// Full chunks that wait for the writer, over all shards: 4 MiB. More are dropped and counted.
+pub const LOG_CHUNKS_MAX: usize = 64;
+/// A chunk that is not full goes to the writer after this long.
+pub const LOG_CHUNK_WAIT: Duration = Duration::from_millis(200);
+/// At shutdown the access log's writer gets this long for what is still queued.
+pub const LOG_FLUSH_WAIT: Duration = Duration::from_secs(2);
+/// The private port: connections open at once; more are closed.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// The private port: a request must be complete, and an answer taken, in this time.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
+/// A shard that does not send its numbers in this time is reported as missing.
+pub const STATISTICS_WAIT: Duration = Duration::from_secs(1);
+
 /// A client's whole head must arrive in this time after its first byte.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// A client's body must make progress at least this often.
