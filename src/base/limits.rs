@@ -63,9 +63,20 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
 
+/// A configuration document's text (quota of AWS's import).
+pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Mappings and sequences inside one another; walkers of a document may recurse this deep.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
+/// Values of one document with its aliases followed. 6 MB of real documents hold about 300,000.
+pub const DOCUMENT_NODES_MAX: usize = 500_000;
+/// Problems of one severity that are kept to be told; more are counted.
+pub const PROBLEMS_MAX: usize = 200;
+
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 // Header fields are kept as 16-bit offsets into the head.
 const _: () = assert!(LARGE_BLOCK_BYTES <= u16::MAX as usize + 1);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < u16::MAX as usize);
+// Places in a document are 32-bit byte offsets.
+const _: () = assert!(DOCUMENT_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
