@@ -10,17 +10,15 @@ use super::{
 };
 use crate::config::Problems;
 
+const FIX: &str = "a .json file, or a text that begins with {, is JSON: keys and strings stand in \
+                   double quotes, and no comma follows the last item";
+
 /// Reads the document's text. `None` when there is no tree; the reason is in `problems`.
 pub(super) fn read(document: &mut Document, problems: &mut Problems) -> Option<()> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(document.text()) {
         let at = document.text.byte_of_line(error.line(), error.column());
         let place = document.place_of((at, at));
-        let message = format!("JSON syntax: {}", without_position(&error.to_string()));
-        problems.error(
-            place,
-            message,
-            "a .json file, or a text that begins with {, is strict JSON",
-        );
+        problems.error(place, sentence(&error), FIX);
         return None;
     }
     let text = document.text().to_owned();
@@ -56,8 +54,8 @@ fn read_string(builder: &mut Builder<'_>, text: &str, start: usize) -> Option<us
         Ok(decoded) => decoded,
         Err(error) => {
             let place = builder.document.place_of(bytes);
-            let message = format!("JSON syntax: {}", without_position(&error.to_string()));
-            builder.problems.error(place, message, "write the characters themselves, in UTF-8");
+            let fix = "write the characters themselves, in UTF-8";
+            builder.problems.error(place, sentence(&error), fix);
             return None;
         }
     };
@@ -85,6 +83,16 @@ fn read_literal(builder: &mut Builder<'_>, text: &str, start: usize) -> Option<u
 }
 
 /// `serde_json` ends its sentences with a line and a column, which the place has already.
-fn without_position(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence)
+fn sentence(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
+    let message = match message {
+        "expected ident" => "expected true, false or null",
+        "EOF while parsing a value" => "the text ends too early, where a value is expected",
+        "EOF while parsing an object" => "the text ends too early, inside { }",
+        "EOF while parsing a list" => "the text ends too early, inside [ ]",
+        "EOF while parsing a string" => "the text ends too early, inside a string",
+        other => other,
+    };
+    format!("JSON syntax: {message}")
 }

@@ -99,13 +99,15 @@ fn read_scalar(
         None => plain(text),
         Some((Tag::Text, _)) => StoredValue::String(text.into()),
         Some((Tag::Plain(expected), _)) => match (scalar::resolve(text), expected) {
-            (StoredValue::String(_), _) => {
+            (value @ StoredValue::Number(_), "an integer" | "a float")
+            | (value @ StoredValue::Bool(_), "true or false")
+            | (value @ StoredValue::Null, "null") => value,
+            _ => {
                 let place = builder.document.place_of(bytes);
                 let message = format!("the tag before this value says {expected}, and it is not");
                 builder.problems.error(place, message, "remove the tag");
                 return None;
             }
-            (value, _) => value,
         },
         Some((Tag::Function(name), _)) => {
             function = Some(name);
