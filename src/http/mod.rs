@@ -8,6 +8,7 @@ mod framing;
 mod head;
 mod method;
 mod name;
+mod sink;
 mod status;
 mod target;
 
@@ -16,5 +17,6 @@ pub use framing::{ConnectionOptions, Framing};
 pub use head::{RequestHead, ResponseHead, Version};
 pub use method::Method;
 pub use name::Name;
+pub use sink::HeadSink;
 pub use status::Status;
 pub use target::{Authority, Target};

@@ -15,8 +15,10 @@
 //!
 //! Framing is refused, never repaired: see [`Fault`] and [`Refusal`] for the whole list.
 
+mod chunked;
 mod class;
 mod connection;
+mod date;
 mod fields;
 mod refusal;
 mod request;
@@ -24,16 +26,22 @@ mod response;
 mod scan;
 mod start_line;
 mod target;
+mod trailers;
+mod write;
 
 use crate::base::limits;
 
 pub use crate::http::Framing;
+pub use chunked::{ChunkDecoder, ChunkEvent, ChunkFault, ChunkLimits};
 pub use connection::{is_hop_by_hop, is_listed};
+pub use date::render_date;
 pub use refusal::{Fault, Malformed, Refusal};
 pub use request::{RequestScan, parse_request, request_framing};
 pub use response::{ResponseScan, parse_response, response_framing};
 pub use scan::{Scan, StartLine};
 pub use start_line::{RequestLine, StatusLine};
+pub use trailers::Trailers;
+pub use write::{CHUNK_END, HeadWriter, LAST_CHUNK, write_chunk_start, write_last_chunk};
 
 /// The bounds of one head, as values so that a test can stand at a limit.
 #[derive(Clone, Copy, Debug)]
