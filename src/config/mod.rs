@@ -4,6 +4,8 @@
 //! add to [`Problems`] all that is wrong, so that a person mends a file in one round.
 
 pub mod document;
+pub mod gateway_file;
 mod problems;
+mod suggest;
 
 pub use problems::Problems;

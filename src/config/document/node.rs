@@ -25,7 +25,7 @@ pub enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::Null => "null",
+            Self::Null => "no value",
             Self::Bool => "true or false",
             Self::Number => "a number",
             Self::String => "a string",
