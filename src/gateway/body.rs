@@ -11,7 +11,7 @@ use std::{
 use crate::{
     base::Buffer,
     net::Stream,
-    wire::http1::{ChunkEvent, ChunkedDecoder, Framing},
+    wire::http1::{ChunkDecoder, ChunkEvent, ChunkFault, ChunkLimits, Framing, Trailers},
 };
 
 /// Bodies at least this long are received into large buffers.
@@ -29,15 +29,17 @@ pub struct Incoming {
 enum Rest {
     Nothing,
     Length(u64),
-    Chunked(ChunkedDecoder),
+    Chunked(ChunkDecoder),
+    /// A chunked body that ended; its decoder has the trailers.
+    Ended(ChunkDecoder),
     UntilClose,
 }
 
 /// Why a body ends early.
 #[derive(Debug)]
 pub enum BodyFault {
-    /// The chunked framing is broken; the sentence says how.
-    Malformed(&'static str),
+    /// The chunked framing is broken.
+    Malformed(ChunkFault),
     /// More than `bytes_max`.
     TooLong,
     /// The peer closed before the end.
@@ -55,7 +57,7 @@ impl Incoming {
         let rest = match framing {
             Framing::None | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
+            Framing::Chunked => Rest::Chunked(ChunkDecoder::default()),
             Framing::UntilClose => Rest::UntilClose,
         };
         Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
@@ -64,7 +66,7 @@ impl Incoming {
     /// Whether the whole body was handed on.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        matches!(self.rest, Rest::Nothing | Rest::Ended(_))
     }
 
     /// Body bytes handed on so far.
@@ -73,20 +75,13 @@ impl Incoming {
         self.passed_bytes
     }
 
-    /// Whether the whole body is here already, so that handing it on needs no waiting.
+    /// The trailer fields of a chunked body that is done.
     #[must_use]
-    pub fn is_here(&self) -> bool {
+    pub fn trailers(&self) -> Option<&Trailers> {
         match &self.rest {
-            Rest::Nothing => true,
-            Rest::Length(length) => *length <= self.pending.len() as u64,
-            Rest::Chunked(_) | Rest::UntilClose => false,
+            Rest::Ended(decoder) => Some(decoder.trailers()),
+            Rest::Nothing | Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => None,
         }
-    }
-
-    /// The trailer section of a chunked body that is done, as field lines; empty when none.
-    #[must_use]
-    pub fn trailers(&self) -> &[u8] {
-        &[]
     }
 
     /// What was received behind the body: the next message.
@@ -116,7 +111,7 @@ impl Incoming {
             self.widen(stream);
             match ready!(stream.poll_receive(cx)) {
                 Ok(Some(buffer)) => self.pending = buffer,
-                Ok(None) if matches!(self.rest, Rest::UntilClose) => self.finish(stream),
+                Ok(None) if matches!(self.rest, Rest::UntilClose) => self.rest = Rest::Nothing,
                 Ok(None) => return Poll::Ready(Err(BodyFault::Cut)),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Poll::Ready(Err(BodyFault::TooSlow));
@@ -129,7 +124,7 @@ impl Incoming {
     /// Takes the framing off what is pending; `None` when more bytes are needed.
     fn unframe(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let piece = match &mut self.rest {
-            Rest::Nothing => return Ok(None),
+            Rest::Nothing | Rest::Ended(_) => return Ok(None),
             Rest::UntilClose => std::mem::replace(&mut self.pending, Buffer::empty()),
             Rest::Length(length) => {
                 let here = usize::try_from(*length).unwrap_or(usize::MAX).min(self.pending.len());
@@ -147,24 +142,21 @@ impl Incoming {
 
     fn unchunk(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let Rest::Chunked(decoder) = &mut self.rest else { return Ok(None) };
-        while !self.pending.is_empty() {
-            match decoder.decode(&self.pending).map_err(|fault| BodyFault::Malformed(fault.sentence()))? {
-                ChunkEvent::Data { range, consumed } => {
-                    let mut piece = self.pending.split_to(consumed);
-                    piece.truncate(range.end);
-                    piece.advance(range.start);
-                    return self.count(piece).map(Some);
-                }
-                ChunkEvent::End { consumed } => {
-                    self.pending.advance(consumed);
-                    self.trailers = decoder.take_trailers();
-                    self.rest = Rest::Nothing;
-                    return Ok(None);
-                }
-                ChunkEvent::More { consumed } => self.pending.advance(consumed),
+        let decoded = decoder.decode(&self.pending, &ChunkLimits::DEFAULT);
+        let (used, event) = decoded.map_err(BodyFault::Malformed)?;
+        let mut piece = self.pending.split_to(used);
+        match event {
+            ChunkEvent::Data(range) => {
+                piece.truncate(range.end);
+                piece.advance(range.start);
+                self.count(piece).map(Some)
+            }
+            ChunkEvent::NeedMore => Ok(None),
+            ChunkEvent::End => {
+                self.rest = Rest::Ended(std::mem::take(decoder));
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
     fn count(&mut self, piece: Buffer) -> Result<Buffer, BodyFault> {
@@ -175,7 +167,7 @@ impl Incoming {
     /// Lets a long body arrive in large buffers from here on.
     fn widen(&mut self, stream: &Stream) {
         let long = match self.rest {
-            Rest::Nothing => false,
+            Rest::Nothing | Rest::Ended(_) => false,
             Rest::Length(length) => length >= STREAMED_FROM_BYTES,
             Rest::Chunked(_) | Rest::UntilClose => self.passed_bytes >= STREAMED_FROM_BYTES,
         };

@@ -8,6 +8,7 @@ use std::{future::poll_fn, io, rc::Rc, task::Poll};
 use super::{
     Local,
     body::{BodyFault, Incoming},
+    chunks::Reframe,
     upload::{Upload, UploadFault},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     net::{Outgoing, Stream},
     steps::reject::{Client, Ours, Reject, Upstream},
     upstream::{Checkout, CheckoutFault, Connection, Pool},
-    wire::http1::{self, HeadLimits, Progress},
+    wire::http1::{self, HeadLimits, HeadWriter, Progress},
 };
 
 /// A request's body as it stands when the request is routed.
@@ -163,31 +164,31 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
         RequestBody::None => {
             // RFC 9110 8.6: a method that anticipates a body says that there is none.
             if matches!(call.method, Method::Post | Method::Put | Method::Patch) {
-                http1::write_content_length(&mut out.text, 0);
+                HeadWriter::new(&mut out.text).framing(Framing::Length(0));
             }
             out.text.extend_from_slice(b"\r\n");
             return None;
         }
         RequestBody::Here(bytes) => {
-            http1::write_content_length(&mut out.text, bytes.len() as u64);
+            HeadWriter::new(&mut out.text).framing(Framing::Length(bytes.len() as u64));
             out.text.extend_from_slice(b"\r\n");
             out.text.extend_from_slice(&bytes);
             return None;
         }
         RequestBody::Arriving(body, framing) => (body, framing),
     };
-    let chunked = match framing {
+    let reframe = match framing {
         Framing::Length(length) => {
-            http1::write_content_length(&mut out.text, length);
-            false
+            HeadWriter::new(&mut out.text).framing(Framing::Length(length));
+            Reframe::Plain
         }
         Framing::None | Framing::Chunked | Framing::UntilClose => {
-            http1::write_chunked(&mut out.text);
-            true
+            HeadWriter::new(&mut out.text).framing(Framing::Chunked);
+            Reframe::Chunks
         }
     };
     out.text.extend_from_slice(b"\r\n");
-    Some(Upload::after_head(body, call.client, chunked))
+    Some(Upload::new(body, call.client, reframe))
 }
 
 /// RFC 9110 10.1.1: said once the upstream is there to take the body.
@@ -214,11 +215,10 @@ async fn read_head<R>(
             Ok(Some(more)) => more,
             ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
         };
-        pending = local.join(pending, more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
+        pending = local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
         loop {
-            let fields = local.fields.take();
             let parsed =
-                http1::parse_response(&pending, &mut scan, fields, &HeadLimits::RESPONSE);
+                http1::parse_response(&pending, &mut scan, &local.fields, &HeadLimits::RESPONSE);
             let Ok(progress) = parsed else {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             };
@@ -231,7 +231,6 @@ async fn read_head<R>(
             if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             }
-            scan = http1::ResponseScan::default();
         }
     }
 }

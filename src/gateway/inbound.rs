@@ -7,7 +7,7 @@ use crate::{
     gateway::Local,
     http::RequestHead,
     net::Stream,
-    wire::http1::{self, Progress, Refusal},
+    wire::http1::{self, HeadLimits, Progress, Refusal, RequestScan},
 };
 
 /// Received bytes that belong to no message yet.
@@ -22,6 +22,8 @@ pub enum Stop {
     Quiet,
     /// The head did not arrive in time: 408.
     Slow,
+    /// No block is left to hold the head: 503.
+    Crowded,
     /// The head is refused: an error answer, then close.
     Refused(Refusal),
 }
@@ -46,18 +48,12 @@ impl Inbound {
             };
         }
         let began = local.runtime.now();
-        let mut scanned = 0;
+        let mut scan = RequestScan::default();
         let mut waits = false;
         loop {
-            let parsed = http1::parse_request(
-                &self.pending,
-                &mut scanned,
-                local.fields.take(),
-                &local.head_limits,
-            );
-            match parsed {
-                Ok(Progress::Complete(head, length)) => {
-                    self.pending.advance(length);
+            match http1::parse_request(&self.pending, &mut scan, &local.fields, &HeadLimits::REQUEST) {
+                Ok(Progress::Complete { head, consumed }) => {
+                    self.pending.advance(consumed);
                     return Ok((head, began));
                 }
                 Ok(Progress::Partial) => {}
@@ -68,7 +64,10 @@ impl Inbound {
                 stream.set_deadline(Some(began + limits::HEAD_WAIT));
             }
             match stream.receive().await {
-                Ok(Some(more)) => self.pending = local.join(&self.pending, more),
+                Ok(Some(more)) => {
+                    let pending = std::mem::replace(&mut self.pending, Buffer::empty());
+                    self.pending = local.join(pending, &more).ok_or(Stop::Crowded)?;
+                }
                 Ok(None) => return Err(Stop::Quiet),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Stop::Slow),
                 Err(_) => return Err(Stop::Quiet),

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Local,
     body::{BodyFault, Incoming},
-    chunks,
+    chunks::Reframe,
 };
 use crate::{
     base::limits,
@@ -23,7 +23,7 @@ pub struct Upload<'c> {
     /// What is still to come from the client.
     pub body: Incoming,
     client: &'c Stream,
-    chunked: bool,
+    reframe: Reframe,
     step: Step,
 }
 
@@ -50,9 +50,9 @@ pub enum UploadFault {
 impl<'c> Upload<'c> {
     /// The body behind a head that was just given to the upstream's stream.
     #[must_use]
-    pub fn after_head(body: Incoming, client: &'c Stream, chunked: bool) -> Self {
+    pub fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
         let step = if body.is_done() { Step::Done } else { Step::Sending };
-        Self { body, client, chunked, step }
+        Self { body, client, reframe, step }
     }
 
     /// Whether nothing remains to be done.
@@ -99,6 +99,6 @@ impl<'c> Upload<'c> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
         self.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
-        chunks::poll_fill(&mut self.body, self.client, self.chunked, out, cx)
+        self.reframe.poll_fill(&mut self.body, self.client, out, cx)
     }
 }
