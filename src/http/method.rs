@@ -21,15 +21,8 @@ pub enum Method {
 
 impl Method {
     /// All that `ANY` matches.
-    pub const ANY: [Self; 7] = [
-        Self::Get,
-        Self::Head,
-        Self::Post,
-        Self::Put,
-        Self::Delete,
-        Self::Options,
-        Self::Patch,
-    ];
+    pub const ANY: [Self; 7] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Delete, Self::Options, Self::Patch];
 
     /// The method of this token (case-sensitive, RFC 9110 9.1); `None` for all others, to which a
     /// gateway answers 501.
