@@ -98,6 +98,8 @@ pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// And how many of them.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A configuration document's text (quota of AWS's import).
 pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;

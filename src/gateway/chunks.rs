@@ -26,6 +26,17 @@ pub(super) enum Reframe {
 }
 
 impl Reframe {
+    /// Adds what was collected of the body already.
+    pub(super) fn begin(self, begun: &[u8], out: &mut Outgoing) {
+        if self == Self::Plain || begun.is_empty() {
+            out.text.extend_from_slice(begun);
+            return;
+        }
+        write_chunk_start(&mut out.text, begun.len());
+        out.text.extend_from_slice(begun);
+        out.text.extend_from_slice(CHUNK_END);
+    }
+
     /// Adds the pieces that are here to `out`, waiting only while there is none. Says whether the
     /// body ended; then the last chunk and the trailers are in `out` too.
     pub(super) fn poll_fill(

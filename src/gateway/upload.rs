@@ -51,14 +51,15 @@ impl<'c> Upload<'c> {
     /// The body behind a head that was just given to the upstream's stream.
     #[must_use]
     pub fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
-        let step = if body.is_done() { Step::Done } else { Step::Sending };
+        let nothing = body.is_done() && reframe == Reframe::Plain;
+        let step = if nothing { Step::Done } else { Step::Sending };
         Self { body, client, reframe, step }
     }
 
-    /// Whether nothing remains to be done.
+    /// Whether the whole body went up.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.step == Step::Done
+        self.step == Step::Done && self.body.is_done()
     }
 
     /// Gives up what remains: the upstream does not want it.
