@@ -88,3 +88,6 @@ pub enum Progress<T> {
         consumed: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;
