@@ -6,6 +6,7 @@
 pub mod document;
 pub mod gateway_file;
 mod problems;
+pub mod report;
 mod suggest;
 
 pub use problems::Problems;
