@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod gateway_file;
+pub mod openapi;
 mod problems;
 pub mod report;
 mod suggest;
