@@ -36,9 +36,16 @@ pub const LARGE_BLOCKS_MAX: usize = 512;
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// Buffers in one gathered send.
 pub const SEND_PIECES_MAX: usize = 16;
+/// Pieces of a send that are together no longer than this are copied behind its text: cheaper
+/// than having the kernel gather them.
+pub const SEND_COPY_BYTES_MAX: usize = 2_048;
 
 /// Connections of one shard, clients and upstreams together.
 pub const SOCKETS_MAX: usize = 1 << 20;
+/// Listeners of one shard.
+pub const LISTENERS_MAX: usize = 64;
+/// Connections that were accepted and that no task has taken yet; then accepting pauses.
+pub const ACCEPT_QUEUE_MAX: usize = 1_024;
 /// Idle upstream connections kept per upstream and shard.
 pub const UPSTREAM_IDLE_MAX: usize = 256;
 /// Upstream connections per upstream and shard, idle or not.
@@ -79,14 +86,27 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// Out of descriptors: accepting rests this long.
+pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What is in flight at SIGTERM may take this long to finish.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+
+/// A configuration document's text (quota of AWS's import).
+pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Mappings and sequences inside one another; walkers of a document may recurse this deep.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
+/// Values of one document with its aliases followed. 6 MB of real documents hold about 300,000.
+pub const DOCUMENT_NODES_MAX: usize = 500_000;
+/// Problems of one severity that are kept to be told; more are counted.
+pub const PROBLEMS_MAX: usize = 200;
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 // Header fields are kept as 16-bit offsets into the head.
 const _: () = assert!(LARGE_BLOCK_BYTES <= u16::MAX as usize + 1);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < u16::MAX as usize);
+// Places in a document are 32-bit byte offsets.
+const _: () = assert!(DOCUMENT_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
