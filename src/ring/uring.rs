@@ -57,7 +57,7 @@ impl Uring {
     /// # Errors
     /// As io_uring_setup(2); [`super::probe`] turns them into sentences.
     pub fn new() -> io::Result<Self> {
-        let ring = open_ring(SUBMISSIONS, COMPLETIONS)?;
+        let ring = open_own()?;
         let gathers = ring.params().is_feature_min_timeout();
         Ok(Self {
             ring,
@@ -67,6 +67,11 @@ impl Uring {
             start: instant(),
             gathers,
         })
+    }
+
+    /// Whether a buffer group can be registered; for the probe, before any driver uses this ring.
+    pub(super) fn try_group(&mut self) -> io::Result<()> {
+        self.open_group(0, 8)
     }
 
     fn push_entry(&mut self, entry: &squeue::Entry) -> bool {
@@ -96,16 +101,16 @@ impl Uring {
 }
 
 /// A ring with the flags that the kernel has, asking for the best first.
-pub(super) fn open_ring(submissions: u32, completions: u32) -> io::Result<IoUring> {
+pub(super) fn open_own() -> io::Result<IoUring> {
     let builder = || {
         let mut builder = IoUring::builder();
         builder.setup_single_issuer().setup_defer_taskrun().setup_submit_all();
-        builder.setup_cqsize(completions).dontfork();
+        builder.setup_cqsize(COMPLETIONS).dontfork();
         builder
     };
-    match builder().setup_no_sqarray().build(submissions) {
+    match builder().setup_no_sqarray().build(SUBMISSIONS) {
         // Before 6.6 the kernel does not know NO_SQARRAY.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder().build(submissions),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder().build(SUBMISSIONS),
         result => result,
     }
 }
