@@ -20,6 +20,12 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// What a rule that reads the body may hold of it (AWS cuts JSON path at 100 KB).
 pub const BODY_READ_BYTES_MAX: usize = 100 * 1024;
+/// How deep a JSON body that a rule reads may be nested.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Entries of one parameter mapping, requests or one status.
+pub const MAPPING_ENTRIES_MAX: usize = 300;
+/// One value that a mapping makes; longer is not set. It has to fit in a head.
+pub const MAPPED_VALUE_BYTES_MAX: usize = 8_192;
 /// Interim (1xx) answers of an upstream before the final one.
 pub const INTERIM_RESPONSES_MAX: usize = 8;
 

@@ -6,6 +6,7 @@
 mod fields;
 mod framing;
 mod head;
+mod hop;
 mod method;
 mod name;
 mod sink;
@@ -15,6 +16,7 @@ mod target;
 pub use fields::{Field, FieldList, Fields, Span};
 pub use framing::{ConnectionOptions, Framing};
 pub use head::{RequestHead, ResponseHead, Version};
+pub use hop::{connection_names_fields, is_hop_by_hop, listed_in_connection};
 pub use method::Method;
 pub use name::Name;
 pub use sink::HeadSink;
