@@ -107,6 +107,15 @@ pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
 /// Values of one document with its aliases followed. 6 MB of real documents hold about 300,000.
 pub const DOCUMENT_NODES_MAX: usize = 500_000;
+/// One text of an OpenAPI document that decides something (a URI, a mapping) with its functions
+/// resolved. AWS takes a URI of 2,048.
+pub const OPENAPI_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Routes of one API: ten times AWS's quota.
+pub const ROUTES_MAX: usize = 10 * ROUTES_QUOTA;
+/// AWS's quota of routes of one HTTP API; more are served, with a warning.
+pub const ROUTES_QUOTA: usize = 300;
+/// Keys and values of all mappings of one integration; every route that shares it has its own.
+pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
 /// Problems of one severity that are kept to be told; more are counted.
 pub const PROBLEMS_MAX: usize = 200;
 
