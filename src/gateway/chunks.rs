@@ -6,7 +6,7 @@ use super::body::{BodyFault, Incoming};
 use crate::{
     base::{Buffer, limits},
     net::{Outgoing, Stream},
-    wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_start, write_last_chunk},
+    wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_head, write_last_chunk},
 };
 
 /// Pieces up to this size are copied behind the head; a larger one travels in its own buffer.
@@ -32,7 +32,7 @@ impl Reframe {
             out.text.extend_from_slice(begun);
             return;
         }
-        write_chunk_start(&mut out.text, begun.len());
+        write_chunk_head(&mut out.text, begun.len());
         out.text.extend_from_slice(begun);
         out.text.extend_from_slice(CHUNK_END);
     }
@@ -85,7 +85,7 @@ impl Reframe {
         if *self == Self::ChunkOpen {
             out.text.extend_from_slice(CHUNK_END);
         }
-        write_chunk_start(&mut out.text, piece.len());
+        write_chunk_head(&mut out.text, piece.len());
         if piece.len() <= COPIED_BYTES_MAX {
             out.text.extend_from_slice(&piece);
             out.text.extend_from_slice(CHUNK_END);

@@ -1,6 +1,6 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{future::poll_fn, net::SocketAddr, rc::Rc};
+use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
 
 use super::{
     Local, Seats,
@@ -17,12 +17,12 @@ use crate::{
     http::{Framing, HeadSink, Name, RequestHead, Status},
     net::Stream,
     steps::{
-        context::{self, Arrival, Facts, TraceId},
+        context::{self, Arrival, Facts, RequestId, TraceId},
         integrate::{Origin, Protocol, TrustedProxies},
         reject::{Client, Ours, Reject},
         respond,
     },
-    telemetry::{Outcome, Refused, SeriesKey},
+    telemetry::{Outcome, SeriesKey},
     wire::http1::HeadWriter,
 };
 
@@ -155,9 +155,9 @@ impl Visit<'_> {
             received,
             request_time: self.local.clf_time(received),
             source_ip: self.origin.source_ip(fields, &self.door.trusted),
-            method: head.method,
+            method: Some(head.method),
             path: head.target().path,
-            version: head.version,
+            version: Some(head.version),
             domain_name: head.authority().host,
             user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
         }
@@ -184,7 +184,7 @@ impl Visit<'_> {
             data_bytes: request_bytes + delivered.body_bytes,
         };
         if series.is_none() {
-            self.local.count_refused(Refused::of(delivered.status));
+            self.local.count_refused(delivered.status);
         }
         self.local.record(facts, series, &outcome);
     }
@@ -212,9 +212,9 @@ async fn refuse_head(local: &Local, origin: &Origin, stream: &Stream, stop: &Sto
         Stop::Quiet => return,
         Stop::Slow => Reject::Client(Client::TooSlow),
         Stop::Crowded => Reject::Ours(Ours::Overloaded),
-        Stop::Refused(refusal) => Reject::of_status(refusal.status()),
+        Stop::Refused(refusal) => refuse_as(refusal.status()),
     };
-    local.count_refused(Refused::of(reject.status()));
+    local.count_refused(reject.status());
     let id = local.request_id();
     let mut out = local.outgoing();
     let mut writer = HeadWriter::new(&mut out.text);
@@ -223,12 +223,47 @@ async fn refuse_head(local: &Local, origin: &Origin, stream: &Stream, stop: &Sto
     writer.field(b"connection", &[b"close"]);
     let _ = writer.end();
     out.text.extend_from_slice(body);
-    local.record_refused_head(origin, &id, reject, body.len() as u64);
+    record_refused(local, origin, id, reject, body.len() as u64);
     stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
     if poll_fn(|cx| stream.poll_sent(cx)).await.is_ok() {
         stream.start_send(out);
         close(local, stream, Unread::Yes).await;
     }
+}
+
+/// Logs a request whose head could not be read: of it, nothing is known.
+fn record_refused(local: &Local, origin: &Origin, id: RequestId, reject: Reject, body_bytes: u64) {
+    let received = local.runtime.wall();
+    let mut facts = Facts::new(Arrival {
+        request_id: id,
+        trace_id: TraceId::new(received.seconds(), local.random_bits()),
+        received,
+        request_time: local.clf_time(received),
+        source_ip: origin.peer_text(),
+        method: None,
+        path: b"",
+        version: None,
+        domain_name: b"",
+        user_agent: b"",
+    });
+    facts.record_reject(reject);
+    let (status, latency) = (reject.status(), Duration::ZERO);
+    facts.record_outcome(context::Outcome { status, response_length: body_bytes, latency });
+    let outcome = Outcome { status, latency, integration: None, data_bytes: body_bytes };
+    local.record(&facts, None, &outcome);
+}
+
+/// The refusal of this status, as the codec chose it.
+const fn refuse_as(status: Status) -> Reject {
+    Reject::Client(match status.code() {
+        413 => Client::BodyTooLarge,
+        414 => Client::TargetTooLong,
+        417 => Client::Expectation,
+        431 => Client::FieldsTooLarge,
+        501 => Client::NotImplemented,
+        505 => Client::Version,
+        _ => Client::Malformed,
+    })
 }
 
 /// Whether bytes may wait in the socket that nobody will read.

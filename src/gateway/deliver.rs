@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What became of an answer.
-pub struct Delivered {
+pub(super) struct Delivered {
     /// The status that the client got.
     pub status: Status,
     /// Body bytes that were handed to the kernel.
@@ -31,7 +31,7 @@ pub struct Delivered {
 }
 
 /// What follows on a client's connection.
-pub enum Next {
+pub(super) enum Next {
     /// The next request; the bytes are what was received behind this one's body, when it was
     /// forwarded as it came.
     Keep(Option<Buffer>),
@@ -42,7 +42,7 @@ pub enum Next {
 }
 
 /// The client's side of an answer.
-pub struct Receiver<'c> {
+pub(super) struct Receiver<'c> {
     /// The client's stream.
     pub stream: &'c Stream,
     /// The request's head.
@@ -54,11 +54,11 @@ pub struct Receiver<'c> {
 }
 
 /// The client is gone, or takes nothing.
-struct Gone;
+pub(super) struct Gone;
 
 impl Receiver<'_> {
     /// Sends an answer, body and all.
-    pub async fn deliver(
+    pub(super) async fn deliver(
         &self,
         local: &Local,
         response: Response<'_>,
@@ -136,6 +136,18 @@ impl Receiver<'_> {
         }
     }
 
+    /// Passes a 101 on.
+    pub(super) async fn switch(
+        &self,
+        local: &Local,
+        forwarded: &Forwarded<'_>,
+        facts: &Facts<'_>,
+    ) -> Result<(), Gone> {
+        let mut out = local.runtime.outgoing();
+        let _ = self.write_head(local, forwarded, &[], facts, &mut out);
+        self.send(local, out).await
+    }
+
     /// Writes the head; says the status, how the body is framed, and whether the connection lives.
     fn write_head(
         &self,
@@ -210,7 +222,7 @@ impl Receiver<'_> {
 }
 
 impl Next {
-    const fn after(keep: bool, rest: Option<Buffer>) -> Self {
+    fn after(keep: bool, rest: Option<Buffer>) -> Self {
         if keep { Self::Keep(rest) } else { Self::Close }
     }
 }

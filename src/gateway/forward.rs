@@ -44,7 +44,7 @@ pub enum RequestBody {
 }
 
 /// What is to be sent, and how.
-pub struct Call<'c, R> {
+pub(super) struct Call<'c, R> {
     /// Where to.
     pub pool: &'c Rc<Pool>,
     /// The method as it is sent upstream.
@@ -77,13 +77,13 @@ pub struct Exchange<'c> {
 impl Exchange<'_> {
     /// The upstream's stream.
     #[must_use]
-    pub fn stream(&self) -> &Stream {
+    pub(super) fn stream(&self) -> &Stream {
         self.connection.stream()
     }
 
     /// Whether the request went up whole.
     #[must_use]
-    pub fn is_uploaded(&self) -> bool {
+    pub(super) fn is_uploaded(&self) -> bool {
         self.upload.as_ref().is_none_or(Upload::is_done)
     }
 
@@ -129,7 +129,7 @@ impl Exchange<'_> {
     /// Ends the exchange; the connection is kept when both messages went through whole and the
     /// upstream agrees. Gives back what was received behind the request's body.
     #[must_use]
-    pub fn finish(self) -> Option<Buffer> {
+    pub(super) fn finish(self) -> Option<Buffer> {
         let whole = self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
         let rest = self.upload.map(|upload| upload.body).filter(Incoming::is_done);
         if whole && self.head.connection.keep_alive && self.body.into_rest().is_empty() {
@@ -140,7 +140,7 @@ impl Exchange<'_> {
 
     /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
     #[must_use]
-    pub fn into_tunnel(self) -> (Connection, Buffer) {
+    pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
         (self.connection, self.body.into_rest())
     }
 }
@@ -149,7 +149,7 @@ impl Exchange<'_> {
 ///
 /// # Errors
 /// The refusal that the client is to see.
-pub async fn send<'c, R>(
+pub(super) async fn send<'c, R>(
     local: &Local,
     mut call: Call<'c, R>,
     body: RequestBody,
@@ -178,7 +178,7 @@ where
 ///
 /// # Errors
 /// What is wrong with the client's body.
-pub async fn collect(
+pub(super) async fn collect(
     local: &Local,
     request: &mut Request<'_>,
     reads: bool,
@@ -305,7 +305,7 @@ async fn read_head<R>(
         pending = local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
         loop {
             let parsed =
-                http1::parse_response(&pending, &mut scan, &local.fields, &HeadLimits::RESPONSE);
+                http1::parse_response(&pending, &mut scan, local.fields.take(), &HeadLimits::RESPONSE);
             let Ok(progress) = parsed else {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             };
@@ -383,7 +383,7 @@ fn refuse_checkout(fault: CheckoutFault) -> Reject {
 
 /// What a client sees whose body cannot be forwarded.
 #[must_use]
-pub fn refuse_body(fault: &BodyFault) -> Reject {
+pub(super) fn refuse_body(fault: &BodyFault) -> Reject {
     Reject::Client(match fault {
         BodyFault::Malformed(_) => Client::Malformed,
         BodyFault::TooLong => Client::BodyTooLarge,

@@ -9,11 +9,12 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
     base::{Buffer, Moment, Pool, Shelf, WallTime, limits},
-    http::FieldList,
+    http::{FieldList, Status},
     net::Outgoing,
     plan::{Plan, Upstream},
     runtime::Runtime,
@@ -23,7 +24,7 @@ use crate::{
         observe,
     },
     telemetry::{
-        Outcome, Refused, SeriesKey, SeriesMap, Snapshot, StageNames, Telemetry,
+        Outcome, SeriesKey, SeriesMap, Snapshot, StageNames, Telemetry,
         access_log::AccessLog,
     },
     upstream,
@@ -201,8 +202,8 @@ impl Local {
     }
 
     /// Counts a request that was refused before it reached an API.
-    pub fn count_refused(&self, why: Refused) {
-        self.count(|telemetry| telemetry.shard.refuse(why));
+    pub fn count_refused(&self, status: Status) {
+        self.count(|telemetry| telemetry.shard.refuse(status));
     }
 
     /// A copy of this shard's numbers.
@@ -220,6 +221,11 @@ impl Local {
     /// Every answer from here on says `connection: close`.
     pub fn start_draining(&self) {
         self.draining.set(true);
+    }
+
+    /// How long a connection may wait for its next request.
+    pub fn idle_wait(&self) -> Duration {
+        if self.is_draining() { limits::DRAIN_IDLE_WAIT } else { limits::KEEP_ALIVE_WAIT }
     }
 
     /// Whether the shard is ending.
