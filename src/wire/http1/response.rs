@@ -81,6 +81,7 @@ fn explain(
 ) -> Result<Progress<ResponseHead>, Malformed> {
     *scan = ResponseScan::default();
     let (_, ended) = scan.feed(bytes, limits)?;
+    debug_assert!(!ended, "httparse is at least as lenient");
     if ended { Err(Fault::FieldName.into()) } else { Ok(Progress::Partial) }
 }
 
