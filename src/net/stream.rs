@@ -61,12 +61,12 @@ impl Stream {
         self.socket.start_send(outgoing);
     }
 
-    /// Ready when everything has been handed to the kernel, with the emptied [`Outgoing`].
+    /// Ready when everything has been handed to the kernel; at once when nothing is under way.
     ///
     /// # Errors
     /// `TimedOut` when the deadline expired before (the send is still under way then: drop the
     /// stream); what send(2) says.
-    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_sent(context)
     }
 
@@ -74,7 +74,7 @@ impl Stream {
     ///
     /// # Errors
     /// As [`Stream::poll_sent`].
-    pub async fn send(&self, outgoing: Outgoing) -> io::Result<Outgoing> {
+    pub async fn send(&self, outgoing: Outgoing) -> io::Result<()> {
         self.start_send(outgoing);
         std::future::poll_fn(|context| self.poll_sent(context)).await
     }

@@ -19,7 +19,7 @@ use super::{
     kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token},
     slab::Slab,
     sleep::Sleeper,
-    socket::{Gather, Slot},
+    socket::{Gather, Outgoing, Slot},
     wheel::Wheel,
 };
 use crate::base::{
@@ -78,6 +78,8 @@ pub(super) struct State {
     /// Sockets whose receive ended for want of a buffer, first come first served.
     pub(super) starved: Vec<Key>,
     pub(super) gathers: Vec<Box<Gather>>,
+    /// Emptied, for their memory.
+    pub(super) outgoings: Vec<Outgoing>,
     pub(super) now: Moment,
     /// Woken after the borrow of the state has ended.
     pub(super) wakes: Vec<Waker>,
@@ -121,6 +123,7 @@ impl Driver {
             groups,
             starved: Vec::new(),
             gathers: Vec::new(),
+            outgoings: Vec::new(),
             now,
             wakes: Vec::new(),
             sends: 0,
@@ -146,6 +149,12 @@ impl Driver {
     #[must_use]
     pub fn wall(&self) -> WallTime {
         self.with(|state| state.kernel.wall()).unwrap_or_default()
+    }
+
+    /// An empty [`Outgoing`], with the memory of an earlier one where there is one.
+    #[must_use]
+    pub fn outgoing(&self) -> Outgoing {
+        self.with(|state| state.outgoings.pop()).flatten().unwrap_or_default()
     }
 
     /// The bell that other threads ring to end this driver's wait.

@@ -8,10 +8,12 @@ use super::{
     kernel::{Completion, Key, Kind, Operation, Token},
     socket::{Life, Outgoing, Polled, Slot},
 };
-use crate::base::limits::{SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
+use crate::base::limits::{LARGE_BLOCK_BYTES, SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
 
 /// Gathers kept for the next gathered send.
 const GATHERS_KEPT: usize = 64;
+/// Emptied sends kept for their memory: as many as are under way in one turn of a busy shard.
+const OUTGOINGS_KEPT: usize = 256;
 
 /// The state of a slot's send side.
 pub(super) enum Sending {
@@ -20,7 +22,7 @@ pub(super) enum Sending {
     /// Connected or failed, and nobody has asked yet.
     Connected(Result<(), i32>),
     UnderWay(Transfer),
-    Done(Outgoing, Result<(), i32>),
+    Done(Result<(), i32>),
 }
 
 /// A send that the kernel has.
@@ -41,6 +43,11 @@ impl Sending {
     /// The kernel has an operation of this side.
     pub(super) const fn is_under_way(&self) -> bool {
         matches!(self, Self::Connecting(_) | Self::UnderWay(_))
+    }
+
+    /// Nothing is under way, and nothing failed that nobody has asked about.
+    pub(super) const fn is_quiet(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Done(Ok(())))
     }
 }
 
@@ -98,8 +105,8 @@ impl State {
         copy_small_pieces(&mut outgoing);
         let total = outgoing.len();
         if total == 0 {
-            outgoing.clear();
-            slot.sending = Sending::Done(outgoing, Ok(()));
+            slot.sending = Sending::Done(Ok(()));
+            self.keep_outgoing(outgoing);
             return;
         }
         slot.sending = Sending::UnderWay(Transfer { outgoing, sent: 0, total, gather: None });
@@ -150,18 +157,26 @@ impl State {
         {
             self.gathers.push(gather);
         }
-        transfer.outgoing.clear();
-        slot.sending = Sending::Done(transfer.outgoing, result);
+        slot.sending = Sending::Done(result);
         self.wakes.extend(slot.send_waker.take());
+        self.keep_outgoing(transfer.outgoing);
         self.finish_closing(key);
         true
     }
 
-    pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<Outgoing> {
+    /// Keeps an emptied send's memory for the next one; what grew large is freed.
+    fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
+        outgoing.clear();
+        if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= LARGE_BLOCK_BYTES {
+            self.outgoings.push(outgoing);
+        }
+    }
+
+    pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
         match std::mem::replace(&mut slot.sending, Sending::Nothing) {
-            Sending::Done(outgoing, Ok(())) => Polled::Ready(Ok(outgoing)),
-            Sending::Done(_, Err(error)) => Polled::Ready(Err(io::Error::from_raw_os_error(error))),
+            Sending::Nothing => Polled::Ready(Ok(())),
+            Sending::Done(result) => Polled::Ready(result.map_err(io::Error::from_raw_os_error)),
             Sending::UnderWay(transfer) => {
                 slot.sending = Sending::UnderWay(transfer);
                 if slot.expired {

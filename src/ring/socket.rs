@@ -153,11 +153,11 @@ impl Socket {
         self.driver.with(|state| state.start_send(self.key, outgoing));
     }
 
-    /// Ready with the emptied [`Outgoing`] when everything has been handed to the kernel.
+    /// Ready when everything has been handed to the kernel; at once when nothing is under way.
     ///
     /// # Errors
     /// `TimedOut` when the deadline expired; what send(2) says.
-    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.poll_with(|state| state.poll_sent(self.key, context.waker()))
     }
 
@@ -270,7 +270,7 @@ impl State {
     fn is_reusable(&mut self, key: Key) -> bool {
         self.slots.find(key).is_some_and(|slot| {
             let quiet = slot.received.is_empty() && slot.end.is_none() && !slot.expired;
-            quiet && slot.life == Life::Open && !slot.sending.is_under_way()
+            quiet && slot.life == Life::Open && slot.sending.is_quiet()
         })
     }
 

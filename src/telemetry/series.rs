@@ -187,6 +187,17 @@ pub struct Snapshot {
     pub routes: Vec<RouteSeries>,
 }
 
+/// A shard's answer to the question for its numbers.
+#[derive(Debug)]
+pub struct Reported {
+    /// The shard's number, from 0.
+    pub shard: usize,
+    /// The round of questions that it answers.
+    pub round: u64,
+    /// The numbers.
+    pub snapshot: Snapshot,
+}
+
 impl Snapshot {
     /// Adds another shard's stages and routes, by name; `shard` is left as it is.
     pub fn merge(&mut self, other: &Self) {
