@@ -96,8 +96,15 @@ pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
 pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What is in flight at SIGTERM may take this long to finish.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
+/// Of which an idle connection may use this much for one more request, answered with
+/// `connection: close`.
+pub const DRAIN_IDLE_WAIT: Duration = Duration::from_secs(1);
+/// A tunnel on which no byte moves for this long is closed (WebSocket API idle quota: 10 minutes).
+pub const TUNNEL_IDLE_WAIT: Duration = Duration::from_secs(600);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// And how many of them.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A configuration document's text (quota of AWS's import).
 pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -105,6 +112,15 @@ pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
 /// Values of one document with its aliases followed. 6 MB of real documents hold about 300,000.
 pub const DOCUMENT_NODES_MAX: usize = 500_000;
+/// One text of an OpenAPI document that decides something (a URI, a mapping) with its functions
+/// resolved. AWS takes a URI of 2,048.
+pub const OPENAPI_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Routes of one API: ten times AWS's quota.
+pub const ROUTES_MAX: usize = 10 * ROUTES_QUOTA;
+/// AWS's quota of routes of one HTTP API; more are served, with a warning.
+pub const ROUTES_QUOTA: usize = 300;
+/// Keys and values of all mappings of one integration; every route that shares it has its own.
+pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
 /// Problems of one severity that are kept to be told; more are counted.
 pub const PROBLEMS_MAX: usize = 200;
 

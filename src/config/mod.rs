@@ -5,7 +5,9 @@
 
 pub mod document;
 pub mod gateway_file;
+pub mod openapi;
 mod problems;
+pub mod report;
 mod suggest;
 
 pub use problems::Problems;

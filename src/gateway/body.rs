@@ -11,14 +11,14 @@ use std::{
 use crate::{
     base::Buffer,
     net::Stream,
-    wire::http1::{ChunkDecoder, ChunkEvent, ChunkFault, ChunkLimits, Framing, Trailers},
+    wire::http1::{ChunkEvent, ChunkFault, ChunkedDecoder, Framing, Trailers},
 };
 
 /// Bodies at least this long are received into large buffers.
 const STREAMED_FROM_BYTES: u64 = 16 * 1024;
 
 /// What remains of one message's body.
-pub struct Incoming {
+pub(super) struct Incoming {
     pending: Buffer,
     rest: Rest,
     passed_bytes: u64,
@@ -29,9 +29,9 @@ pub struct Incoming {
 enum Rest {
     Nothing,
     Length(u64),
-    Chunked(ChunkDecoder),
-    /// A chunked body that ended; its decoder has the trailers.
-    Ended(ChunkDecoder),
+    Chunked(ChunkedDecoder),
+    /// The trailers of a chunked body that ended.
+    Ended(Trailers),
     UntilClose,
 }
 
@@ -53,11 +53,11 @@ pub enum BodyFault {
 impl Incoming {
     /// The body that follows a head; `pending` is what was received behind the head.
     #[must_use]
-    pub fn new(framing: Framing, pending: Buffer, bytes_max: u64) -> Self {
+    pub(super) fn new(framing: Framing, pending: Buffer, bytes_max: u64) -> Self {
         let rest = match framing {
             Framing::None | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunked(ChunkDecoder::default()),
+            Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
         Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
@@ -65,33 +65,33 @@ impl Incoming {
 
     /// Whether the whole body was handed on.
     #[must_use]
-    pub const fn is_done(&self) -> bool {
+    pub(super) const fn is_done(&self) -> bool {
         matches!(self.rest, Rest::Nothing | Rest::Ended(_))
     }
 
     /// Body bytes handed on so far.
     #[must_use]
-    pub const fn passed_bytes(&self) -> u64 {
+    pub(super) const fn passed_bytes(&self) -> u64 {
         self.passed_bytes
     }
 
     /// The trailer fields of a chunked body that is done.
     #[must_use]
-    pub fn trailers(&self) -> Option<&Trailers> {
+    pub(super) fn trailers(&self) -> Option<&Trailers> {
         match &self.rest {
-            Rest::Ended(decoder) => Some(decoder.trailers()),
+            Rest::Ended(trailers) => Some(trailers),
             Rest::Nothing | Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => None,
         }
     }
 
     /// What was received behind the body: the next message.
     #[must_use]
-    pub fn into_rest(self) -> Buffer {
+    pub(super) fn into_rest(self) -> Buffer {
         self.pending
     }
 
     /// The next piece of the body; `None` at its end.
-    pub fn poll_next(
+    pub(super) fn poll_next(
         &mut self,
         stream: &Stream,
         cx: &mut Context<'_>,
@@ -142,18 +142,20 @@ impl Incoming {
 
     fn unchunk(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let Rest::Chunked(decoder) = &mut self.rest else { return Ok(None) };
-        let decoded = decoder.decode(&self.pending, &ChunkLimits::DEFAULT);
-        let (used, event) = decoded.map_err(BodyFault::Malformed)?;
-        let mut piece = self.pending.split_to(used);
-        match event {
-            ChunkEvent::Data(range) => {
+        match decoder.decode(&self.pending).map_err(BodyFault::Malformed)? {
+            ChunkEvent::Data { range, consumed } => {
+                let mut piece = self.pending.split_to(consumed);
                 piece.truncate(range.end);
                 piece.advance(range.start);
                 self.count(piece).map(Some)
             }
-            ChunkEvent::NeedMore => Ok(None),
-            ChunkEvent::End => {
-                self.rest = Rest::Ended(std::mem::take(decoder));
+            ChunkEvent::More { consumed } => {
+                self.pending.advance(consumed);
+                Ok(None)
+            }
+            ChunkEvent::End { consumed } => {
+                self.pending.advance(consumed);
+                self.rest = Rest::Ended(decoder.take_trailers());
                 Ok(None)
             }
         }

@@ -69,6 +69,12 @@ impl TraceId {
         Some(Self(text))
     }
 
+    /// The text without `Root=`: `1-{8 hex}-{24 hex}`.
+    #[must_use]
+    pub fn root(&self) -> &[u8] {
+        &self.0[5..]
+    }
+
     /// The text, `Root=` included.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
