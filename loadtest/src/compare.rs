@@ -65,6 +65,8 @@ pub(crate) struct Options {
 
 /// Runs the comparison, prints and records it. Fails when a row had errors or a ratio was missed.
 pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
+    // Asked before this thread is pinned: one core is left to it then.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let generator = if options.quick { Generator::Own } else { options.generator.resolve() };
     let peers = choose_peers(options)?;
     sys::process::raise_descriptor_limit(65_536)?;
@@ -100,7 +102,7 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
         dirty,
         kernel,
         cpu,
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cores,
         command_line: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         generator: format!("{generator:?}").to_lowercase(),
         rounds: session.rounds(),

@@ -70,8 +70,8 @@ impl Forwarder {
             self.ring.wait(TICK, &mut events)?;
             for event in events.drain(..) {
                 match event {
-                    Event::Accepted { socket: Ok(socket), .. } => self.admit(socket),
-                    Event::Accepted { socket: Err(error), .. } => eprintln!("floor: {error}"),
+                    Event::Accepted { socket: Ok(socket) } => self.admit(socket),
+                    Event::Accepted { socket: Err(error) } => eprintln!("floor: {error}"),
                     Event::Received { token, lease } => self.forward(token, lease),
                     Event::Sent { token, error } => self.sent(token, error),
                     Event::Ended { token, .. } => self.ended(token),

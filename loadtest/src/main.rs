@@ -12,11 +12,16 @@ mod clock;
 mod compare;
 mod drive;
 mod floor;
+mod idle;
 mod listen;
 mod message;
 mod peers;
 mod record;
+mod reload_storm;
+mod soak;
+mod subject;
 mod sys;
+mod syscalls;
 mod upstream;
 mod verdict;
 
@@ -43,6 +48,16 @@ struct Arguments {
 enum Task {
     /// Compares CPU per request, throughput and latency of the floor, Ringway, nginx, HAProxy, Envoy
     Compare(compare::Options),
+    /// Drives one target with the own generator, closed loop or at a fixed rate
+    Drive(drive::Options),
+    /// Makes a million short connections and looks for memory and descriptors that stay
+    Soak(soak::Options),
+    /// Measures the memory of idle keep-alive connections
+    Idle(idle::Options),
+    /// Reloads Ringway 200 times under load and counts failed requests
+    ReloadStorm(reload_storm::Options),
+    /// Counts system calls per request with strace
+    Syscalls(syscalls::Options),
     /// Serves canned answers: /, /64k, /1m, /delay/MS
     Upstream {
         #[arg(long, default_value = "127.0.0.1:9000")]
@@ -78,6 +93,11 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> io::Result<ExitCode> {
     match task {
         Task::Compare(options) => return compare::run(&options),
+        Task::Drive(options) => return drive::run(&options),
+        Task::Soak(options) => return soak::run(&options),
+        Task::Idle(options) => return idle::run(&options),
+        Task::ReloadStorm(options) => return reload_storm::run(&options),
+        Task::Syscalls(options) => return syscalls::run(&options),
         Task::Upstream { listen, delay_ms } => {
             sys::process::raise_descriptor_limit(65_536)?;
             upstream::run(listen, Duration::from_millis(delay_ms))?;

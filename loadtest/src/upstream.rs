@@ -77,9 +77,11 @@ struct Upstream {
     delay: Duration,
     peers: Vec<Option<Peer>>,
     free: Vec<u32>,
-    /// Answers that are due later: when, whose (token and its serial), which.
-    late: BinaryHeap<Reverse<(Instant, u32, u64, &'static [u8])>>,
+    late: BinaryHeap<Reverse<Late>>,
 }
+
+/// An answer that is due later: when, whose (token and its serial), which.
+type Late = (Instant, u32, u64, &'static [u8]);
 
 struct Peer {
     socket: TcpStream,
@@ -102,11 +104,11 @@ impl Upstream {
             self.send_due();
             for event in events.drain(..) {
                 match event {
-                    Event::Accepted { socket: Ok(socket), .. } => {
+                    Event::Accepted { socket: Ok(socket) } => {
                         serial += 1;
                         self.admit(socket, serial);
                     }
-                    Event::Accepted { socket: Err(error), .. } => eprintln!("upstream: {error}"),
+                    Event::Accepted { socket: Err(error) } => eprintln!("upstream: {error}"),
                     Event::Received { token, lease } => {
                         self.read(token, &lease);
                         self.ring.release(lease);

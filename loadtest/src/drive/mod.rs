@@ -8,6 +8,7 @@ pub(crate) mod wrk;
 
 use std::io;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -43,6 +44,40 @@ impl Driven {
         let requests = self.requests as f64;
         requests / self.seconds
     }
+}
+
+/// One run of the own generator against anything that listens.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    target: SocketAddr,
+    #[arg(long, default_value = "/")]
+    path: String,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Requests per second [default: a closed loop]
+    #[arg(long)]
+    rate: Option<f64>,
+    /// The core to run on
+    #[arg(long)]
+    core: Option<usize>,
+}
+
+/// Drives and prints what came back; fails when there were errors.
+pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
+    options.core.map_or(Ok(()), crate::sys::process::pin_to)?;
+    let load = Load {
+        target: options.target,
+        path: &options.path,
+        connections: usize::from(options.connections),
+        duration: Duration::from_secs(options.seconds),
+    };
+    let pace = options.rate.map_or(own::Pace::Closed, own::Pace::PerSecond);
+    let driven = own::drive(load, pace, &own::Stop::default())?;
+    println!("{:.0} requests per second", driven.requests_per_second());
+    println!("{}", serde_json::to_string_pretty(&driven)?);
+    Ok(if driven.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Who drives closed loops.

@@ -23,7 +23,7 @@ fn render(site: Site<'_>, listen: SocketAddr) -> String {
     format!(
         r#"global
   nbthread 1
-  maxconn 25000
+  maxconn 8000
   log ring@requests format raw local0
 
 ring requests
@@ -51,7 +51,7 @@ frontend in
   default_backend out
 
 backend out
-  server one {upstream} maxconn 20000 pool-max-conn -1
+  server one {upstream} pool-max-conn -1
 "#
     )
 }

@@ -27,7 +27,7 @@ fn render(site: Site<'_>, listen: SocketAddr) -> String {
 master_process off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-events {{ worker_connections 40000; use epoll; multi_accept on; }}
+events {{ worker_connections 16000; use epoll; multi_accept on; }}
 http {{
   log_format json escape=json '{{"time":"$time_iso8601","requestId":"$request_id",'
     '"ip":"$remote_addr","method":"$request_method","path":"$uri","protocol":"$server_protocol",'

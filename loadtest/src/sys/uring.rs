@@ -52,7 +52,6 @@ pub(crate) enum Finish {
 #[derive(Debug)]
 pub(crate) enum Event {
     Accepted {
-        token: u32,
         socket: io::Result<OwnedFd>,
     },
     Received {
@@ -170,7 +169,7 @@ impl Ring {
                     if !cqueue::more(completion.flags()) {
                         starved.push((sockets[token as usize], token | ACCEPT_BIT));
                     }
-                    events.push(Event::Accepted { token, socket: accepted(result) });
+                    events.push(Event::Accepted { socket: accepted(result) });
                 }
                 RECEIVE => {
                     let again = !cqueue::more(completion.flags());
