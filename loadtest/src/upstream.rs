@@ -91,6 +91,8 @@ struct Peer {
     body_left: u64,
     answers: VecDeque<&'static [u8]>,
     sending: bool,
+    /// The client said that this is its last request.
+    last: bool,
     ended: bool,
 }
 
@@ -134,6 +136,7 @@ impl Upstream {
             body_left: 0,
             answers: VecDeque::new(),
             sending: false,
+            last: false,
             ended: false,
         });
     }
@@ -157,6 +160,7 @@ impl Upstream {
             let head = &rest[..end];
             rest = &rest[end..];
             peer.body_left = message::content_length(head).unwrap_or(0);
+            peer.last = message::says_close(head);
             let (answer, delay) = choose(&self.answers, self.delay, message::path(head));
             if peer.answers.len() >= ANSWERS_WAITING_MAX || self.late.len() >= 1 << 20 {
                 // The receive then ends, and the connection with it.
@@ -213,6 +217,10 @@ impl Upstream {
         }
         if peer.ended {
             return self.close(token);
+        }
+        if peer.last && peer.answers.is_empty() {
+            // Everything is sent; the client closes next, which ends the receive.
+            let _ = peer.socket.shutdown(Shutdown::Write);
         }
         self.send_next(token);
     }
