@@ -20,6 +20,7 @@ pub(crate) struct Launch {
     limits: String,
     shards: usize,
     log: bool,
+    listens_as_written: bool,
 }
 
 impl Launch {
@@ -31,6 +32,7 @@ impl Launch {
             limits: String::new(),
             shards: 1,
             log: false,
+            listens_as_written: false,
         }
     }
 
@@ -55,6 +57,12 @@ impl Launch {
 
     pub(crate) fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
+        self
+    }
+
+    /// No `--listen`: where the file says.
+    pub(crate) fn listeners_of_file(mut self) -> Self {
+        self.listens_as_written = true;
         self
     }
 
@@ -85,7 +93,8 @@ impl Launch {
         for (flag, value) in
             [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0"), ("--shards", &shards)]
         {
-            if !self.arguments.iter().any(|argument| argument == flag) {
+            let is_left_out = flag == "--listen" && self.listens_as_written;
+            if !is_left_out && !self.arguments.iter().any(|argument| argument == flag) {
                 self.arguments.extend([flag.to_owned(), value.to_owned()]);
             }
         }

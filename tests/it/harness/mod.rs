@@ -11,7 +11,7 @@ mod upstream;
 
 pub(crate) use answer::{Answer, Fault, parse_fields, read_chunked};
 pub(crate) use client::{Client, exchange};
-pub(crate) use documents::{Route, gateway_file, openapi, proxy_all};
+pub(crate) use documents::{Route, gateway_file, openapi, proxy_all, proxy_all_in};
 pub(crate) use folder::Folder;
 pub(crate) use gateway::{Gateway, Launch, Ran, ringway};
 pub(crate) use upstream::{Peer, Request, Upstream, ok};

@@ -1,6 +1,7 @@
 //! The scripted upstream: a thread per connection runs the test's script and records what came.
 
 use std::{
+    collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -132,6 +133,7 @@ impl Peer {
 
     /// Ends the connection with a reset instead of a FIN.
     pub(crate) fn reset(self) {
+        self.record.streams.lock().unwrap().remove(&self.number);
         let _ = socket2::SockRef::from(&self.output).set_linger(Some(Duration::ZERO));
     }
 }
@@ -143,7 +145,7 @@ struct Record {
     connections: AtomicUsize,
     open: AtomicUsize,
     is_over: AtomicBool,
-    streams: Mutex<Vec<TcpStream>>,
+    streams: Mutex<HashMap<usize, TcpStream>>,
 }
 
 /// A listening upstream; on drop it stops and closes every connection.
@@ -238,7 +240,7 @@ impl Drop for Upstream {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-        for stream in self.record.streams.lock().unwrap().drain(..) {
+        for (_, stream) in self.record.streams.lock().unwrap().drain() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -269,31 +271,25 @@ fn serve(stream: TcpStream, seen: &Arc<Record>, script: Arc<impl Fn(Peer) + Send
     let _ = output.set_nodelay(true);
     let _ = output.set_read_timeout(Some(PATIENCE * 4));
     let _ = output.set_write_timeout(Some(PATIENCE * 4));
-    keep(&mut seen.streams.lock().unwrap(), kept);
+    seen.streams.lock().unwrap().insert(number, kept);
     seen.open.fetch_add(1, Ordering::SeqCst);
     let input = BufReader::with_capacity(65_536, stream);
     let peer = Peer { number, input, output, record: Arc::clone(seen) };
     let record = Arc::clone(seen);
     let run = move || {
-        // A script that fails an assertion must not leave `open` too high.
-        struct Leave(Arc<Record>);
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                self.0.open.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-        let _leave = Leave(record);
+        // First, so that it is dropped last: also a script that fails an assertion has ended.
+        let _leave = Leave(record, number);
         script(peer);
     };
     thread::Builder::new().stack_size(256 * 1024).spawn(run).unwrap();
 }
 
-/// Holds connections for the end, without holding their descriptors for ever: the kept copy is
-/// what `drop` shuts down, and copies of ended connections are let go once there are many.
-fn keep(streams: &mut Vec<TcpStream>, stream: TcpStream) {
-    if streams.len() >= 256 {
-        let is_alive = |stream: &TcpStream| stream.peer_addr().is_ok();
-        streams.retain(is_alive);
+/// A script's end: lets go of the copy of the connection that `Upstream::drop` would shut down.
+struct Leave(Arc<Record>, usize);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.0.streams.lock().unwrap().remove(&self.1);
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
-    streams.push(stream);
 }
