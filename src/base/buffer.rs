@@ -123,6 +123,12 @@ impl Buffer {
         Self { block: None, start: 0, end: 0 }
     }
 
+    /// The size of the whole block that this buffer keeps from its shelf.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.bytes.len())
+    }
+
     /// Drops the first `count` bytes from view.
     ///
     /// # Panics

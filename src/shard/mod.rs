@@ -1,1 +1,3 @@
 //! One core's life: build, accept, handle messages, drain, stop.
+
+pub mod log_writer;
