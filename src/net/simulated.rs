@@ -54,7 +54,8 @@ async fn settle(runtime: &Runtime) {
 
 /// The byte at `offset` of the stream that `name` sends.
 fn byte_of(name: u64, offset: usize) -> u8 {
-    (name.wrapping_mul(0x9e37_79b9).wrapping_add(offset as u64 * 31) >> 3) as u8
+    let mixed = name.wrapping_mul(0x9e37_79b9).wrapping_add(offset as u64 * 31) >> 3;
+    mixed.to_le_bytes()[0]
 }
 
 /// Sends `total` bytes of `name`'s stream in random portions and ways, then FIN.
@@ -158,8 +159,8 @@ async fn answer(stream: Stream, runtime: Runtime, left: Rc<Cell<u64>>) {
         hello.extend_from_slice(&front);
         rest = Some(buffer);
     }
-    let word = |at: usize| u64::from_be_bytes(hello[at..at + 8].try_into().expect("8 bytes"));
-    let (name, there, back) = (word(0), word(8) as usize, word(16) as usize);
+    let word = |at: usize| usize::from_be_bytes(hello[at..at + 8].try_into().expect("8 bytes"));
+    let (name, there, back) = (word(0) as u64, word(8), word(16));
     let rest = rest.expect("at least one buffer");
     for (offset, &byte) in rest.iter().enumerate() {
         assert_eq!(byte, byte_of(name, offset));

@@ -77,6 +77,7 @@ pub(super) struct State {
     pub(super) groups: [Group; 2],
     /// Sockets whose receive ended for want of a buffer, first come first served.
     pub(super) starved: Vec<Key>,
+    #[expect(clippy::vec_box, reason = "the kernel reads them while they move to a slot")]
     pub(super) gathers: Vec<Box<Gather>>,
     pub(super) now: Moment,
     /// Woken after the borrow of the state has ended.
