@@ -193,9 +193,8 @@ fn sudden_ends_leave_nothing_behind() {
                     let mut outgoing = Outgoing::default();
                     while let Ok(Some(buffer)) = stream.receive().await {
                         outgoing.pieces.push(buffer);
-                        match stream.send(outgoing).await {
-                            Ok(empty) => outgoing = empty,
-                            Err(_) => return,
+                        if stream.send(std::mem::take(&mut outgoing)).await.is_err() {
+                            return;
                         }
                     }
                 });

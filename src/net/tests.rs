@@ -36,10 +36,10 @@ fn on_the_ring<Work: Future<Output = ()> + 'static>(
 
 /// Sends back what comes, until the end of the stream.
 async fn echo(stream: Stream) -> io::Result<()> {
-    let mut outgoing = Outgoing::default();
     while let Some(buffer) = stream.receive().await? {
+        let mut outgoing = Outgoing::default();
         outgoing.pieces.push(buffer);
-        outgoing = stream.send(outgoing).await?;
+        stream.send(outgoing).await?;
     }
     stream.shutdown_send();
     Ok(())

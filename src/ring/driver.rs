@@ -79,12 +79,13 @@ pub(super) struct State {
     pub(super) starved: Vec<Key>,
     #[expect(clippy::vec_box, reason = "the kernel reads them while they move to a slot")]
     pub(super) gathers: Vec<Box<Gather>>,
+    /// Emptied, for their memory.
+    pub(super) outgoings: Vec<Outgoing>,
     pub(super) now: Moment,
     /// Woken after the borrow of the state has ended.
     pub(super) wakes: Vec<Waker>,
     /// Sockets with a quiet send that has not been confirmed; see `send.rs`.
     pub(super) quiet: Vec<Key>,
-    pub(super) spares: Vec<Outgoing>,
     pub(super) turns: u32,
     /// Somebody waits for a quiet send's end: the next enter must not wait.
     pub(super) hurry: bool,
@@ -126,10 +127,10 @@ impl Driver {
             groups,
             starved: Vec::new(),
             gathers: Vec::new(),
+            outgoings: Vec::new(),
             now,
             wakes: Vec::new(),
             quiet: Vec::new(),
-            spares: Vec::new(),
             turns: 0,
             hurry: false,
             bell_wakers: Vec::new(),
@@ -154,6 +155,12 @@ impl Driver {
     #[must_use]
     pub fn wall(&self) -> WallTime {
         self.with(|state| state.kernel.wall()).unwrap_or_default()
+    }
+
+    /// An empty [`Outgoing`], with the memory of an earlier one where there is one.
+    #[must_use]
+    pub fn outgoing(&self) -> Outgoing {
+        self.with(|state| state.outgoings.pop()).flatten().unwrap_or_default()
     }
 
     /// The bell that other threads ring to end this driver's wait.

@@ -19,9 +19,10 @@ use crate::base::limits::{SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
 
 /// Gathers kept for the next gathered send.
 const GATHERS_KEPT: usize = 64;
-/// Emptied [`Outgoing`]s kept for the next who sends, and the largest text among them.
-const SPARES_KEPT: usize = 256;
-const SPARE_BYTES_MAX: usize = 16 * 1_024;
+/// Emptied sends kept for their memory: as many as are under way in one turn of a busy shard.
+const OUTGOINGS_KEPT: usize = 256;
+/// The largest text among them.
+const OUTGOING_BYTES_KEPT: usize = 16 * 1_024;
 
 /// The state of a slot's send side.
 pub(super) enum Sending {
@@ -123,7 +124,7 @@ impl State {
     fn begin_send(&mut self, key: Key, outgoing: Outgoing) {
         let total = outgoing.len();
         if total == 0 {
-            return self.recycle(outgoing);
+            return self.keep_outgoing(outgoing);
         }
         let Some(slot) = self.slots.find(key) else { return };
         let quiet = Some(self.turns);
@@ -213,28 +214,29 @@ impl State {
         {
             self.gathers.push(gather);
         }
-        self.recycle(transfer.outgoing);
+        self.keep_outgoing(transfer.outgoing);
         match next {
             Some(next) => self.begin_send(key, next),
             None => self.finish_closing(key),
         }
     }
 
-    /// Keeps the allocations for the next who sends.
-    fn recycle(&mut self, mut outgoing: Outgoing) {
+    /// Keeps an emptied send's memory for the next one; what grew large is freed.
+    fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
         outgoing.clear();
-        if self.spares.len() < SPARES_KEPT && outgoing.text.capacity() <= SPARE_BYTES_MAX {
-            self.spares.push(outgoing);
+        if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= OUTGOING_BYTES_KEPT
+        {
+            self.outgoings.push(outgoing);
         }
     }
 
-    pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<Outgoing> {
+    pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
         if let Some(error) = slot.send_error {
             return Polled::Ready(Err(io::Error::from_raw_os_error(error)));
         }
         if slot.next.is_none() {
-            return Polled::Ready(Ok(self.spares.pop().unwrap_or_default()));
+            return Polled::Ready(Ok(()));
         }
         if slot.expired {
             return Polled::expired();

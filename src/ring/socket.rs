@@ -165,12 +165,12 @@ impl Socket {
         self.driver.with(|state| state.start_send(self.key, outgoing));
     }
 
-    /// Ready when the next send may be started, with an empty [`Outgoing`] to fill. At most two
-    /// sends are under way, so a peer that does not read stops the sender here.
+    /// Ready when the next send may be started. At most two sends are under way, so a peer that
+    /// does not read stops the sender here.
     ///
     /// # Errors
     /// `TimedOut` when the deadline expired; what send(2) said about this or an earlier send.
-    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.poll_with(|state| state.poll_sent(self.key, context.waker()))
     }
 

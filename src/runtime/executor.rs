@@ -5,7 +5,7 @@ use std::{future::Future, io, rc::Rc, sync::mpsc, time::Duration};
 use super::seats::{Seat, Seats};
 use crate::{
     base::{Moment, WallTime},
-    ring::{Driver, Holdings, Uring},
+    ring::{Driver, Holdings, Outgoing, Uring},
 };
 
 /// Turns between two yields to glommio's own timers and channels.
@@ -69,6 +69,12 @@ impl Runtime {
     #[must_use]
     pub fn wall(&self) -> WallTime {
         self.driver.wall()
+    }
+
+    /// An empty send, with the memory of an earlier one where there is one.
+    #[must_use]
+    pub fn outgoing(&self) -> Outgoing {
+        self.driver.outgoing()
     }
 
     /// Runs a future beside the others of this executor. Its panic ends it and nothing else.
