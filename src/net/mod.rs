@@ -9,4 +9,6 @@ pub use stream::Stream;
 pub use crate::ring::Outgoing;
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;

@@ -53,19 +53,21 @@ impl Stream {
         std::future::poll_fn(|context| self.poll_receive(context)).await
     }
 
-    /// Starts sending. The bytes are safe also when nobody asks how it ended.
+    /// Starts sending. The bytes are the driver's from now on: they are sent also when nobody asks
+    /// and when the stream is dropped.
     ///
     /// # Panics
-    /// When a send is under way, or with more than `SEND_PIECES_MAX` pieces.
+    /// When an earlier send still waits (`poll_sent` was not ready), or with more than `SEND_PIECES_MAX` pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
         self.socket.start_send(outgoing);
     }
 
-    /// Ready when everything has been handed to the kernel; at once when nothing is under way.
+    /// Ready when the next send may be started: at once, unless an earlier one finds no room in
+    /// the socket. At most two are under way, so a peer that does not read stops the sender here.
     ///
     /// # Errors
-    /// `TimedOut` when the deadline expired before (the send is still under way then: drop the
-    /// stream); what send(2) says.
+    /// `TimedOut` when the deadline expired before (drop the stream then); what send(2) said of
+    /// this or an earlier send.
     pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_sent(context)
     }

@@ -62,8 +62,9 @@ impl Driver {
     /// When it has no address, or there are too many listeners.
     pub fn adopt(self: &Rc<Self>, socket: std::net::TcpListener) -> io::Result<Listener> {
         let address = socket.local_addr()?;
-        let descriptor = socket.into_raw_fd();
-        let made = self.with(|state| state.adopt_listener(descriptor));
+        // The ring does not wait on a non-blocking listener: it would spin.
+        socket.set_nonblocking(false)?;
+        let made = self.with(|state| state.adopt_listener(socket.into_raw_fd()));
         let key = made.unwrap_or_else(|| Err(stopped()))?;
         Ok(Listener { driver: Rc::clone(self), key, address })
     }

@@ -25,8 +25,8 @@ use super::{
 use crate::base::{
     Moment, Shelf, WallTime,
     limits::{
-        LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LISTENERS_MAX, SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX,
-        SOCKETS_MAX,
+        LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LINGER_WAIT, LISTENERS_MAX, SMALL_BLOCK_BYTES,
+        SMALL_BLOCKS_MAX, SOCKETS_MAX,
     },
 };
 
@@ -77,14 +77,18 @@ pub(super) struct State {
     pub(super) groups: [Group; 2],
     /// Sockets whose receive ended for want of a buffer, first come first served.
     pub(super) starved: Vec<Key>,
+    #[expect(clippy::vec_box, reason = "the kernel reads them while they move to a slot")]
     pub(super) gathers: Vec<Box<Gather>>,
     /// Emptied, for their memory.
     pub(super) outgoings: Vec<Outgoing>,
     pub(super) now: Moment,
     /// Woken after the borrow of the state has ended.
     pub(super) wakes: Vec<Waker>,
-    /// Queued sends: they usually complete as soon as they are submitted.
-    pub(super) sends: u32,
+    /// Sockets with a quiet send that has not been confirmed; see `send.rs`.
+    pub(super) quiet: Vec<Key>,
+    pub(super) turns: u32,
+    /// Somebody waits for a quiet send's end: the next enter must not wait.
+    pub(super) hurry: bool,
     bell_wakers: Vec<Waker>,
     completions: Vec<Completion>,
     fired: Vec<Alarm>,
@@ -126,7 +130,9 @@ impl Driver {
             outgoings: Vec::new(),
             now,
             wakes: Vec::new(),
-            sends: 0,
+            quiet: Vec::new(),
+            turns: 0,
+            hurry: false,
             bell_wakers: Vec::new(),
             completions: Vec::new(),
             fired: Vec::new(),
@@ -213,10 +219,14 @@ impl Driver {
         // What is dropped here may hold tasks, and these sockets: never under the borrow.
         let dropped = self.with(State::close_all);
         drop(dropped);
+        let patience = self.now() + LINGER_WAIT;
         for _ in 0..STOP_TURNS_MAX {
             let quiet = self.with(|state| state.is_quiet()).unwrap_or(true);
             if quiet || self.turn(true).is_err() {
                 break;
+            }
+            if self.now() > patience {
+                self.with(State::cut_all);
             }
         }
         let state = self.state.borrow_mut().take();
@@ -252,16 +262,23 @@ impl State {
             group.refill(&mut *self.kernel);
         }
         self.feed_starved();
-        let until = if may_wait { self.next_alarm() } else { self.now };
-        let likely = std::mem::take(&mut self.sends);
-        let entered = self.kernel.enter(likely, Some(until));
+        let hurry = std::mem::take(&mut self.hurry);
+        let until = if may_wait && !hurry { self.next_alarm() } else { self.now };
+        let entered = self.kernel.enter(Some(until));
         self.now = self.kernel.now();
+        self.turns = self.turns.wrapping_add(1);
         let mut completions = std::mem::take(&mut self.completions);
         self.kernel.drain(&mut completions);
         for completion in completions.drain(..) {
             self.dispatch(completion);
         }
         self.completions = completions;
+        if self.kernel.has_submitted_all() {
+            let mut quiet = std::mem::take(&mut self.quiet);
+            self.confirm_sends(&mut quiet, self.turns);
+            quiet.append(&mut self.quiet);
+            self.quiet = quiet;
+        }
         self.fire();
         if bell.take() {
             self.wakes.append(&mut self.bell_wakers);
@@ -331,6 +348,12 @@ impl State {
             wakers.extend(self.forget_sleeper(key));
         }
         wakers
+    }
+
+    fn cut_all(&mut self) {
+        for key in self.slots.keys() {
+            self.cut_send(key);
+        }
     }
 
     fn is_quiet(&mut self) -> bool {

@@ -100,6 +100,9 @@ pub enum Operation {
         bytes: *const u8,
         /// How many.
         length: u32,
+        /// Decided while it is submitted, without waiting for room in the socket; completes only
+        /// when it was short or failed.
+        quiet: bool,
     },
     /// As `Send`, for several ranges.
     SendGathered {
@@ -107,6 +110,8 @@ pub enum Operation {
         socket: RawFd,
         /// Names the ranges.
         message: *const libc::msghdr,
+        /// As for `Send`.
+        quiet: bool,
     },
     /// Completes with 0 once connected.
     Connect {
@@ -197,16 +202,20 @@ pub trait Kernel {
     /// Queues an operation for the next [`Kernel::enter`].
     ///
     /// # Safety
-    /// What the operation points to must stay valid, and unchanged, until its completion.
+    /// What the operation points to must stay valid, and unchanged, until its completion; for a
+    /// quiet send also until [`Kernel::has_submitted_all`].
     unsafe fn push(&mut self, token: Token, operation: Operation);
 
     /// Submits what is queued and waits for a completion, at most until `until` (`None`: without
-    /// end). `likely` of the queued operations usually complete at once: the kernel may first
-    /// wait a few microseconds for one more than those.
+    /// end).
     ///
     /// # Errors
     /// Only what no retry mends.
-    fn enter(&mut self, likely: u32, until: Option<Moment>) -> io::Result<()>;
+    fn enter(&mut self, until: Option<Moment>) -> io::Result<()>;
+
+    /// After [`Kernel::enter`] and [`Kernel::drain`]: nothing that was queued before is left
+    /// over, so quiet sends without a completion are done.
+    fn has_submitted_all(&mut self) -> bool;
 
     /// Moves all completions out.
     fn drain(&mut self, into: &mut Vec<Completion>);

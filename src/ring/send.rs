@@ -1,5 +1,12 @@
-//! Sending and connecting: one at a time per socket. What the kernel reads belongs to the slot
-//! until the completion, so a dropped future does no harm.
+//! Sending and connecting. What the kernel reads belongs to the slot until the send is done, so
+//! a dropped future does no harm.
+//!
+//! Sends are written behind: one is the driver's business as soon as it is started, a second
+//! one waits until the first is done. A send is first tried *quietly*: with `MSG_DONTWAIT` it is
+//! decided while it is submitted, and with `CQE_SKIP_SUCCESS` only a failure completes. So when
+//! an enter has submitted everything and all completions are drained, a quiet send that said
+//! nothing has been taken by the kernel in full. It neither ends the driver's wait nor costs a
+//! completion. Only what finds the socket full becomes an operation that waits.
 
 use std::{io, net::SocketAddr, task::Waker};
 
@@ -8,12 +15,14 @@ use super::{
     kernel::{Completion, Key, Kind, Operation, Token},
     socket::{Life, Outgoing, Polled, Slot},
 };
-use crate::base::limits::{LARGE_BLOCK_BYTES, SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
+use crate::base::limits::{SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
 
 /// Gathers kept for the next gathered send.
 const GATHERS_KEPT: usize = 64;
 /// Emptied sends kept for their memory: as many as are under way in one turn of a busy shard.
 const OUTGOINGS_KEPT: usize = 256;
+/// The largest text among them.
+const OUTGOING_BYTES_KEPT: usize = 16 * 1_024;
 
 /// The state of a slot's send side.
 pub(super) enum Sending {
@@ -22,15 +31,16 @@ pub(super) enum Sending {
     /// Connected or failed, and nobody has asked yet.
     Connected(Result<(), i32>),
     UnderWay(Transfer),
-    Done(Result<(), i32>),
 }
 
-/// A send that the kernel has.
+/// A send that the kernel has, or will get with the next enter.
 pub(super) struct Transfer {
     outgoing: Outgoing,
     sent: usize,
     total: usize,
     gather: Option<Box<Gather>>,
+    /// Pushed as a quiet send in this turn; `None` once it waits for room in the socket.
+    quiet: Option<u32>,
 }
 
 /// The ranges of a gathered send, at an address that stays.
@@ -43,11 +53,6 @@ impl Sending {
     /// The kernel has an operation of this side.
     pub(super) const fn is_under_way(&self) -> bool {
         matches!(self, Self::Connecting(_) | Self::UnderWay(_))
-    }
-
-    /// Nothing is under way, and nothing failed that nobody has asked about.
-    pub(super) const fn is_quiet(&self) -> bool {
-        matches!(self, Self::Nothing | Self::Done(Ok(())))
     }
 }
 
@@ -101,15 +106,31 @@ impl State {
 
     pub(super) fn start_send(&mut self, key: Key, mut outgoing: Outgoing) {
         let Some(slot) = self.slots.find(key) else { return };
-        assert!(!slot.sending.is_under_way(), "one send at a time");
-        copy_small_pieces(&mut outgoing);
-        let total = outgoing.len();
-        if total == 0 {
-            slot.sending = Sending::Done(Ok(()));
-            self.keep_outgoing(outgoing);
+        if slot.send_error.is_some() || slot.is_closing() {
             return;
         }
-        slot.sending = Sending::UnderWay(Transfer { outgoing, sent: 0, total, gather: None });
+        copy_small_pieces(&mut outgoing);
+        match slot.sending {
+            Sending::UnderWay(_) => {
+                assert!(slot.next.is_none(), "one send waits at a time");
+                slot.next = Some(outgoing);
+                // Its turn comes when the one before is known to be done.
+                self.hurry = true;
+            }
+            _ => self.begin_send(key, outgoing),
+        }
+    }
+
+    fn begin_send(&mut self, key: Key, outgoing: Outgoing) {
+        let total = outgoing.len();
+        if total == 0 {
+            return self.keep_outgoing(outgoing);
+        }
+        let Some(slot) = self.slots.find(key) else { return };
+        let quiet = Some(self.turns);
+        slot.sending =
+            Sending::UnderWay(Transfer { outgoing, sent: 0, total, gather: None, quiet });
+        self.quiet.push(key);
         self.push_send(key);
     }
 
@@ -117,78 +138,121 @@ impl State {
         let Some(slot) = self.slots.find(key) else { return };
         let socket = slot.descriptor;
         let Sending::UnderWay(transfer) = &mut slot.sending else { return };
+        let quiet = transfer.quiet.is_some();
         let operation = if transfer.outgoing.pieces.is_empty() {
             let rest = &transfer.outgoing.text[transfer.sent..];
             let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-            Operation::Send { socket, bytes: rest.as_ptr(), length }
+            Operation::Send { socket, bytes: rest.as_ptr(), length, quiet }
         } else {
             let gather = transfer
                 .gather
                 .get_or_insert_with(|| self.gathers.pop().unwrap_or_else(Gather::new));
             let message = gather.fill(&transfer.outgoing, transfer.sent);
-            Operation::SendGathered { socket, message }
+            Operation::SendGathered { socket, message, quiet }
         };
-        self.sends += 1;
         // SAFETY: text, pieces and the boxed gather belong to the slot, unchanged, until the
         // completion; moving the slot moves none of them.
         unsafe { self.kernel.push(Token { kind: Kind::Send, key }, operation) };
     }
 
+    /// A send was short, failed, or was not quiet.
     pub(super) fn sent(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };
         let Sending::UnderWay(transfer) = &mut slot.sending else { return false };
-        let retry = matches!(-completion.result, libc::EINTR | libc::EAGAIN);
         transfer.sent += usize::try_from(completion.result).unwrap_or(0);
-        let short = transfer.sent < transfer.total && completion.result > 0;
-        if (short || retry) && !slot.is_closing() {
-            self.push_send(key);
+        if transfer.sent >= transfer.total {
+            self.finish_send(key, Ok(()));
             return true;
         }
-        let result = match completion.result {
-            1.. => Ok(()),
-            0 => Err(libc::EPIPE),
-            error => Err(-error),
-        };
+        match completion.result {
+            1.. if slot.life != Life::Cut => self.push_rest(key),
+            error if matches!(-error, libc::EINTR | libc::EAGAIN) && slot.life != Life::Cut => {
+                self.push_rest(key);
+            }
+            0.. => self.finish_send(key, Err(libc::EPIPE)),
+            error => self.finish_send(key, Err(-error)),
+        }
+        true
+    }
+
+    /// The socket is full: the rest goes as an operation that waits for room.
+    fn push_rest(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        if let Sending::UnderWay(transfer) = &mut slot.sending {
+            transfer.quiet = None;
+            self.push_send(key);
+        }
+    }
+
+    /// All quiet sends of `turn` were submitted, and those that failed have said so: the others
+    /// are done.
+    pub(super) fn confirm_sends(&mut self, quiet: &mut Vec<Key>, turn: u32) {
+        for key in quiet.drain(..) {
+            let Some(slot) = self.slots.find(key) else { continue };
+            let Sending::UnderWay(transfer) = &slot.sending else { continue };
+            if transfer.quiet.is_some_and(|pushed| pushed != turn) {
+                self.finish_send(key, Ok(()));
+            }
+        }
+    }
+
+    fn finish_send(&mut self, key: Key, result: Result<(), i32>) {
+        let Some(slot) = self.slots.find(key) else { return };
         let taken = std::mem::replace(&mut slot.sending, Sending::Nothing);
-        let Sending::UnderWay(mut transfer) = taken else { return false };
+        let Sending::UnderWay(mut transfer) = taken else { return };
+        slot.send_error = result.err();
+        self.wakes.extend(slot.send_waker.take());
+        let next = slot.next.take().filter(|_| result.is_ok());
+        let shut = slot.shut_wanted && next.is_none() && result.is_ok();
+        if shut {
+            // It fails when the peer has gone; the receive side tells that better.
+            let _ = self.kernel.shutdown_send(slot.descriptor);
+        }
         if let Some(gather) = transfer.gather.take()
             && self.gathers.len() < GATHERS_KEPT
         {
             self.gathers.push(gather);
         }
-        slot.sending = Sending::Done(result);
-        self.wakes.extend(slot.send_waker.take());
         self.keep_outgoing(transfer.outgoing);
-        self.finish_closing(key);
-        true
+        match next {
+            Some(next) => self.begin_send(key, next),
+            None => self.finish_closing(key),
+        }
     }
 
     /// Keeps an emptied send's memory for the next one; what grew large is freed.
     fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
         outgoing.clear();
-        if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= LARGE_BLOCK_BYTES {
+        if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= OUTGOING_BYTES_KEPT
+        {
             self.outgoings.push(outgoing);
         }
     }
 
     pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
-        match std::mem::replace(&mut slot.sending, Sending::Nothing) {
-            Sending::Nothing => Polled::Ready(Ok(())),
-            Sending::Done(result) => Polled::Ready(result.map_err(io::Error::from_raw_os_error)),
-            Sending::UnderWay(transfer) => {
-                slot.sending = Sending::UnderWay(transfer);
-                if slot.expired {
-                    return Polled::expired();
-                }
-                Polled::wait(&mut slot.send_waker, waker)
-            }
-            other => {
-                slot.sending = other;
-                Polled::Ready(Err(io::ErrorKind::InvalidInput.into()))
-            }
+        if let Some(error) = slot.send_error {
+            return Polled::Ready(Err(io::Error::from_raw_os_error(error)));
         }
+        if slot.next.is_none() {
+            return Polled::Ready(Ok(()));
+        }
+        if slot.expired {
+            return Polled::expired();
+        }
+        Polled::wait(&mut slot.send_waker, waker)
+    }
+
+    pub(super) fn shutdown_send(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        if matches!(slot.sending, Sending::UnderWay(_)) {
+            slot.shut_wanted = true;
+            self.hurry = true;
+            return;
+        }
+        // It fails when the peer has gone; the receive side tells that better.
+        let _ = self.kernel.shutdown_send(slot.descriptor);
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
     kernel::{Completion, Key, Kind, Operation, Token},
     wheel::TimerId,
 };
-use crate::base::{Buffer, Moment, limits::SEND_PIECES_MAX};
+use crate::base::{
+    Buffer, Moment,
+    limits::{SEND_PIECES_MAX, SEND_WAIT},
+};
 
 pub(super) use super::send::{Gather, Sending};
 
@@ -71,6 +74,11 @@ pub(super) struct Slot {
     /// The whole blocks of `received`: what they keep from the shelf.
     pub(super) held_bytes: usize,
     pub(super) sending: Sending,
+    /// Waits until `sending` is done.
+    pub(super) next: Option<Outgoing>,
+    pub(super) send_error: Option<i32>,
+    /// FIN as soon as all is sent.
+    pub(super) shut_wanted: bool,
     pub(super) receive_waker: Option<Waker>,
     pub(super) send_waker: Option<Waker>,
     deadline: Option<Moment>,
@@ -99,8 +107,10 @@ pub(super) enum End {
 pub(super) enum Life {
     Connecting,
     Open,
-    /// The handle is gone; waits for the last completions.
+    /// The handle is gone; what was sent before is still being sent.
     Closing,
+    /// As closing, and the send was cancelled.
+    Cut,
     /// The close is in the ring.
     Closed,
 }
@@ -144,19 +154,22 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
-    /// Starts sending; the driver owns the bytes until all are sent, also when nobody waits.
+    /// Starts sending. The bytes are the driver's from now on: it goes on sending them also when
+    /// nobody waits and when the socket is dropped.
     ///
     /// # Panics
-    /// When a send is under way, or with more than [`SEND_PIECES_MAX`] pieces.
+    /// When an earlier send is still waiting ([`Socket::poll_sent`] was not ready), or with more
+    /// than [`SEND_PIECES_MAX`] pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
         assert!(outgoing.pieces.len() <= SEND_PIECES_MAX, "too many pieces in one send");
         self.driver.with(|state| state.start_send(self.key, outgoing));
     }
 
-    /// Ready when everything has been handed to the kernel; at once when nothing is under way.
+    /// Ready when the next send may be started. At most two sends are under way, so a peer that
+    /// does not read stops the sender here.
     ///
     /// # Errors
-    /// `TimedOut` when the deadline expired; what send(2) says.
+    /// `TimedOut` when the deadline expired; what send(2) said about this or an earlier send.
     pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.poll_with(|state| state.poll_sent(self.key, context.waker()))
     }
@@ -179,12 +192,7 @@ impl Socket {
 
     /// Sends FIN after what was sent.
     pub fn shutdown_send(&self) {
-        self.driver.with(|state| {
-            if let Some(slot) = state.slots.find(self.key) {
-                // It fails when the peer has gone; the receive side tells that better.
-                let _ = state.kernel.shutdown_send(slot.descriptor);
-            }
-        });
+        self.driver.with(|state| state.shutdown_send(self.key));
     }
 
     fn poll_with<R>(&self, poll: impl FnOnce(&mut State) -> Polled<R>) -> Poll<io::Result<R>> {
@@ -242,6 +250,9 @@ impl Slot {
             received: VecDeque::new(),
             held_bytes: 0,
             sending,
+            next: None,
+            send_error: None,
+            shut_wanted: false,
             receive_waker: None,
             send_waker: None,
             deadline: None,
@@ -250,7 +261,7 @@ impl Slot {
     }
 
     pub(super) const fn is_closing(&self) -> bool {
-        matches!(self.life, Life::Closing | Life::Closed)
+        matches!(self.life, Life::Closing | Life::Cut | Life::Closed)
     }
 
     const fn is_receiving(&self) -> bool {
@@ -270,7 +281,10 @@ impl State {
     fn is_reusable(&mut self, key: Key) -> bool {
         self.slots.find(key).is_some_and(|slot| {
             let quiet = slot.received.is_empty() && slot.end.is_none() && !slot.expired;
-            quiet && slot.life == Life::Open && slot.sending.is_quiet()
+            quiet
+                && slot.life == Life::Open
+                && !slot.sending.is_under_way()
+                && slot.send_error.is_none()
         })
     }
 
@@ -290,30 +304,54 @@ impl State {
         let connecting = slot.life == Life::Connecting;
         slot.life = Life::Closing;
         slot.received = VecDeque::new();
+        slot.next = None;
         let wakers = [slot.receive_waker.take(), slot.send_waker.take()];
         if let Some((timer, _)) = slot.timer.take() {
             self.wheel.remove(timer);
         }
         let receiving = matches!(slot.receive, Receive::Armed(_));
-        let sending = slot.sending.is_under_way();
+        let (sending, expired) = (slot.sending.is_under_way(), slot.expired);
         if receiving {
             self.cancel(Kind::Receive, key);
         }
-        if sending {
-            self.cancel(if connecting { Kind::Connect } else { Kind::Send }, key);
+        if connecting && sending {
+            self.cancel(Kind::Connect, key);
+        } else if sending && expired {
+            self.cut_send(key);
+        } else if sending {
+            // What was promised is still sent, but not for ever.
+            self.hurry = true;
+            let at = self.now + SEND_WAIT;
+            let timer = self.wheel.insert(at, Alarm::Socket(key));
+            if let Some(slot) = self.slots.find(key) {
+                slot.timer = Some((timer, at));
+            }
         }
         self.finish_closing(key);
         wakers
+    }
+
+    /// Gives up a closing socket's send.
+    pub(super) fn cut_send(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        if slot.life == Life::Closing {
+            slot.life = Life::Cut;
+            self.hurry = true;
+            self.cancel(Kind::Send, key);
+        }
     }
 
     /// Closes the descriptor once nothing is under way on it.
     pub(super) fn finish_closing(&mut self, key: Key) {
         let Some(slot) = self.slots.find(key) else { return };
         let busy = slot.is_receiving() || slot.sending.is_under_way();
-        if slot.life != Life::Closing || busy {
+        if !matches!(slot.life, Life::Closing | Life::Cut) || busy {
             return;
         }
         slot.life = Life::Closed;
+        if let Some((timer, _)) = slot.timer.take() {
+            self.wheel.remove(timer);
+        }
         let descriptor = slot.descriptor;
         let token = Token { kind: Kind::Close, key };
         // SAFETY: the operation points to no memory.
@@ -340,6 +378,9 @@ impl State {
     pub(super) fn socket_alarm(&mut self, key: Key) {
         let Some(slot) = self.slots.find(key) else { return };
         slot.timer = None;
+        if slot.is_closing() {
+            return self.cut_send(key);
+        }
         let Some(deadline) = slot.deadline else { return };
         if deadline > self.now {
             slot.timer = Some((self.wheel.insert(deadline, Alarm::Socket(key)), deadline));

@@ -24,9 +24,6 @@ use crate::base::{Moment, WallTime};
 const SUBMISSIONS: u32 = 1_024;
 /// Completions that fit the ring; more go to a list inside the kernel and are not lost.
 const COMPLETIONS: u32 = 8_192;
-/// How long a wait may be stretched for one completion more than the sends that were just
-/// submitted; see [`Kernel::enter`].
-const GATHER_US: u32 = 50;
 /// Connections that the kernel completes before the driver accepts them.
 const BACKLOG: i32 = 4_096;
 
@@ -39,7 +36,6 @@ pub struct Uring {
     backlog: Vec<squeue::Entry>,
     reserve: Option<File>,
     start: Instant,
-    gathers: bool,
 }
 
 /// The shared memory of one provided-buffer ring.
@@ -58,14 +54,12 @@ impl Uring {
     /// As io_uring_setup(2); [`super::probe`] turns them into sentences.
     pub fn new() -> io::Result<Self> {
         let ring = open_own()?;
-        let gathers = ring.params().is_feature_min_timeout();
         Ok(Self {
             ring,
             groups: Vec::new(),
             backlog: Vec::new(),
             reserve: open_reserve(),
             start: instant(),
-            gathers,
         })
     }
 
@@ -150,19 +144,14 @@ impl Kernel for Uring {
         self.push_backlog();
     }
 
-    fn enter(&mut self, likely: u32, until: Option<Moment>) -> io::Result<()> {
+    fn enter(&mut self, until: Option<Moment>) -> io::Result<()> {
         for group in &mut self.groups {
             group.publish();
         }
         self.push_backlog();
         let time = self.wait_time(until);
-        let mut arguments = types::SubmitArgs::new().timespec(&time);
-        let mut want = 1;
-        if self.gathers && likely > 0 && self.backlog.is_empty() {
-            want += likely as usize;
-            arguments = arguments.min_wait_usec(GATHER_US);
-        }
-        match self.ring.submitter().submit_with_args(want, &arguments) {
+        let arguments = types::SubmitArgs::new().timespec(&time);
+        match self.ring.submitter().submit_with_args(1, &arguments) {
             Ok(_) => Ok(()),
             // Time, signals, and a completion queue to be drained first: all mended by a turn.
             Err(error) => match error.raw_os_error() {
@@ -170,6 +159,11 @@ impl Kernel for Uring {
                 _ => Err(error),
             },
         }
+    }
+
+    fn has_submitted_all(&mut self) -> bool {
+        let queue = self.ring.submission();
+        self.backlog.is_empty() && queue.is_empty() && !queue.cq_overflow()
     }
 
     fn drain(&mut self, into: &mut Vec<Completion>) {
@@ -284,8 +278,6 @@ impl Kernel for Uring {
 }
 
 fn entry_of(operation: Operation) -> squeue::Entry {
-    // MSG_WAITALL makes the kernel itself continue a short send.
-    const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     match operation {
         Operation::Accept { listener } => {
             opcode::AcceptMulti::new(types::Fd(listener)).flags(libc::SOCK_CLOEXEC).build()
@@ -293,12 +285,15 @@ fn entry_of(operation: Operation) -> squeue::Entry {
         Operation::Receive { socket, group } => {
             opcode::RecvMulti::new(types::Fd(socket), group).build()
         }
-        Operation::Send { socket, bytes, length } => {
-            opcode::Send::new(types::Fd(socket), bytes, length).flags(SEND_FLAGS).build()
+        Operation::Send { socket, bytes, length, quiet } => {
+            let (message, entry) = send_flags(quiet);
+            let send = opcode::Send::new(types::Fd(socket), bytes, length);
+            send.flags(message).build().flags(entry)
         }
-        Operation::SendGathered { socket, message } => {
-            let flags = SEND_FLAGS.cast_unsigned();
-            opcode::SendMsg::new(types::Fd(socket), message).flags(flags).build()
+        Operation::SendGathered { socket, message, quiet } => {
+            let (flags, entry) = send_flags(quiet);
+            let send = opcode::SendMsg::new(types::Fd(socket), message);
+            send.flags(flags.cast_unsigned()).build().flags(entry)
         }
         Operation::Connect { socket, address, length } => {
             opcode::Connect::new(types::Fd(socket), address, length).build()
@@ -311,6 +306,17 @@ fn entry_of(operation: Operation) -> squeue::Entry {
             let events = u32::from(libc::POLLIN.cast_unsigned());
             opcode::PollAdd::new(types::Fd(eventfd), events).multi(true).build()
         }
+    }
+}
+
+/// `MSG_WAITALL` makes the kernel count a short send as a failure, so that a quiet one tells it,
+/// and continue a waiting one by itself.
+const fn send_flags(quiet: bool) -> (i32, squeue::Flags) {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+    if quiet {
+        (flags | libc::MSG_DONTWAIT, squeue::Flags::SKIP_SUCCESS)
+    } else {
+        (flags, squeue::Flags::empty())
     }
 }
 

@@ -10,7 +10,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const TICK_BITS: u32 = 20;
 const NONE: u32 = u32::MAX;
 /// Ticks that the wheel can tell apart; a timer farther off is looked at again on the way.
-const HORIZON: u64 = 1 << (SLOT_BITS * LEVELS as u32);
+const HORIZON: u64 = (SLOTS as u64).pow(6);
+const _: () = assert!(LEVELS == 6);
 
 /// A timer's handle, valid until it fired or was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,7 @@ impl<T: Copy> Wheel<T> {
             return None;
         }
         let shift = SLOT_BITS * u32::try_from(level).expect("six levels");
-        let here = (self.elapsed >> shift) as usize % SLOTS;
+        let here = slot_of(self.elapsed, level);
         // A timer is never in the slot that the hand is in, so the search starts after it.
         let turned = self.occupied[level].rotate_right(u32::try_from(here).expect("below 64"));
         let ahead = match turned & !1 {
@@ -140,7 +141,7 @@ impl<T: Copy> Wheel<T> {
         let differing = (self.elapsed ^ tick) | (SLOTS as u64 - 1);
         let level = ((63 - differing.leading_zeros()) / SLOT_BITS) as usize;
         let level = level.min(LEVELS - 1);
-        let slot = (tick >> (SLOT_BITS as usize * level)) as usize % SLOTS;
+        let slot = slot_of(tick, level);
         let next = std::mem::replace(&mut self.heads[level][slot], id);
         self.occupied[level] |= 1 << slot;
         if next != NONE {
@@ -169,6 +170,12 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
+/// Where a tick belongs on a level.
+fn slot_of(tick: u64, level: usize) -> usize {
+    let turned = tick >> (SLOT_BITS as usize * level);
+    usize::try_from(turned % SLOTS as u64).expect("below 64")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -179,7 +186,7 @@ mod tests {
 
     /// Random inserts, removals and steps, beside a sorted map.
     fn run(seed: u64, start: u64) {
-        println!("wheel seed {seed} start {start}");
+        eprintln!("wheel seed {seed} start {start}");
         let mut random = fastrand::Rng::with_seed(seed);
         let mut now = Moment(start);
         let mut wheel = Wheel::new(now);

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
 };
 
 use super::{
@@ -46,9 +46,12 @@ where
 #[derive(Default)]
 pub(super) struct Queue {
     woken: Arc<Mutex<VecDeque<usize>>>,
-    tasks: RefCell<Vec<Option<(Pin<Box<Seat>>, Waker)>>>,
+    tasks: RefCell<Vec<Option<Task>>>,
     spawned: Cell<usize>,
 }
+
+/// A seat and its waker; absent while it is polled and after its end.
+type Task = (Pin<Box<Seat>>, Waker);
 
 struct TaskWaker {
     task: usize,
@@ -79,7 +82,7 @@ impl Queue {
         while let Some(task) = self.next() {
             let taken = self.tasks.borrow_mut().get_mut(task).and_then(Option::take);
             let Some((mut seat, waker)) = taken else { continue };
-            if let Poll::Pending = seat.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if seat.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 self.tasks.borrow_mut()[task] = Some((seat, waker));
             }
         }

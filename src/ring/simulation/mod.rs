@@ -30,6 +30,8 @@ pub struct Faults {
     pub multishot_ends: u8,
     /// A receive finds no buffer although there are some.
     pub no_buffers: u8,
+    /// An enter submits only a part of what is queued.
+    pub partial_enters: u8,
     /// An accept fails for want of descriptors.
     pub no_descriptors: u8,
     /// A segment never arrives: the connection is reset instead.
@@ -48,6 +50,7 @@ impl Faults {
             short_sends: 0,
             multishot_ends: 0,
             no_buffers: 0,
+            partial_enters: 0,
             no_descriptors: 0,
             cuts: 0,
             delay_max: Duration::ZERO,
@@ -62,6 +65,7 @@ impl Faults {
             short_sends: 20,
             multishot_ends: 10,
             no_buffers: 5,
+            partial_enters: 10,
             no_descriptors: 10,
             cuts: 0,
             delay_max: Duration::from_millis(20),
@@ -151,8 +155,12 @@ impl Kernel for Fake {
         self.world.borrow_mut().queue.push((token, operation));
     }
 
-    fn enter(&mut self, _likely: u32, until: Option<Moment>) -> io::Result<()> {
+    fn enter(&mut self, until: Option<Moment>) -> io::Result<()> {
         self.world.borrow_mut().enter(until)
+    }
+
+    fn has_submitted_all(&mut self) -> bool {
+        self.world.borrow().queue.is_empty()
     }
 
     fn drain(&mut self, into: &mut Vec<Completion>) {

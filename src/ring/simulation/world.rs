@@ -90,8 +90,17 @@ impl World {
 
     /// Submits the queue, then lets time pass until something completes or `until`.
     pub(super) fn enter(&mut self, until: Option<Moment>) -> io::Result<()> {
-        for (token, operation) in std::mem::take(&mut self.queue) {
+        let mut count = self.queue.len();
+        let partial = count > 0 && self.chance(self.faults.partial_enters);
+        if partial {
+            count = self.random.usize(0..count);
+        }
+        for (token, operation) in self.queue.drain(..count).collect::<Vec<_>>() {
             self.submit(token, operation);
+        }
+        if partial {
+            // As the real one: it does not wait when it could not submit all.
+            return Ok(());
         }
         loop {
             self.network.arrive(self.now);
@@ -122,6 +131,9 @@ impl World {
                 self.complete(token, 0, None, false);
             }
             Operation::Bell { .. } => {}
+            Operation::Send { quiet: true, .. } | Operation::SendGathered { quiet: true, .. } => {
+                self.send_quietly(token, operation);
+            }
             _ => {
                 let descriptor = operation.descriptor().expect("the others have one");
                 assert!(self.network.is_open(descriptor), "{operation:?} on a closed descriptor");
@@ -254,6 +266,36 @@ impl World {
             return self.finish_send(token, done);
         }
         self.armed.get_mut(&token).expect("it is armed").done = done;
+    }
+
+    /// Sends all at once and says nothing, or says how much was sent.
+    fn send_quietly(&mut self, token: Token, operation: Operation) {
+        let socket = operation.descriptor().expect("a send has a socket");
+        assert!(self.network.is_open(socket), "{operation:?} on a closed descriptor");
+        assert!(!self.armed.contains_key(&token), "two sends at a time on {socket}");
+        // SAFETY: the driver keeps the bytes until the enter is over.
+        let bytes = unsafe { read_bytes(operation) };
+        let room = match self.network.room(socket, self.faults.window_bytes) {
+            Ok(room) => room,
+            Err(error) => return self.complete(token, -error, None, false),
+        };
+        if self.chance(self.faults.cuts) {
+            self.network.cut(socket);
+            return self.complete(token, -libc::ECONNRESET, None, false);
+        }
+        let mut count = room.min(bytes.len());
+        if self.chance(self.faults.short_sends) {
+            count = self.random.usize(0..=count);
+        }
+        let at = self.arrival();
+        self.network.send(socket, bytes[..count].to_vec(), at);
+        let result = match i32::try_from(count).expect("a send is smaller than 2 GiB") {
+            0 => -libc::EAGAIN,
+            sent => sent,
+        };
+        if count < bytes.len() {
+            self.complete(token, result, None, false);
+        }
     }
 
     fn finish_send(&mut self, token: Token, done: usize) {
