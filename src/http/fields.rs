@@ -47,6 +47,12 @@ impl<'a> Fields<'a> {
         Self { bytes, fields }
     }
 
+    /// The bytes and offsets that this is a view of.
+    #[must_use]
+    pub const fn parts(self) -> (&'a [u8], &'a [Field]) {
+        (self.bytes, self.fields)
+    }
+
     /// Every field in order: name as a value, name as sent, value.
     pub fn iter(self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> {
         self.fields.iter().map(move |field| {

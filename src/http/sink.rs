@@ -4,7 +4,7 @@
 //! fields (`content-length`, `transfer-encoding`, `connection`) are the forwarder's: the steps
 //! never write them, except `connection: upgrade` for an upgrade that was accepted.
 
-use super::{Method, Status};
+use super::{Fields, Method, Name, Status};
 
 /// A head being written: first its start line, then its fields in order.
 pub trait HeadSink {
@@ -18,4 +18,19 @@ pub trait HeadSink {
     /// One field. The value's pieces follow each other with nothing between them; neither name
     /// nor value holds CR, LF or NUL.
     fn field(&mut self, name: &[u8], value: &[&[u8]]);
+
+    /// One field that needs no look: a name of a checked head or in the gateway's own words, and a
+    /// value likewise. Nothing of a mapping, a document or a body.
+    fn sound_field(&mut self, name: &[u8], value: &[&[u8]]) {
+        self.field(name, value);
+    }
+
+    /// The fields of a checked head that `keep` says yes to, as they came.
+    fn forward(&mut self, fields: Fields<'_>, mut keep: impl FnMut(Name, &[u8]) -> bool) {
+        for (name, text, value) in fields.iter() {
+            if keep(name, text) {
+                self.sound_field(text, &[value]);
+            }
+        }
+    }
 }

@@ -92,10 +92,14 @@ pub fn prepare(
     sink.request_line(method, &scratch.target);
     let mapping = &integration.request;
     if !mapping.write_host(&sources, &mut scratch.value, sink) {
-        sink.field(b"host", &[integration.uri.authority.as_bytes()]);
+        sink.sound_field(b"host", &[integration.uri.authority.as_bytes()]);
     }
-    pass_fields(integration, incoming, sink);
-    write_own_fields(integration, incoming, facts, &mut scratch.value, sink);
+    let trace = Trace::of(incoming.fields);
+    pass_fields(integration, incoming, trace, sink);
+    write_own_fields(integration, incoming, &mut scratch.value, sink);
+    if trace == Trace::OfTheGateway {
+        sink.sound_field(b"x-amzn-trace-id", &[facts.arrival.trace_id.as_bytes()]);
+    }
     mapping.write_fields(&sources, &mut scratch.value, sink);
     if let Upgrade::To(protocols) = incoming.upgrade {
         sink.field(b"connection", &[b"upgrade"]);
@@ -164,45 +168,58 @@ fn write_in_query(value: &[u8], target: &mut Vec<u8>) {
     }
 }
 
-/// The client's fields that are passed on.
-fn pass_fields(integration: &Integration, incoming: &Incoming<'_>, sink: &mut impl HeadSink) {
-    let listed = connection_names_fields(incoming.fields);
+/// The client's fields that are passed on. Each trace id of the client has to be sound, or none
+/// is passed on.
+fn pass_fields(
+    integration: &Integration,
+    incoming: &Incoming<'_>,
+    trace: Trace,
+    sink: &mut impl HeadSink,
+) {
+    let fields = incoming.fields;
+    let listed = connection_names_fields(fields);
     let mapped = !integration.request.leaves_fields();
-    for (name, text, value) in incoming.fields.iter() {
-        if is_hop_by_hop(name) || is_own(name, value) {
-            continue;
-        }
-        if listed && listed_in_connection(incoming.fields, text) {
-            continue;
-        }
-        if mapped && integration.request.drops_field(text) {
-            continue;
-        }
-        if name == Name::XForwardedHost && !incoming.origin.is_trusted() {
-            continue;
-        }
-        sink.field(text, &[value]);
-    }
+    let trusted = incoming.origin.is_trusted();
+    sink.forward(fields, |name, text| {
+        let passes = match name {
+            Name::Host
+            | Name::Via
+            | Name::Forwarded
+            | Name::XForwardedFor
+            | Name::XForwardedPort
+            | Name::XForwardedProto => false,
+            Name::XForwardedHost => trusted,
+            Name::XAmznTraceId => trace == Trace::OfTheClient,
+            name => !is_hop_by_hop(name),
+        };
+        passes
+            && !(listed && listed_in_connection(fields, text))
+            && !(mapped && integration.request.drops_field(text))
+    });
 }
 
-/// Fields that [`write_own_fields`] writes. A sound trace id of the client passes as it is.
-fn is_own(name: Name, value: &[u8]) -> bool {
-    match name {
-        Name::XAmznTraceId => TraceId::parse(value).is_none(),
-        Name::Host
-        | Name::Via
-        | Name::Forwarded
-        | Name::XForwardedFor
-        | Name::XForwardedPort
-        | Name::XForwardedProto => true,
-        _ => false,
+/// Whose trace id the upstream sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    OfTheClient,
+    OfTheGateway,
+}
+
+impl Trace {
+    fn of(fields: Fields<'_>) -> Self {
+        let mut sent = fields.all(Name::XAmznTraceId).peekable();
+        let any = sent.peek().is_some();
+        if any && sent.all(|value| TraceId::parse(value).is_some()) {
+            Self::OfTheClient
+        } else {
+            Self::OfTheGateway
+        }
     }
 }
 
 fn write_own_fields(
     integration: &Integration,
     incoming: &Incoming<'_>,
-    facts: &Facts<'_>,
     scratch: &mut Vec<u8>,
     sink: &mut impl HeadSink,
 ) {
@@ -212,17 +229,17 @@ fn write_own_fields(
     let peer = origin.peer.as_bytes();
     if kept(Name::XForwardedFor).is_some() {
         join(fields, Name::XForwardedFor, &[peer], scratch);
-        sink.field(b"x-forwarded-for", &[scratch]);
+        sink.sound_field(b"x-forwarded-for", &[scratch]);
     } else {
-        sink.field(b"x-forwarded-for", &[peer]);
+        sink.sound_field(b"x-forwarded-for", &[peer]);
     }
     let mapping = &integration.request;
     if mapping.leaves_fields() || !mapping.drops_field(b"x-forwarded-port") {
         let port = kept(Name::XForwardedPort).unwrap_or(origin.port.as_bytes());
-        sink.field(b"x-forwarded-port", &[port]);
+        sink.sound_field(b"x-forwarded-port", &[port]);
     }
     let protocol = kept(Name::XForwardedProto).unwrap_or(origin.protocol());
-    sink.field(b"x-forwarded-proto", &[protocol]);
+    sink.sound_field(b"x-forwarded-proto", &[protocol]);
 
     // RFC 7239 section 4: a host with a colon (IPv6) has to be quoted.
     let quote: &[u8] = if incoming.host.contains(&b':') { b"\"" } else { b"" };
@@ -233,19 +250,15 @@ fn write_own_fields(
         [b"by=", local, b";for=", peer, b";host=", quote, host, quote, b";proto=", protocol];
     if kept(Name::Forwarded).is_some() {
         join(fields, Name::Forwarded, &element, scratch);
-        sink.field(b"forwarded", &[scratch]);
+        sink.sound_field(b"forwarded", &[scratch]);
     } else {
-        sink.field(b"forwarded", &element);
+        sink.sound_field(b"forwarded", &element);
     }
     if fields.find(Name::Via).is_some() {
         join(fields, Name::Via, &[b"HTTP/1.1 AmazonAPIGateway"], scratch);
-        sink.field(b"via", &[scratch]);
+        sink.sound_field(b"via", &[scratch]);
     } else {
-        sink.field(b"via", &[b"HTTP/1.1 AmazonAPIGateway"]);
-    }
-    let sound = |value| TraceId::parse(value).is_some();
-    if !fields.all(Name::XAmznTraceId).any(sound) {
-        sink.field(b"x-amzn-trace-id", &[facts.arrival.trace_id.as_bytes()]);
+        sink.sound_field(b"via", &[b"HTTP/1.1 AmazonAPIGateway"]);
     }
 }
 

@@ -58,16 +58,16 @@ pub fn interpret(
     pass_fields(rules, answer, scratch, sink);
     let replaced = rules.is_some_and(|rules| rules.sets_field(b"date"));
     if answer.fields.find(Name::Date).is_none() && !replaced {
-        sink.field(b"date", &[date.as_bytes()]);
+        sink.sound_field(b"date", &[date.as_bytes()]);
     }
-    sink.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
+    sink.sound_field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
     if let Some(rules) = rules {
         rules.write_fields(&sources, scratch, sink);
     }
     if answer.status == Status::SWITCHING_PROTOCOLS {
-        sink.field(b"connection", &[b"upgrade"]);
+        sink.sound_field(b"connection", &[b"upgrade"]);
         for protocols in answer.fields.all(Name::Upgrade) {
-            sink.field(b"upgrade", &[protocols]);
+            sink.sound_field(b"upgrade", &[protocols]);
         }
     }
     status
@@ -81,9 +81,9 @@ pub fn refuse(
     sink: &mut impl HeadSink,
 ) -> &'static [u8] {
     sink.status_line(reject.status());
-    sink.field(b"date", &[date.as_bytes()]);
-    sink.field(b"content-type", &[b"application/json"]);
-    sink.field(b"apigw-requestid", &[request_id.as_bytes()]);
+    sink.sound_field(b"date", &[date.as_bytes()]);
+    sink.sound_field(b"content-type", &[b"application/json"]);
+    sink.sound_field(b"apigw-requestid", &[request_id.as_bytes()]);
     reject.body().as_bytes()
 }
 
@@ -106,7 +106,7 @@ fn pass_fields(
         }
         match name {
             Name::Other => write_lower(text, value, scratch, sink),
-            known => sink.field(known.as_str().as_bytes(), &[value]),
+            known => sink.sound_field(known.as_str().as_bytes(), &[value]),
         }
     }
 }
@@ -116,13 +116,13 @@ fn write_lower(name: &[u8], value: &[u8], scratch: &mut Vec<u8>, sink: &mut impl
     if let Some(lower) = inline.get_mut(..name.len()) {
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        sink.field(lower, &[value]);
+        sink.sound_field(lower, &[value]);
         return;
     }
     scratch.clear();
     scratch.extend_from_slice(name);
     scratch.make_ascii_lowercase();
-    sink.field(scratch, &[value]);
+    sink.sound_field(scratch, &[value]);
 }
 
 #[cfg(test)]

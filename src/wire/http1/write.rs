@@ -6,7 +6,7 @@
 //! were checked at parsing and are copied as they are ([`HeadWriter::forward`]).
 
 use super::{class, trailers::Trailers};
-use crate::http::{Field, Framing, HeadSink, Method, Name, Status};
+use crate::http::{Field, Fields, Framing, HeadSink, Method, Name, Status};
 
 /// Writes one head, appending to `text`: a start line ([`HeadSink`]), fields, [`HeadWriter::end`].
 /// The version is always ours, HTTP/1.1 (RFC 9112 2.3).
@@ -125,6 +125,20 @@ impl HeadSink for HeadWriter<'_> {
             self.text.extend_from_slice(part);
         }
         self.text.extend_from_slice(b"\r\n");
+    }
+
+    fn sound_field(&mut self, name: &[u8], value: &[&[u8]]) {
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(b": ");
+        for part in value {
+            self.text.extend_from_slice(part);
+        }
+        self.text.extend_from_slice(b"\r\n");
+    }
+
+    fn forward(&mut self, fields: Fields<'_>, keep: impl FnMut(Name, &[u8]) -> bool) {
+        let (bytes, list) = fields.parts();
+        HeadWriter::forward(self, bytes, list, keep);
     }
 }
 
