@@ -159,7 +159,7 @@ impl Reading<'_, '_> {
             ),
             "http" | "aws" | "mock" => self.error(
                 found,
-                &format!("{what}, which HTTP APIs do not have and REST APIs do not yet serve"),
+                &format!("{what}, which only REST APIs have; they are not yet served"),
                 "this version serves http_proxy",
             ),
             _ => match nearest(&lower, KNOWN) {

@@ -225,6 +225,8 @@ fn inside(place: Where, key: &str) -> Option<Where> {
         | (Where::Operation, "x-amazon-apigateway-integration") => Where::Integration,
         (Where::Schemes, _) => Where::Scheme,
         (_, key) if key.starts_with("x-amazon-") => return None,
+        // Told as no verb; what is in it would be told for the wrong reason.
+        (Where::PathItem, key) if !PATH_ITEM_KEYS.contains(&key) => return None,
         (Where::Integration, _) => Where::Integration,
         _ => Where::Elsewhere,
     };
@@ -258,11 +260,19 @@ fn check_extension(entry: Entry<'_>, place: Where, report: &mut Report<'_>) {
 
 fn unknown_extension(entry: Entry<'_>, report: &mut Report<'_>) {
     let name = shorten(entry.key);
-    let near = nearest(entry.key, EXTENSIONS.iter().map(|extension| extension.name));
+    let near = nearest_extension(entry.key);
     let fix = near.map(|near| format!("did you mean {near}?")).unwrap_or_default();
     let is_grave = near.is_some();
     let severity = if is_grave { Severity::Error } else { Severity::Warning };
     report.add(severity, &entry, format!("{name} is no extension of API Gateway"), &fix);
+}
+
+/// Compared without what all of them begin with, or all of them would be near.
+fn nearest_extension(name: &str) -> Option<&'static str> {
+    const COMMON: &str = "x-amazon-apigateway-";
+    let known = EXTENSIONS.iter().filter_map(|extension| extension.name.strip_prefix(COMMON));
+    let near = nearest(name.strip_prefix(COMMON)?, known)?;
+    EXTENSIONS.iter().map(|extension| extension.name).find(|name| &name[COMMON.len()..] == near)
 }
 
 fn check_key(entry: Entry<'_>, place: Where, report: &mut Report<'_>) {
