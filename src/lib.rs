@@ -31,7 +31,9 @@
 
 pub mod admin;
 pub mod base;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod gateway;
 pub mod http;
 pub mod json;

@@ -1,3 +1,10 @@
-//! The `ringway` program: flags, load, start, signals, exit codes. No logic of its own.
+//! The `ringway` program. No logic of its own.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringway::cli::main(|_start| {
+        eprintln!("ringway: this build cannot serve yet; validate and explain work");
+        ExitCode::from(ringway::cli::INTERNAL)
+    })
+}

@@ -14,6 +14,7 @@ mod text;
 mod yaml;
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -76,7 +77,7 @@ impl Document {
             problems.error_nowhere(message, "split it into several APIs");
             return None;
         }
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let bytes = without_mark(bytes);
         let text = Text::new(String::from_utf8_lossy(bytes).into_owned());
         let mut document = Self { file, text, stored: Vec::new(), root: 0 };
         if let Err(error) = std::str::from_utf8(bytes) {
@@ -129,5 +130,18 @@ impl Document {
     }
 }
 
+/// The text that a document of these bytes has, whether it can be parsed or not: without a byte
+/// order mark, bytes that are not UTF-8 replaced.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(without_mark(bytes))
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
