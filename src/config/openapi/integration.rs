@@ -269,7 +269,8 @@ impl Reading<'_, '_> {
         let mut out = Vec::new();
         for entry in found.entries() {
             let status = entry.key.to_owned();
-            if status.parse::<u16>().is_ok_and(|code| (200..=599).contains(&code)) {
+            let is_code = status.parse::<u16>().is_ok_and(|code| (200..=599).contains(&code));
+            if is_code && status.len() == 3 {
                 let field = format!("responseParameters {status}");
                 let mappings = self.mappings(Some(entry.value), &field);
                 out.push(ResponseMapping { status, mappings });

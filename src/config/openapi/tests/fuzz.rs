@@ -11,7 +11,7 @@ use crate::{
         document::Document,
         openapi::{BasePath, ImportOptions, StageInputs, import},
     },
-    steps::{context::StageVariables, stage::StageName},
+    steps::{context::StageVariables, route::Router, stage::StageName},
 };
 
 /// One slip: where, what, and with which byte.
@@ -59,6 +59,8 @@ fn import_and_compile(name: &str, bytes: &[u8]) {
     assert_eq!(draft.is_none(), problems.errors() > before);
     if let Some(draft) = draft {
         assert_eq!(draft.routes.len(), definition.routes().len());
+        let keys = draft.routes.iter().map(|route| route.key.clone()).collect();
+        assert!(Router::compile(keys).is_ok(), "a conflict of routes was not told with its place");
     }
 }
 

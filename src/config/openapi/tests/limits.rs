@@ -60,9 +60,8 @@ fn many_routes(count: usize) -> String {
 }
 
 fn with_uri(uri: &str) -> String {
-    format!(
-        "openapi: 3.0.1\npaths: {{/a: {{get: {{x-amazon-apigateway-integration: {{{SERVED}, uri: {uri}}}}}}}}}\n"
-    )
+    let integration = format!("x-amazon-apigateway-integration: {{{SERVED}, uri: {uri}}}");
+    format!("openapi: 3.0.1\npaths: {{/a: {{get: {{{integration}}}}}}}\n")
 }
 
 fn with_mappings(mappings: &str) -> String {
