@@ -40,7 +40,7 @@ enum Step {
 
 /// Why the body cannot be forwarded whole.
 #[derive(Debug)]
-pub enum UploadFault {
+pub(super) enum UploadFault {
     /// The client's side.
     Client(BodyFault),
     /// The upstream's side: it may still have answered.
@@ -50,24 +50,25 @@ pub enum UploadFault {
 impl<'c> Upload<'c> {
     /// The body behind a head that was just given to the upstream's stream.
     #[must_use]
-    pub fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
-        let step = if body.is_done() { Step::Done } else { Step::Sending };
+    pub(super) fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
+        let nothing = body.is_done() && reframe == Reframe::Plain;
+        let step = if nothing { Step::Done } else { Step::Sending };
         Self { body, client, reframe, step }
     }
 
-    /// Whether nothing remains to be done.
+    /// Whether the whole body went up.
     #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.step == Step::Done
+    pub(super) fn is_done(&self) -> bool {
+        self.step == Step::Done && self.body.is_done()
     }
 
     /// Gives up what remains: the upstream does not want it.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.step = Step::Done;
     }
 
     /// Forwards what can be forwarded now; ready when all is handed to the kernel.
-    pub fn poll(
+    pub(super) fn poll(
         &mut self,
         upstream: &Stream,
         local: &Local,
