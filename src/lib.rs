@@ -41,6 +41,7 @@ pub mod net;
 pub mod plan;
 pub mod ring;
 pub mod runtime;
+pub mod serve;
 pub mod shard;
 pub mod steps;
 pub mod telemetry;

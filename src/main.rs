@@ -3,8 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ringway::cli::main(|_start| {
-        eprintln!("ringway: this build cannot serve yet; validate and explain work");
-        ExitCode::from(ringway::cli::INTERNAL)
-    })
+    ringway::cli::main(ringway::serve::run)
 }

@@ -96,8 +96,15 @@ pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
 pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What is in flight at SIGTERM may take this long to finish.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
+/// Of which an idle connection may use this much for one more request, answered with
+/// `connection: close`.
+pub const DRAIN_IDLE_WAIT: Duration = Duration::from_secs(1);
+/// A tunnel on which no byte moves for this long is closed (WebSocket API idle quota: 10 minutes).
+pub const TUNNEL_IDLE_WAIT: Duration = Duration::from_secs(600);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// And how many of them.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A configuration document's text (quota of AWS's import).
 pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;

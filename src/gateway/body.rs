@@ -11,7 +11,7 @@ use std::{
 use crate::{
     base::Buffer,
     net::Stream,
-    wire::http1::{ChunkDecoder, ChunkEvent, ChunkFault, ChunkLimits, Framing, Trailers},
+    wire::http1::{ChunkEvent, ChunkFault, ChunkedDecoder, Framing, Trailers},
 };
 
 /// Bodies at least this long are received into large buffers.
@@ -29,9 +29,9 @@ pub struct Incoming {
 enum Rest {
     Nothing,
     Length(u64),
-    Chunked(ChunkDecoder),
-    /// A chunked body that ended; its decoder has the trailers.
-    Ended(ChunkDecoder),
+    Chunked(ChunkedDecoder),
+    /// The trailers of a chunked body that ended.
+    Ended(Trailers),
     UntilClose,
 }
 
@@ -57,7 +57,7 @@ impl Incoming {
         let rest = match framing {
             Framing::None | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunked(ChunkDecoder::default()),
+            Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
         Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
@@ -79,7 +79,7 @@ impl Incoming {
     #[must_use]
     pub fn trailers(&self) -> Option<&Trailers> {
         match &self.rest {
-            Rest::Ended(decoder) => Some(decoder.trailers()),
+            Rest::Ended(trailers) => Some(trailers),
             Rest::Nothing | Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => None,
         }
     }
@@ -142,18 +142,20 @@ impl Incoming {
 
     fn unchunk(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let Rest::Chunked(decoder) = &mut self.rest else { return Ok(None) };
-        let decoded = decoder.decode(&self.pending, &ChunkLimits::DEFAULT);
-        let (used, event) = decoded.map_err(BodyFault::Malformed)?;
-        let mut piece = self.pending.split_to(used);
-        match event {
-            ChunkEvent::Data(range) => {
+        match decoder.decode(&self.pending).map_err(BodyFault::Malformed)? {
+            ChunkEvent::Data { range, consumed } => {
+                let mut piece = self.pending.split_to(consumed);
                 piece.truncate(range.end);
                 piece.advance(range.start);
                 self.count(piece).map(Some)
             }
-            ChunkEvent::NeedMore => Ok(None),
-            ChunkEvent::End => {
-                self.rest = Rest::Ended(std::mem::take(decoder));
+            ChunkEvent::More { consumed } => {
+                self.pending.advance(consumed);
+                Ok(None)
+            }
+            ChunkEvent::End { consumed } => {
+                self.pending.advance(consumed);
+                self.rest = Rest::Ended(decoder.take_trailers());
                 Ok(None)
             }
         }

@@ -6,7 +6,7 @@ use super::body::{BodyFault, Incoming};
 use crate::{
     base::{Buffer, limits},
     net::{Outgoing, Stream},
-    wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_start, write_last_chunk},
+    wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_head, write_last_chunk},
 };
 
 /// Pieces up to this size are copied behind the head; a larger one travels in its own buffer.
@@ -26,6 +26,17 @@ pub(super) enum Reframe {
 }
 
 impl Reframe {
+    /// Adds what was collected of the body already.
+    pub(super) fn begin(self, begun: &[u8], out: &mut Outgoing) {
+        if self == Self::Plain || begun.is_empty() {
+            out.text.extend_from_slice(begun);
+            return;
+        }
+        write_chunk_head(&mut out.text, begun.len());
+        out.text.extend_from_slice(begun);
+        out.text.extend_from_slice(CHUNK_END);
+    }
+
     /// Adds the pieces that are here to `out`, waiting only while there is none. Says whether the
     /// body ended; then the last chunk and the trailers are in `out` too.
     pub(super) fn poll_fill(
@@ -74,7 +85,7 @@ impl Reframe {
         if *self == Self::ChunkOpen {
             out.text.extend_from_slice(CHUNK_END);
         }
-        write_chunk_start(&mut out.text, piece.len());
+        write_chunk_head(&mut out.text, piece.len());
         if piece.len() <= COPIED_BYTES_MAX {
             out.text.extend_from_slice(&piece);
             out.text.extend_from_slice(CHUNK_END);

@@ -3,12 +3,18 @@
 //! One retry, when a reused connection dies before the first byte of an answer to an idempotent
 //! request whose body can be sent again. Everything else that fails is told as a [`Reject`].
 
-use std::{future::poll_fn, io, rc::Rc, task::Poll};
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use super::{
     Local,
     body::{BodyFault, Incoming},
     chunks::Reframe,
+    pipeline::Request,
     upload::{Upload, UploadFault},
 };
 use crate::{
@@ -27,11 +33,18 @@ pub enum RequestBody {
     /// All of it arrived with the head.
     Here(Buffer),
     /// It is still arriving, at least in part.
-    Arriving(Incoming, Framing),
+    Arriving {
+        /// What a rule had to read of it, framing taken off; empty when none did.
+        begun: Vec<u8>,
+        /// What comes then.
+        rest: Incoming,
+        /// How the client framed it.
+        framing: Framing,
+    },
 }
 
 /// What is to be sent, and how.
-pub struct Call<'c, R> {
+pub(super) struct Call<'c, R> {
     /// Where to.
     pub pool: &'c Rc<Pool>,
     /// The method as it is sent upstream.
@@ -57,23 +70,62 @@ pub struct Exchange<'c> {
     /// The answer's body, still to be handed on.
     pub body: Incoming,
     /// The rest of the request's body, when the upstream answered early.
-    pub upload: Option<Upload<'c>>,
+    pub(super) upload: Option<Upload<'c>>,
     connection: Connection,
 }
 
 impl Exchange<'_> {
-    /// The upstream's stream.
+    /// Whether the request went up whole.
     #[must_use]
-    pub fn stream(&self) -> &Stream {
-        self.connection.stream()
+    pub(super) fn is_uploaded(&self) -> bool {
+        self.upload.as_ref().is_none_or(Upload::is_done)
+    }
+
+    /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only;
+    /// forwards the rest of the request's body meanwhile. Says whether the body ended.
+    ///
+    /// # Errors
+    /// The answer's body does not come whole.
+    pub(super) async fn fill(
+        &mut self,
+        local: &Local,
+        reframe: &mut Reframe,
+        out: &mut Outgoing,
+    ) -> Result<bool, BodyFault> {
+        let stream = self.connection.stream();
+        stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+        poll_fn(|cx| {
+            poll_upload(&mut self.upload, stream, local, cx);
+            reframe.poll_fill(&mut self.body, stream, out, cx)
+        })
+        .await
+    }
+
+    /// Waits for what a rule reads of the answer's body: up to `BODY_READ_BYTES_MAX` of it.
+    ///
+    /// # Errors
+    /// It does not come whole.
+    pub(super) async fn collect(&mut self, local: &Local) -> Result<Vec<u8>, BodyFault> {
+        let stream = self.connection.stream();
+        let mut begun = Vec::new();
+        while begun.len() < limits::BODY_READ_BYTES_MAX {
+            stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+            let next = poll_fn(|cx| {
+                poll_upload(&mut self.upload, stream, local, cx);
+                self.body.poll_next(stream, cx)
+            });
+            let Some(piece) = next.await? else { break };
+            begun.extend_from_slice(&piece);
+        }
+        Ok(begun)
     }
 
     /// Ends the exchange; the connection is kept when both messages went through whole and the
     /// upstream agrees. Gives back what was received behind the request's body.
     #[must_use]
-    pub fn finish(self) -> Option<Buffer> {
-        let uploaded = self.upload.as_ref().is_none_or(Upload::is_done);
-        let whole = self.body.is_done() && uploaded && self.framing != Framing::UntilClose;
+    pub(super) fn finish(self) -> Option<Buffer> {
+        let whole =
+            self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
         let rest = self.upload.map(|upload| upload.body).filter(Incoming::is_done);
         if whole && self.head.connection.keep_alive && self.body.into_rest().is_empty() {
             self.connection.put_back();
@@ -83,7 +135,7 @@ impl Exchange<'_> {
 
     /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
     #[must_use]
-    pub fn into_tunnel(self) -> (Connection, Buffer) {
+    pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
         (self.connection, self.body.into_rest())
     }
 }
@@ -92,7 +144,7 @@ impl Exchange<'_> {
 ///
 /// # Errors
 /// The refusal that the client is to see.
-pub async fn send<'c, R>(
+pub(super) async fn send<'c, R>(
     local: &Local,
     mut call: Call<'c, R>,
     body: RequestBody,
@@ -104,7 +156,7 @@ where
     let again = match &body {
         RequestBody::None => Some(RequestBody::None),
         RequestBody::Here(bytes) => Some(RequestBody::Here(bytes.clone())),
-        RequestBody::Arriving(..) => None,
+        RequestBody::Arriving { .. } => None,
     };
     let again = again.filter(|_| checkout.reused && call.method.is_idempotent());
     match attempt(local, &mut call, checkout, body).await {
@@ -114,6 +166,35 @@ where
     let body = again.unwrap_or(RequestBody::None);
     let fresh = call.pool.connect(call.deadline).await.map_err(refuse_checkout)?;
     attempt(local, &mut call, fresh, body).await.map_err(Failure::reject)
+}
+
+/// What a rule reads of the body: up to `BODY_READ_BYTES_MAX` of it, waited for. Empty when no rule
+/// does.
+///
+/// # Errors
+/// What is wrong with the client's body.
+pub(super) async fn collect(
+    local: &Local,
+    request: &mut Request<'_>,
+    reads: bool,
+) -> Result<Vec<u8>, Reject> {
+    match &mut request.body {
+        _ if !reads => Ok(Vec::new()),
+        RequestBody::None => Ok(Vec::new()),
+        RequestBody::Here(bytes) => Ok(bytes.to_vec()),
+        RequestBody::Arriving { begun, rest, .. } => {
+            if std::mem::take(&mut request.expects_continue) {
+                say_continue(local, request.client).await?;
+            }
+            while begun.len() < limits::BODY_READ_BYTES_MAX {
+                request.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+                let next = poll_fn(|cx| rest.poll_next(request.client, cx)).await;
+                let Some(piece) = next.map_err(|fault| refuse_body(&fault))? else { break };
+                begun.extend_from_slice(&piece);
+            }
+            Ok(begun.clone())
+        }
+    }
 }
 
 /// Why an attempt came to nothing.
@@ -160,7 +241,7 @@ where
 
 /// Adds the framing fields, the empty line and a body that is here; says what remains to upload.
 fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Option<Upload<'c>> {
-    let (body, framing) = match body {
+    let (begun, rest, framing) = match body {
         RequestBody::None => {
             // RFC 9110 8.6: a method that anticipates a body says that there is none.
             if matches!(call.method, Method::Post | Method::Put | Method::Patch) {
@@ -175,7 +256,7 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
             out.text.extend_from_slice(&bytes);
             return None;
         }
-        RequestBody::Arriving(body, framing) => (body, framing),
+        RequestBody::Arriving { begun, rest, framing } => (begun, rest, framing),
     };
     let reframe = match framing {
         Framing::Length(length) => {
@@ -188,7 +269,8 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
         }
     };
     out.text.extend_from_slice(b"\r\n");
-    Some(Upload::new(body, call.client, reframe))
+    reframe.begin(&begun, out);
+    Some(Upload::new(rest, call.client, reframe))
 }
 
 /// RFC 9110 10.1.1: said once the upstream is there to take the body.
@@ -215,10 +297,15 @@ async fn read_head<R>(
             Ok(Some(more)) => more,
             ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
         };
-        pending = local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
+        pending =
+            local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
         loop {
-            let parsed =
-                http1::parse_response(&pending, &mut scan, &local.fields, &HeadLimits::RESPONSE);
+            let parsed = http1::parse_response(
+                &pending,
+                &mut scan,
+                local.fields.take(),
+                &HeadLimits::RESPONSE,
+            );
             let Ok(progress) = parsed else {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             };
@@ -228,7 +315,8 @@ async fn read_head<R>(
                 return Ok((head, pending));
             }
             interim += 1;
-            if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX {
+            if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX
+            {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             }
         }
@@ -246,19 +334,33 @@ async fn receive(
     stream: &Stream,
     upload: &mut Option<Upload<'_>>,
 ) -> Result<io::Result<Option<Buffer>>, Reject> {
-    poll_fn(|cx| {
-        if let Some(going) = upload
-            && let Poll::Ready(outcome) = going.poll(stream, local, cx)
-        {
-            match outcome {
-                Ok(()) => {}
-                Err(UploadFault::Client(fault)) => return Poll::Ready(Err(refuse_body(&fault))),
-                Err(UploadFault::Upstream(_)) => going.abandon(),
-            }
-        }
-        stream.poll_receive(cx).map(Ok)
+    poll_fn(|cx| match poll_upload(upload, stream, local, cx) {
+        Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
+        None => stream.poll_receive(cx).map(Ok),
     })
     .await
+}
+
+/// Moves the request's body on as far as it goes now. Tells what is wrong with the client's side;
+/// what is wrong with the upstream's shows when its answer is read.
+fn poll_upload(
+    upload: &mut Option<Upload<'_>>,
+    stream: &Stream,
+    local: &Local,
+    cx: &mut Context<'_>,
+) -> Option<BodyFault> {
+    let going = upload.as_mut()?;
+    match going.poll(stream, local, cx) {
+        Poll::Ready(Err(UploadFault::Client(fault))) => {
+            going.abandon();
+            Some(fault)
+        }
+        Poll::Ready(Err(UploadFault::Upstream)) => {
+            going.abandon();
+            None
+        }
+        Poll::Ready(Ok(())) | Poll::Pending => None,
+    }
 }
 
 fn end_of(ended: io::Result<Option<Buffer>>, unanswered: bool) -> Failure {
@@ -282,7 +384,7 @@ fn refuse_checkout(fault: CheckoutFault) -> Reject {
 
 /// What a client sees whose body cannot be forwarded.
 #[must_use]
-pub fn refuse_body(fault: &BodyFault) -> Reject {
+pub(super) fn refuse_body(fault: &BodyFault) -> Reject {
     Reject::Client(match fault {
         BodyFault::Malformed(_) => Client::Malformed,
         BodyFault::TooLong => Client::BodyTooLarge,

@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Received bytes that belong to no message yet.
-pub struct Inbound {
+pub(super) struct Inbound {
     /// The bytes; a pipelined request may lie here whole.
     pub pending: Buffer,
 }
 
 /// What came instead of a head.
-pub enum Stop {
+pub(super) enum Stop {
     /// The client closed, or was idle for too long: nothing to answer.
     Quiet,
     /// The head did not arrive in time: 408.
@@ -34,7 +34,7 @@ impl Inbound {
     ///
     /// # Errors
     /// See [`Stop`].
-    pub async fn read_head(
+    pub(super) async fn read_head(
         &mut self,
         local: &Local,
         stream: &Stream,
@@ -51,7 +51,12 @@ impl Inbound {
         let mut scan = RequestScan::default();
         let mut waits = false;
         loop {
-            match http1::parse_request(&self.pending, &mut scan, &local.fields, &HeadLimits::REQUEST) {
+            match http1::parse_request(
+                &self.pending,
+                &mut scan,
+                local.fields.take(),
+                &HeadLimits::REQUEST,
+            ) {
                 Ok(Progress::Complete { head, consumed }) => {
                     self.pending.advance(consumed);
                     return Ok((head, began));

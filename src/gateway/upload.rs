@@ -3,10 +3,7 @@
 //! Polled by whoever waits for the answer, so that an upstream may answer before it has read
 //! everything. The request's head is the first thing in flight.
 
-use std::{
-    io,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
 use super::{
     Local,
@@ -19,7 +16,7 @@ use crate::{
 };
 
 /// A request's body being forwarded.
-pub struct Upload<'c> {
+pub(super) struct Upload<'c> {
     /// What is still to come from the client.
     pub body: Incoming,
     client: &'c Stream,
@@ -40,34 +37,35 @@ enum Step {
 
 /// Why the body cannot be forwarded whole.
 #[derive(Debug)]
-pub enum UploadFault {
+pub(super) enum UploadFault {
     /// The client's side.
     Client(BodyFault),
     /// The upstream's side: it may still have answered.
-    Upstream(io::Error),
+    Upstream,
 }
 
 impl<'c> Upload<'c> {
     /// The body behind a head that was just given to the upstream's stream.
     #[must_use]
-    pub fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
-        let step = if body.is_done() { Step::Done } else { Step::Sending };
+    pub(super) fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
+        let nothing = body.is_done() && reframe == Reframe::Plain;
+        let step = if nothing { Step::Done } else { Step::Sending };
         Self { body, client, reframe, step }
     }
 
-    /// Whether nothing remains to be done.
+    /// Whether the whole body went up.
     #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.step == Step::Done
+    pub(super) fn is_done(&self) -> bool {
+        self.step == Step::Done && self.body.is_done()
     }
 
     /// Gives up what remains: the upstream does not want it.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.step = Step::Done;
     }
 
     /// Forwards what can be forwarded now; ready when all is handed to the kernel.
-    pub fn poll(
+    pub(super) fn poll(
         &mut self,
         upstream: &Stream,
         local: &Local,
@@ -77,13 +75,13 @@ impl<'c> Upload<'c> {
             match self.step {
                 Step::Done => return Poll::Ready(Ok(())),
                 Step::Sending | Step::Ending => {
-                    ready!(upstream.poll_sent(cx)).map_err(UploadFault::Upstream)?;
-                    self.step =
-                        if self.step == Step::Ending { Step::Done } else { Step::Reading };
+                    ready!(upstream.poll_sent(cx)).map_err(|_| UploadFault::Upstream)?;
+                    self.step = if self.step == Step::Ending { Step::Done } else { Step::Reading };
                 }
                 Step::Reading => {
                     let mut out = local.outgoing();
-                    let ended = ready!(self.fill(local, &mut out, cx)).map_err(UploadFault::Client)?;
+                    let ended =
+                        ready!(self.fill(local, &mut out, cx)).map_err(UploadFault::Client)?;
                     self.step = if ended { Step::Ending } else { Step::Sending };
                     upstream.start_send(out);
                 }

@@ -64,7 +64,7 @@ pub struct Route {
 }
 
 /// A place to connect to. Addresses are found out at run time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// A name in lower case, an IPv4 address, or an IPv6 address in brackets.
     pub host: String,

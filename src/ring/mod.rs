@@ -21,6 +21,7 @@ mod kernel;
 mod probe;
 mod receive;
 mod send;
+pub mod simulation;
 mod slab;
 mod sleep;
 mod socket;

@@ -4,6 +4,8 @@
 //! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
 
 pub mod context;
+#[cfg(test)]
+mod fixture;
 pub mod integrate;
 pub mod mapping;
 pub mod observe;

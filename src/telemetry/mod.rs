@@ -15,6 +15,6 @@ mod series;
 pub use counters::{Kind, Refused, Row, ShardCounters};
 pub use distribution::{DURATION_US_MAX, Distribution, Summary};
 pub use series::{
-    Answers, OTHER, Outcome, RouteSeries, SeriesKey, SeriesMap, Snapshot, StageNames, StageSeries,
-    Telemetry,
+    Answers, OTHER, Outcome, Reported, RouteSeries, SeriesKey, SeriesMap, Snapshot, StageNames,
+    StageSeries, Telemetry,
 };

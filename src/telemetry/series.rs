@@ -151,7 +151,7 @@ impl Telemetry {
         SeriesMap { stages }
     }
 
-    /// Counts one answered request. No allocation, a few nanoseconds.
+    /// Counts one answered request. No allocation; about 10 ns for each duration.
     pub fn record(&mut self, key: SeriesKey, outcome: &Outcome) {
         let series = &mut self.stages[key.stage as usize];
         series.answers.record(outcome.status);
@@ -185,6 +185,17 @@ pub struct Snapshot {
     pub stages: Vec<StageSeries>,
     /// Every route of these stages.
     pub routes: Vec<RouteSeries>,
+}
+
+/// A shard's answer to the question for its numbers.
+#[derive(Debug)]
+pub struct Reported {
+    /// The shard's number, from 0.
+    pub shard: usize,
+    /// The round of questions that it answers.
+    pub round: u64,
+    /// The numbers.
+    pub snapshot: Snapshot,
 }
 
 impl Snapshot {

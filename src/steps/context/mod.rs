@@ -37,12 +37,12 @@ pub struct Arrival<'a> {
     pub request_time: ClfTime,
     /// The client's address as text: the peer's, or what a trusted proxy said.
     pub source_ip: &'a [u8],
-    /// The method.
-    pub method: Method,
+    /// The method; `None` when the head could not be read. Then all below is unknown too.
+    pub method: Option<Method>,
     /// The path as sent, with the stage.
     pub path: &'a [u8],
     /// The version on the wire.
-    pub version: Version,
+    pub version: Option<Version>,
     /// The host as sent, without the port.
     pub domain_name: &'a [u8],
     /// `User-Agent`; empty when the client sent none.

@@ -117,12 +117,12 @@ impl Variable {
             Self::DomainName => Some(arrival.domain_name),
             Self::DomainPrefix => arrival.domain_name.split(|&byte| byte == b'.').next(),
             Self::ErrorMessage => facts.rejected().map(|reject| reject.reason().as_bytes()),
-            Self::HttpMethod => Some(arrival.method.as_str().as_bytes()),
+            Self::HttpMethod => arrival.method.map(|method| method.as_str().as_bytes()),
             Self::SourceIp => Some(arrival.source_ip),
             Self::UserAgent => Some(arrival.user_agent),
             Self::Path => Some(arrival.path),
-            Self::Protocol => Some(match arrival.version {
-                Version::Http10 => b"HTTP/1.0",
+            Self::Protocol => arrival.version.map(|version| match version {
+                Version::Http10 => b"HTTP/1.0".as_slice(),
                 Version::Http11 => b"HTTP/1.1",
             }),
             Self::RequestId => Some(arrival.request_id.as_bytes()),

@@ -74,6 +74,12 @@ impl Origin {
         }
     }
 
+    /// The peer's address as text.
+    #[must_use]
+    pub fn peer_text(&self) -> &[u8] {
+        self.peer.as_bytes()
+    }
+
     /// Whether the peer is one of the trusted proxies.
     #[must_use]
     pub fn is_trusted(&self) -> bool {

@@ -20,7 +20,7 @@ mod value;
 
 pub use encode::{decode_query, encode_path, encode_query};
 pub use request::RequestMapping;
-pub use response::ResponseMapping;
+pub use response::{ForStatus, ResponseMapping};
 pub use value::{Scope, Sources, Value};
 
 use crate::{base::limits::MAPPED_VALUE_BYTES_MAX, http::HeadSink};

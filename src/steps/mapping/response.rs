@@ -101,6 +101,12 @@ impl ForStatus {
         self.headers.drops_field(name)
     }
 
+    /// Whether the rules add a field of this name (in lower case), when they have a value for it.
+    #[must_use]
+    pub fn sets_field(&self, name: &[u8]) -> bool {
+        self.headers.added.iter().any(|(added, _)| added == name)
+    }
+
     /// Writes the fields that the rules add. `scratch` is overwritten.
     pub fn write_fields(
         &self,

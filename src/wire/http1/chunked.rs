@@ -37,15 +37,26 @@ impl ChunkLimits {
     };
 }
 
-/// What the decoder found next.
+/// What the decoder found next, and how many of the given bytes are used up with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChunkEvent {
-    /// Data: this range of the bytes that were given, never empty.
-    Data(Range<usize>),
-    /// All bytes were used up; the body goes on.
-    NeedMore,
+    /// Data, never empty.
+    Data {
+        /// Where it lies in the given bytes.
+        range: Range<usize>,
+        /// Bytes used up: the range's end.
+        consumed: usize,
+    },
+    /// The given bytes are used up; the body goes on.
+    More {
+        /// All of them.
+        consumed: usize,
+    },
     /// The body ended, trailer section and empty line included.
-    End,
+    End {
+        /// Bytes used up; the next message follows.
+        consumed: usize,
+    },
 }
 
 /// Why a chunked body is refused: 400 (or 502) and close.
@@ -90,8 +101,9 @@ impl fmt::Display for ChunkFault {
 }
 
 /// One body's decoder. Feed it the bytes as they come, in any pieces.
-#[derive(Debug, Default)]
-pub struct ChunkDecoder {
+#[derive(Debug)]
+pub struct ChunkedDecoder {
+    limits: ChunkLimits,
     at: At,
     /// Of the size line being read, or what is left of the chunk's data.
     size: u64,
@@ -104,9 +116,8 @@ pub struct ChunkDecoder {
     trailers: Trailers,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    #[default]
     Size,
     ExtensionStart,
     ExtensionName,
@@ -123,7 +134,34 @@ enum At {
     Ended,
 }
 
-impl ChunkDecoder {
+impl Default for ChunkedDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChunkedDecoder {
+    /// A decoder for one body, under the limits of `base::limits`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limits(ChunkLimits::DEFAULT)
+    }
+
+    /// A decoder for one body.
+    #[must_use]
+    pub fn with_limits(limits: ChunkLimits) -> Self {
+        Self {
+            limits,
+            at: At::Size,
+            size: 0,
+            digits: 0,
+            line_bytes: 0,
+            decoded: 0,
+            section: Scan::default(),
+            trailers: Trailers::default(),
+        }
+    }
+
     /// Decoded bytes so far.
     #[must_use]
     pub const fn decoded(&self) -> u64 {
@@ -132,39 +170,34 @@ impl ChunkDecoder {
 
     /// The trailer fields; complete after [`ChunkEvent::End`].
     #[must_use]
-    pub const fn trailers(&self) -> &Trailers {
-        &self.trailers
+    pub fn take_trailers(&mut self) -> Trailers {
+        std::mem::take(&mut self.trailers)
     }
 
-    /// Reads on in `bytes`: how many of them are used up, and what was found. Call it again with
-    /// the rest until it says `NeedMore` or `End`; after `End` it uses nothing.
+    /// Reads on in `bytes`. Call it again with what is left until it says `More` or `End`; after
+    /// `End` it uses nothing.
     ///
     /// # Errors
     /// At the first byte that cannot belong to a chunked body.
-    pub fn decode(
-        &mut self,
-        bytes: &[u8],
-        limits: &ChunkLimits,
-    ) -> Result<(usize, ChunkEvent), ChunkFault> {
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<ChunkEvent, ChunkFault> {
         let mut used = 0;
-        while used < bytes.len() {
+        while used < bytes.len() && self.at != At::Ended {
             match self.at {
                 At::Data => {
                     let end = used + self.take(bytes.len() - used);
-                    return Ok((end, ChunkEvent::Data(used..end)));
+                    return Ok(ChunkEvent::Data { range: used..end, consumed: end });
                 }
-                At::Trailer => {
-                    used += self.read_trailers(&bytes[used..], limits)?;
-                }
-                At::Ended => return Ok((used, ChunkEvent::End)),
+                At::Trailer => used += self.read_trailers(&bytes[used..])?,
                 _ => {
-                    self.step(bytes[used], limits)?;
+                    self.step(bytes[used])?;
                     used += 1;
                 }
             }
         }
-        let event = if self.at == At::Ended { ChunkEvent::End } else { ChunkEvent::NeedMore };
-        Ok((used, event))
+        if self.at == At::Ended {
+            return Ok(ChunkEvent::End { consumed: used });
+        }
+        Ok(ChunkEvent::More { consumed: used })
     }
 
     /// Counts off data of at most `available` bytes.
@@ -179,14 +212,14 @@ impl ChunkDecoder {
     }
 
     /// One byte of what stands between the data.
-    fn step(&mut self, byte: u8, limits: &ChunkLimits) -> Result<(), ChunkFault> {
+    fn step(&mut self, byte: u8) -> Result<(), ChunkFault> {
         match self.at {
             At::DataCr if byte == b'\r' => self.at = At::DataLf,
             At::DataLf if byte == b'\n' => self.at = At::Size,
             At::DataCr | At::DataLf => return Err(ChunkFault::DataEnd),
             _ => {
                 self.line_bytes += 1;
-                if self.line_bytes > limits.line_bytes_max {
+                if self.line_bytes > self.limits.line_bytes_max {
                     return Err(ChunkFault::LineTooLong);
                 }
                 self.step_line(byte)?;
@@ -230,11 +263,11 @@ impl ChunkDecoder {
         self.line_bytes = 0;
     }
 
-    fn read_trailers(&mut self, bytes: &[u8], limits: &ChunkLimits) -> Result<usize, ChunkFault> {
+    fn read_trailers(&mut self, bytes: &[u8]) -> Result<usize, ChunkFault> {
         let head_limits = HeadLimits {
-            head_bytes_max: limits.trailer_bytes_max,
+            head_bytes_max: self.limits.trailer_bytes_max,
             target_bytes_max: 0,
-            fields_max: limits.fields_max,
+            fields_max: self.limits.fields_max,
             body_bytes_max: 0,
         };
         let (used, ended) = self.section.feed(bytes, &head_limits).map_err(ChunkFault::Trailer)?;

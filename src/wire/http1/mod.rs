@@ -32,7 +32,7 @@ mod write;
 use crate::base::limits;
 
 pub use crate::http::Framing;
-pub use chunked::{ChunkDecoder, ChunkEvent, ChunkFault, ChunkLimits};
+pub use chunked::{ChunkEvent, ChunkFault, ChunkLimits, ChunkedDecoder};
 pub use connection::{is_hop_by_hop, is_listed};
 pub use date::render_date;
 pub use refusal::{Fault, Malformed, Refusal};
@@ -41,7 +41,10 @@ pub use response::{ResponseScan, parse_response, response_framing};
 pub use scan::{Scan, StartLine};
 pub use start_line::{RequestLine, StatusLine};
 pub use trailers::Trailers;
-pub use write::{CHUNK_END, HeadWriter, LAST_CHUNK, write_chunk_start, write_last_chunk};
+pub use write::{
+    CHUNK_END, HeadWriter, LAST_CHUNK, write_chunk_head, write_chunked, write_content_length,
+    write_last_chunk,
+};
 
 /// The bounds of one head, as values so that a test can stand at a limit.
 #[derive(Clone, Copy, Debug)]
@@ -85,3 +88,6 @@ pub enum Progress<T> {
         consumed: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,13 @@ use std::mem::MaybeUninit;
 
 use super::{
     Fault, HeadLimits, Progress, Refusal,
-    fields::{self, Coding, Notes, Once},
+    fields::{self as lines, Coding, Notes, Once},
     scan::Scan,
     start_line::{METHOD_BYTES_MAX, RequestLine},
     target::{self, HostPort},
 };
 use crate::{
-    base::{Buffer, Pool, limits::HEAD_FIELDS_MAX},
+    base::{Buffer, Pooled, limits::HEAD_FIELDS_MAX},
     http::{FieldList, Framing, Method, RequestHead, Version},
 };
 
@@ -20,7 +20,8 @@ pub type RequestScan = Scan<RequestLine>;
 /// Parses the request head at the start of `buffer`.
 ///
 /// Call it with the same `scan` each time bytes have been added behind the same ones; it is fresh
-/// again after a whole head. `pool` lends the list of offsets when the head is whole.
+/// again after a whole head. `fields` is an empty list for the
+/// offsets; it goes back to its pool unless the head is whole.
 ///
 /// # Errors
 /// As soon as no more bytes could make it a head that is accepted: answer with the refusal's
@@ -28,7 +29,7 @@ pub type RequestScan = Scan<RequestLine>;
 pub fn parse_request(
     buffer: &Buffer,
     scan: &mut RequestScan,
-    pool: &Pool<FieldList>,
+    mut fields: Pooled<FieldList>,
     limits: &HeadLimits,
 ) -> Result<Progress<RequestHead>, Refusal> {
     let bytes: &[u8] = buffer;
@@ -47,7 +48,7 @@ pub fn parse_request(
     };
     let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let head = &bytes[skipped..consumed];
-    let well_formed = fields::span_in(head, method.as_bytes()).start == 0
+    let well_formed = lines::span_in(head, method.as_bytes()).start == 0
         && consumed <= limits.head_bytes_max
         && method.len() <= METHOD_BYTES_MAX
         && target.len() <= limits.target_bytes_max
@@ -55,8 +56,7 @@ pub fn parse_request(
     if !well_formed {
         return explain(scan, bytes, limits);
     }
-    let mut list = pool.take();
-    let Some(notes) = fields::collect(head, parsed.headers, &mut list) else {
+    let Some(notes) = lines::collect(head, parsed.headers, &mut fields) else {
         return explain(scan, bytes, limits);
     };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -84,7 +84,7 @@ pub fn parse_request(
         connection: notes.options.decide(version, notes.upgrade),
         // RFC 9110 10.1.1: ignored in HTTP/1.0, and nothing to wait for without a body.
         expects_continue: notes.expect_continue && version == Version::Http11 && framing.has_body(),
-        fields: list,
+        fields,
     };
     Ok(Progress::Complete { head, consumed })
 }
@@ -105,7 +105,8 @@ fn explain(
 ) -> Result<Progress<RequestHead>, Refusal> {
     *scan = RequestScan::default();
     let (_, ended) = scan.feed(bytes, limits)?;
-    // A head that the machine takes and httparse does not is in no test; it is refused all the same.
+    // No head is known that the machine takes and httparse does not; it would be refused.
+    debug_assert!(!ended, "httparse is at least as lenient");
     if ended { Err(Fault::FieldName.into()) } else { Ok(Progress::Partial) }
 }
 

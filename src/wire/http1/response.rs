@@ -4,12 +4,12 @@ use std::mem::MaybeUninit;
 
 use super::{
     Fault, HeadLimits, Malformed, Progress,
-    fields::{self, Coding, Notes},
+    fields::{self as lines, Coding, Notes},
     scan::Scan,
     start_line::StatusLine,
 };
 use crate::{
-    base::{Buffer, Pool, limits::HEAD_FIELDS_MAX},
+    base::{Buffer, Pooled, limits::HEAD_FIELDS_MAX},
     http::{FieldList, Framing, Method, ResponseHead, Status, Version},
 };
 
@@ -25,7 +25,7 @@ pub type ResponseScan = Scan<StatusLine>;
 pub fn parse_response(
     buffer: &Buffer,
     scan: &mut ResponseScan,
-    pool: &Pool<FieldList>,
+    mut fields: Pooled<FieldList>,
     limits: &HeadLimits,
 ) -> Result<Progress<ResponseHead>, Malformed> {
     let bytes: &[u8] = buffer;
@@ -46,8 +46,7 @@ pub fn parse_response(
     }
     let head = &bytes[..consumed];
     // Without fields, the status line's end is the head's: both are looked at.
-    let mut list = pool.take();
-    let Some(notes) = fields::collect(head, parsed.headers, &mut list) else {
+    let Some(notes) = lines::collect(head, parsed.headers, &mut fields) else {
         return explain(scan, bytes, limits);
     };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -58,7 +57,7 @@ pub fn parse_response(
     let mut own = buffer.clone();
     own.truncate(consumed);
     let connection = notes.options.decide(version, notes.upgrade);
-    let head = ResponseHead { bytes: own, status, version, framing, connection, fields: list };
+    let head = ResponseHead { bytes: own, status, version, framing, connection, fields };
     Ok(Progress::Complete { head, consumed })
 }
 
@@ -82,6 +81,7 @@ fn explain(
 ) -> Result<Progress<ResponseHead>, Malformed> {
     *scan = ResponseScan::default();
     let (_, ended) = scan.feed(bytes, limits)?;
+    debug_assert!(!ended, "httparse is at least as lenient");
     if ended { Err(Fault::FieldName.into()) } else { Ok(Progress::Partial) }
 }
 

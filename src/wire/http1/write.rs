@@ -31,12 +31,8 @@ impl<'a> HeadWriter<'a> {
     pub fn framing(&mut self, framing: Framing) {
         match framing {
             Framing::None | Framing::UntilClose => {}
-            Framing::Chunked => self.text.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-            Framing::Length(length) => {
-                self.text.extend_from_slice(b"Content-Length: ");
-                self.text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-                self.text.extend_from_slice(b"\r\n");
-            }
+            Framing::Chunked => write_chunked(self.text),
+            Framing::Length(length) => write_content_length(self.text, length),
         }
     }
 
@@ -132,8 +128,20 @@ impl HeadSink for HeadWriter<'_> {
     }
 }
 
+/// `Content-Length: length`, a line of a head.
+pub fn write_content_length(text: &mut Vec<u8>, length: u64) {
+    text.extend_from_slice(b"content-length: ");
+    text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    text.extend_from_slice(b"\r\n");
+}
+
+/// `Transfer-Encoding: chunked`, a line of a head.
+pub fn write_chunked(text: &mut Vec<u8>) {
+    text.extend_from_slice(b"transfer-encoding: chunked\r\n");
+}
+
 /// The size line of a chunk of `size` bytes (more than 0); after its data comes a CRLF.
-pub fn write_chunk_start(text: &mut Vec<u8>, size: usize) {
+pub fn write_chunk_head(text: &mut Vec<u8>, size: usize) {
     debug_assert!(size > 0, "an empty chunk ends the body");
     let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
     for index in (0..digits).rev() {
