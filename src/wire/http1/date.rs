@@ -14,13 +14,14 @@ pub fn render_date(time: WallTime) -> [u8; 29] {
         b"Dec",
     ];
 
+    let index = |small: u64| usize::from(small.to_le_bytes()[0]);
     let seconds = time.seconds().min(LAST_SECOND);
     let days = seconds / SECONDS_PER_DAY;
     let (year, month, day) = civil_from_days(days);
     let of_day = seconds % SECONDS_PER_DAY;
     let mut date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
-    date[..3].copy_from_slice(WEEKDAYS[(days % 7) as usize]);
-    date[8..11].copy_from_slice(MONTHS[(month - 1) as usize]);
+    date[..3].copy_from_slice(WEEKDAYS[index(days % 7)]);
+    date[8..11].copy_from_slice(MONTHS[index(month - 1)]);
     let mut put = |at: usize, number: u64| {
         date[at] = b'0' + (number / 10 % 10).to_le_bytes()[0];
         date[at + 1] = b'0' + (number % 10).to_le_bytes()[0];

@@ -90,7 +90,7 @@ fn check_path(path: &[u8], sets: u8) -> Result<(), Refusal> {
     if sets & class::PATH == 0 {
         return Err(Refusal::TargetByte);
     }
-    // All control bytes: what a path means with an encoded CR LF or DEL in it, no two servers agree.
+    // All control bytes: no two servers agree what a path with an encoded CR, LF or DEL means.
     check_percent(path, |byte| !byte.is_ascii_control())?;
     let dots = path.split(|byte| *byte == b'/').any(is_dot_segment);
     if dots { Err(Refusal::TargetDots) } else { Ok(()) }

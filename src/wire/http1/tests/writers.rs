@@ -53,7 +53,8 @@ fn nothing_written_can_end_a_line_early() {
 
 #[test]
 fn fields_are_forwarded_without_their_odd_spaces() {
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nConnection: close\r\nC:3\r\nD: \t4 \r\nE: 5\r\nF:\r\n\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\
+        Connection: close\r\nC:3\r\nD: \t4 \r\nE: 5\r\nF:\r\n\r\n";
     let shelf = Shelf::new(4096, 1);
     let buffer = shelf.gather(&[request]).expect("fits");
     let pool = Pool::new(1, Vec::clear);
