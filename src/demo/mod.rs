@@ -52,7 +52,8 @@ fn list(query: &str) -> Value {
 }
 
 fn find(id: &str) -> (u16, Value) {
-    let found = pets().into_iter().find(|pet| pet["id"].to_string() == id);
+    let id: Option<u64> = id.parse().ok();
+    let found = pets().into_iter().find(|pet| id.is_some() && pet["id"].as_u64() == id);
     found.map_or_else(|| refused(404, "no pet has this id"), |pet| (200, pet))
 }
 

@@ -78,7 +78,7 @@ impl Document {
             return None;
         }
         let bytes = without_mark(bytes);
-        let text = Text::new(text_of(bytes).into_owned());
+        let text = Text::new(String::from_utf8_lossy(bytes).into_owned());
         let mut document = Self { file, text, stored: Vec::new(), root: 0 };
         if let Err(error) = std::str::from_utf8(bytes) {
             let at = offset(error.valid_up_to());
@@ -141,5 +141,7 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

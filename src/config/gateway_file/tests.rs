@@ -1,28 +1,166 @@
 use std::path::Path;
 
-use super::*;
-use crate::base::Severity;
+use serde_json::Value as Json;
 
-fn problems_of(text: &str) -> Vec<String> {
+use super::*;
+
+/// The problems of a gateway file in YAML, one line each; sound when there are none.
+fn told(text: &str) -> Vec<String> {
     let mut problems = Problems::new();
-    let document = Document::parse(Path::new("gateway.yaml"), text.as_bytes(), &mut problems);
-    let document = document.expect("the YAML is sound");
-    let file = read(&document, &mut problems);
-    assert_eq!(file.is_none(), problems.errors() > 0, "{text}");
+    let document = Document::parse(Path::new("g"), text.as_bytes(), &mut problems);
+    let file = read(&document.expect("the YAML is sound"), &mut problems);
+    assert_eq!(file.is_some(), problems.errors() == 0, "{text}");
     problems.sort();
-    let mark = |severity| match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    problems.iter().map(|one| format!("{}: {one}", mark(one.severity))).collect()
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// A file with one stage, in which `stage` are more keys.
+#[track_caller]
+fn check_stage(stage: &str, expected: &[&str]) {
+    let text = format!("apis: [{{name: a, definition: b, stages: [{{stageName: s, {stage}}}]}}]");
+    check(&text, expected);
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let told = told(text);
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.contains(expected), "{told}");
+    }
 }
 
 #[test]
-fn zz() {
-    for line in problems_of(
-        "listener:\n  - address: 0.0.0.0:8080\nlisteners:\n  - address: localhost:80\n    trustedProxies: [10.0.0.0/8, 10/33]\n    tls: {certificates: [{certificate: a, privatekey: b}]}\n  - 7\n  - port: 1\napis:\n  - name: pets\n    protocol: http\n    definition: a.yaml\n    apiId: ABC\n    stages:\n      - stageName: a b\n        stageVariables: {port: 9000, 'a-b': x, c: 'a b', d: ''}\n        defaultRouteSettings: {throttlingRateLimit: -1}\n        routeSettings: {GET /pets: {throttlingBurstLimit: 2.5, throttlingRateLimits: 1}}\n        autoDeploy: false\n  - name: pets\n    protocol: REST\n    stages: {}\nregion: 5\naccountId: 123456789012\nshards: 0\ndrainSeconds: 3601\napiKeys: [{name: alice, value: short}]\nusagePlans: []\ndomainNames:\naccessLog: {destination: ''}\n",
-    ) {
-        eprintln!("{line}");
+fn stage_variables_have_aws_limits() {
+    let set = |name: usize, value: usize| {
+        format!("stageVariables: {{{}: {}}}", "n".repeat(name), "v".repeat(value))
+    };
+    check_stage(&set(64, 512), &[]);
+    check_stage(&set(65, 1), &["stageVariables, key: the text has 65 characters"]);
+    check_stage(&set(1, 513), &["the text has 513 characters; write at most 512 characters"]);
+    let many = |count: usize| {
+        let variables: String = (0..count).map(|index| format!("v{index}: x, ")).collect();
+        format!("stageVariables: {{{variables}}}")
+    };
+    check_stage(&many(100), &[]);
+    check_stage(&many(101), &["101 entries; at most 100 are taken"]);
+    check_stage("stageVariables: {a: '-._~:/?#&=,9Z'}", &[]);
+    for bad in ["a b", "a%20b", "é", "{x}", "$"] {
+        check_stage(&format!("stageVariables: {{a: '{bad}'}}"), &["does not fit; write a text of"]);
+    }
+}
+
+#[test]
+fn stage_names_and_counts_have_aws_limits() {
+    let named = |name: &str| {
+        format!("apis: [{{name: a, definition: b, stages: [{{stageName: '{name}'}}]}}]")
+    };
+    for good in ["$default", "a", "A_b-9", &"x".repeat(128)] {
+        check(&named(good), &[]);
+    }
+    for bad in ["", "$other", "a.b", &"x".repeat(129)] {
+        check(&named(bad), &["does not fit; write $default, or 1 to 128"]);
+    }
+    let stages = |count: usize| {
+        let stages: String = (0..count).map(|index| format!("{{stageName: s{index}}}, ")).collect();
+        format!("apis: [{{name: a, definition: b, stages: [{stages}]}}]")
+    };
+    check(&stages(10), &[]);
+    check(&stages(11), &["11 items; at most 10 are taken"]);
+}
+
+#[test]
+fn numbers_have_ranges() {
+    let rest = "\napis: [{name: a, definition: b}]";
+    for good in ["shards: 1", "shards: 1024", "drainSeconds: 0", "drainSeconds: 3600", "shards:"] {
+        check(&format!("{good}{rest}"), &[]);
+    }
+    check(&format!("shards: 1025{rest}"), &["shards: 1025 is out of range; write 1 to 1024"]);
+    check(&format!("drainSeconds: 3601{rest}"), &["3601 is out of range"]);
+    check(&format!("shards: 1.5{rest}"), &["expected a whole number, found a number (1.5)"]);
+    let huge = format!("shards: 99999999999999999999{rest}");
+    check(&huge, &["expected a whole number"]);
+}
+
+#[test]
+fn keys_of_later_versions_are_told_only_when_they_ask_for_something() {
+    let rest = "\napis: [{name: a, definition: b}]";
+    check(&format!("apiKeys: []{rest}"), &[]);
+    check(&format!("usagePlans: [{{name: a}}]{rest}"), &["its throttles and quotas would not"]);
+    check_stage("autoDeploy: true", &[]);
+    check_stage("autoDeploy: false", &["autoDeploy is not supported by this version yet"]);
+    check_stage("defaultRouteSettings: {detailedMetricsEnabled: false}", &[]);
+    check_stage("defaultRouteSettings: {throttlingRateLimit:}", &[]);
+}
+
+/// Every keyword that the generated schema uses is one that the check knows.
+#[test]
+fn the_check_knows_every_keyword_of_the_schema() {
+    const KNOWN: &[&str] = &[
+        "$defs",
+        "$ref",
+        "$schema",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "oneOf",
+        "pattern",
+        "properties",
+        "propertyNames",
+        "required",
+        "title",
+        "type",
+        "x-ringway-not-yet",
+    ];
+    fn walk(schema: &Json) {
+        let Some(object) = schema.as_object() else { return };
+        for (key, value) in object {
+            assert!(KNOWN.contains(&key.as_str()), "{key}");
+            match key.as_str() {
+                "$defs" | "properties" => value.as_object().unwrap().values().for_each(walk),
+                "anyOf" | "oneOf" => value.as_array().unwrap().iter().for_each(walk),
+                "items" | "additionalProperties" | "propertyNames" => walk(value),
+                _ => (),
+            }
+        }
+        let numeric = ["uint16", "uint32", "uint64", "double"];
+        let format = object.get("format").and_then(Json::as_str);
+        let known = |name: &str| numeric.contains(&name) || formats::find(name).is_some();
+        assert!(format.is_none_or(known), "{format:?}");
+        assert!(!object.contains_key("pattern") || format.is_some(), "a pattern needs a format");
+    }
+    walk(&json_schema());
+}
+
+/// The pattern that editors use and the function that the check uses are two texts of one rule;
+/// the ends of both are compared here by cases, as no regular expressions are at hand.
+#[test]
+fn every_format_refuses_and_takes() {
+    let cases = [
+        ("ip-address-and-port", "[::1]:80", "::1"),
+        ("cidr", "10.0.0.0/8", "10.0.0.0/33"),
+        ("stage-name", "$default", "default$"),
+        ("api-id", "abcdefghi0", "abcdefghi"),
+        ("region", "eu-central-1", "EU"),
+        ("account-id", "000000000000", "00000000000"),
+        ("domain-suffix", "a.b", "a b"),
+        ("stage-variable-name", "a_B9", "a-b"),
+        ("stage-variable-value", "a:/b", "a b"),
+    ];
+    assert_eq!(cases.len(), formats::FORMATS.len());
+    for (name, good, bad) in cases {
+        let format = formats::find(name).expect(name);
+        assert!((format.keeps)(good) && !(format.keeps)(bad), "{name}");
     }
 }

@@ -3,14 +3,14 @@
 
 use super::{
     definition::{ApiDefinition, Integration, Mapping, RouteDefinition},
-    fault::shorten,
+    fault::{Fault, shorten},
     report::Report,
     text::stage_variables,
     uri,
 };
 use crate::{
     base::Place,
-    config::Problems,
+    config::{Problems, suggest::nearest},
     plan::{RouteDraft, StageDraft},
     steps::{
         context::StageVariables,
@@ -53,8 +53,10 @@ impl ApiDefinition {
                 variables: inputs.variables,
                 report: &mut report,
             };
-            compiling.note_missing();
             let integration = compiling.integration();
+            for mapping in compiling.integration.mappings() {
+                compiling.note_missing(&mapping.value, &mapping.place);
+            }
             routes.extend(
                 integration.map(|integration| RouteDraft { key: key.clone(), integration }),
             );
@@ -92,17 +94,43 @@ impl Compiling<'_, '_, '_> {
     fn uri(&mut self) -> Option<integrate::Uri> {
         let source = &self.integration.uri;
         match uri::parse(&self.variables.fill(&source.value), self.key) {
-            Ok(uri) => Some(uri),
+            Ok(uri) => {
+                self.note_missing(&source.value, &source.place);
+                Some(uri)
+            }
             Err(fault) => {
-                let mut thing = format!("{}: uri", self.label);
-                let names: Vec<&str> = stage_variables(&source.value).collect();
-                if !names.is_empty() {
-                    thing =
-                        format!("{thing} (with {})", shorten(&describe(&names, self.variables)));
-                }
-                self.report.fault(&source.place, &thing, &fault);
+                let fault = self.explain(fault, &source.value);
+                self.report.fault(&source.place, &format!("{}: uri", self.label), &fault);
                 None
             }
+        }
+    }
+
+    /// What the stage's variables have to do with a URI that cannot be called.
+    fn explain(&self, fault: Fault, source: &str) -> Fault {
+        let mut names: Vec<&str> = stage_variables(source).collect();
+        names.dedup();
+        if names.is_empty() {
+            return fault;
+        }
+        let value = |name: &&str| match self.variables.find(name) {
+            Some(value) => format!("{name} is {value}"),
+            None => format!("the stage has no {name}"),
+        };
+        let values = names.iter().map(value).collect::<Vec<_>>().join(", ");
+        let missing = names.iter().find(|name| self.variables.find(name).is_none());
+        let fix = match missing {
+            Some(name) => self.remedy(name),
+            None => fault.fix,
+        };
+        Fault { what: format!("{} ({})", fault.what, shorten(&values)), fix }
+    }
+
+    /// For a variable that the stage does not have.
+    fn remedy(&self, name: &str) -> String {
+        match nearest(name, self.variables.iter().map(|(known, _)| known)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("add {} to stageVariables", shorten(name)),
         }
     }
 
@@ -155,17 +183,16 @@ impl Compiling<'_, '_, '_> {
     }
 
     /// Stage variables that the stage does not have become nothing, as at AWS.
-    fn note_missing(&mut self) {
-        for (text, place) in self.integration.texts() {
-            for name in stage_variables(text) {
-                if self.variables.find(name).is_none() {
-                    let message = format!(
-                        "{}: the stage has no variable {}; it becomes nothing",
-                        self.label,
-                        shorten(name)
-                    );
-                    self.report.warning(place, message, "add it to stageVariables");
-                }
+    fn note_missing(&mut self, text: &str, place: &Place) {
+        for name in stage_variables(text) {
+            if self.variables.find(name).is_none() {
+                let message = format!(
+                    "{}: the stage has no variable {}; it becomes nothing",
+                    self.label,
+                    shorten(name)
+                );
+                let fix = self.remedy(name);
+                self.report.warning(place, message, &fix);
             }
         }
     }
@@ -173,10 +200,4 @@ impl Compiling<'_, '_, '_> {
 
 fn pairs(mappings: &[Mapping]) -> impl Iterator<Item = (&str, &str)> {
     mappings.iter().map(|mapping| (mapping.key.as_str(), mapping.value.as_str()))
-}
-
-/// `host = "10.0.0.5", version = ""`.
-fn describe(names: &[&str], variables: &StageVariables) -> String {
-    let one = |name: &&str| format!("{name} = \"{}\"", variables.find(name).unwrap_or_default());
-    names.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::text::Substitutions;
+use super::text::{Substitutions, stage_variables};
 use crate::{base::Place, http::Method, steps::route::RouteKey};
 
 /// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
@@ -104,12 +104,16 @@ pub(super) struct Integration {
 }
 
 impl Integration {
-    /// All texts that may name stage variables, with their places.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &Place)> {
+    /// All mappings, of the request and of answers.
+    pub(super) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
         let answered = self.responses.iter().flat_map(|response| &response.mappings);
-        let mapped = self.request.iter().chain(answered);
-        let mapped = mapped.map(|mapping| (mapping.value.as_str(), &mapping.place));
-        mapped.chain([(self.uri.value.as_str(), &self.uri.place)])
+        self.request.iter().chain(answered)
+    }
+
+    /// Whether any of its texts depends on the stage.
+    pub(super) fn has_stage_variables(&self) -> bool {
+        let mut texts = self.mappings().map(|mapping| &mapping.value).chain([&self.uri.value]);
+        texts.any(|text| stage_variables(text).next().is_some())
     }
 }
 

@@ -159,7 +159,7 @@ impl Reading<'_, '_> {
             ),
             "http" | "aws" | "mock" => self.error(
                 found,
-                &format!("{what}, which HTTP APIs do not have and REST APIs do not yet serve"),
+                &format!("{what}, which only REST APIs have; they are not yet served"),
                 "this version serves http_proxy",
             ),
             _ => match nearest(&lower, KNOWN) {
@@ -269,7 +269,8 @@ impl Reading<'_, '_> {
         let mut out = Vec::new();
         for entry in found.entries() {
             let status = entry.key.to_owned();
-            if status.parse::<u16>().is_ok_and(|code| (200..=599).contains(&code)) {
+            let is_code = status.parse::<u16>().is_ok_and(|code| (200..=599).contains(&code));
+            if is_code && status.len() == 3 {
                 let field = format!("responseParameters {status}");
                 let mappings = self.mappings(Some(entry.value), &field);
                 out.push(ResponseMapping { status, mappings });

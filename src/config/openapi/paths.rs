@@ -13,7 +13,6 @@ use super::{
     integration, reference,
     report::Report,
     security::Security,
-    text::stage_variables,
 };
 use crate::{
     base::limits::{ROUTES_MAX, ROUTES_QUOTA},
@@ -258,7 +257,7 @@ impl<'d> Reading<'d, '_, '_> {
 
     /// What no stage variable can change is the same for all stages: its faults are told here.
     fn check_integration(&mut self, operation: &Operation<'d, '_>, integration: &Integration) {
-        if integration.texts().any(|(text, _)| stage_variables(text).next().is_some()) {
+        if integration.has_stage_variables() {
             return;
         }
         let mut compiling = Compiling {

@@ -80,7 +80,7 @@ fn resolve<'d>(
         false => sibling_of(at.document().root(), &pointer),
     };
     let fix = match near {
-        Some(name) => format!("did you mean {name}?"),
+        Some(name) => format!("did you mean {}?", encode(name)),
         None => format!("add {} to the document", shorten(&pointer)),
     };
     report.error(&at, message, &fix);
@@ -90,8 +90,14 @@ fn resolve<'d>(
 /// A name near the last token of a pointer that leads nowhere.
 fn sibling_of<'d>(root: Node<'d>, pointer: &str) -> Option<&'d str> {
     let (parent, last) = pointer.rsplit_once('/')?;
+    let last = last.replace("~1", "/").replace("~0", "~");
     let names = root.pointer(parent)?.entries().map(|entry| entry.key);
-    nearest(last, names.filter(|name| name.len() <= NAME_BYTES_MAX))
+    nearest(&last, names.filter(|name| name.len() <= NAME_BYTES_MAX))
+}
+
+/// A name as a token of a JSON pointer (RFC 6901).
+fn encode(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// A URI fragment's text: percent-encoding undone where it is complete and gives UTF-8.

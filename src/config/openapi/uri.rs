@@ -58,10 +58,13 @@ fn check_percent(text: &str) -> Result<(), Fault> {
     fault("has a % without two hex digits after it".to_owned(), "write %25 for a percent sign")
 }
 
-/// The commonest slips with `{name}`, told with their remedy.
+/// The commonest slips with hosts and `{name}`, told with their remedy.
 fn check_holes(text: &str, parameters: &[&str]) -> Result<(), Fault> {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = &authority[..authority.find(['/', '?', '#']).unwrap_or(authority.len())];
+    if text.contains("://") && (authority.is_empty() || authority.starts_with(':')) {
+        return fault(format!("{} has no host", shorten(text)), "write http://HOST:PORT/path");
+    }
     if authority.contains('{') {
         return fault(
             format!("has a path parameter in its host ({})", shorten(authority)),
@@ -117,6 +120,8 @@ mod tests {
         check("http://h/${x}", Err("holds ${x}, a name that is not known here"));
         check("http://h/%zz", Err("has a % without two hex digits after it"));
         check("http://h/%2", Err("has a % without two hex digits after it"));
+        check("http:///x", Err("http:///x has no host"));
+        check("http://:80/x", Err("http://:80/x has no host"));
         check("http://{petId}/", Err("has a path parameter in its host ({petId})"));
         check("http://h/{petid}", Err("holds {petid}, which the route's path does not"));
         check("http://h/{}", Err("holds {}, which the route's path does not"));

@@ -187,7 +187,7 @@ pub(super) fn check(root: Node<'_>, report: &mut Report<'_>) {
     while let Some((node, place)) = open.pop() {
         open.extend(node.items().map(|item| (item, place)));
         for entry in node.entries() {
-            if entry.key.starts_with("x-amazon-") {
+            if is_amazons(entry.key) {
                 check_extension(entry, place, report);
             } else if entry.key.starts_with("x-") {
                 if place != Where::Elsewhere {
@@ -210,6 +210,12 @@ pub(super) fn check(root: Node<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Keys are case-sensitive; one in capitals is a slip that must be told like any other.
+fn is_amazons(key: &str) -> bool {
+    const PREFIX: &str = "x-amazon-";
+    key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
 /// Where the value of `key` stands; `None` for what is not walked.
 fn inside(place: Where, key: &str) -> Option<Where> {
     let inner = match (place, key) {
@@ -224,7 +230,9 @@ fn inside(place: Where, key: &str) -> Option<Where> {
         (Where::Components, "x-amazon-apigateway-integrations")
         | (Where::Operation, "x-amazon-apigateway-integration") => Where::Integration,
         (Where::Schemes, _) => Where::Scheme,
-        (_, key) if key.starts_with("x-amazon-") => return None,
+        (_, key) if is_amazons(key) => return None,
+        // Told as no verb; what is in it would be told for the wrong reason.
+        (Where::PathItem, key) if !PATH_ITEM_KEYS.contains(&key) => return None,
         (Where::Integration, _) => Where::Integration,
         _ => Where::Elsewhere,
     };
@@ -258,11 +266,23 @@ fn check_extension(entry: Entry<'_>, place: Where, report: &mut Report<'_>) {
 
 fn unknown_extension(entry: Entry<'_>, report: &mut Report<'_>) {
     let name = shorten(entry.key);
-    let near = nearest(entry.key, EXTENSIONS.iter().map(|extension| extension.name));
+    let near = nearest_extension(entry.key);
     let fix = near.map(|near| format!("did you mean {near}?")).unwrap_or_default();
     let is_grave = near.is_some();
     let severity = if is_grave { Severity::Error } else { Severity::Warning };
     report.add(severity, &entry, format!("{name} is no extension of API Gateway"), &fix);
+}
+
+/// Compared without what all of them begin with, or all of them would be near.
+fn nearest_extension(name: &str) -> Option<&'static str> {
+    const COMMON: &str = "x-amazon-apigateway-";
+    let known = EXTENSIONS.iter().filter_map(|extension| extension.name.strip_prefix(COMMON));
+    let start = name.get(..COMMON.len())?;
+    if !start.eq_ignore_ascii_case(COMMON) {
+        return None;
+    }
+    let near = nearest(&name[COMMON.len()..], known)?;
+    EXTENSIONS.iter().map(|extension| extension.name).find(|name| &name[COMMON.len()..] == near)
 }
 
 fn check_key(entry: Entry<'_>, place: Where, report: &mut Report<'_>) {
