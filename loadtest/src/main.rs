@@ -13,6 +13,7 @@ mod compare;
 mod drive;
 mod floor;
 mod idle;
+mod instructions;
 mod listen;
 mod message;
 mod peers;
@@ -58,6 +59,8 @@ enum Task {
     ReloadStorm(reload_storm::Options),
     /// Counts system calls per request with strace
     Syscalls(syscalls::Options),
+    /// Counts instructions per operation of the benches with callgrind
+    Instructions(instructions::Options),
     /// Serves canned answers: /, /64k, /1m, /delay/MS
     Upstream {
         #[arg(long, default_value = "127.0.0.1:9000")]
@@ -98,6 +101,7 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         Task::Idle(options) => return idle::run(&options),
         Task::ReloadStorm(options) => return reload_storm::run(&options),
         Task::Syscalls(options) => return syscalls::run(&options),
+        Task::Instructions(options) => return instructions::run(&options),
         Task::Upstream { listen, delay_ms } => {
             sys::process::raise_descriptor_limit(65_536)?;
             upstream::run(listen, Duration::from_millis(delay_ms))?;

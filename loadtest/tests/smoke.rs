@@ -1,4 +1,5 @@
 //! The load test itself, run small: real processes on loopback, bounded in time by its own limits.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
