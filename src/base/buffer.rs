@@ -123,6 +123,12 @@ impl Buffer {
         Self { block: None, start: 0, end: 0 }
     }
 
+    /// The size of the whole block that this buffer keeps from its shelf.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.bytes.len())
+    }
+
     /// Drops the first `count` bytes from view.
     ///
     /// # Panics
@@ -140,6 +146,17 @@ impl Buffer {
         if count < self.len() {
             self.end = self.start + u32::try_from(count).expect("within the block");
         }
+    }
+
+    /// Copies `bytes` in behind the view, when this buffer alone holds its block and they fit there;
+    /// else changes nothing and says `false`.
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        let (start, end) = (self.end as usize, self.end as usize + bytes.len());
+        let Some(block) = self.block.as_mut().and_then(Rc::get_mut) else { return false };
+        let Some(room) = block.bytes.get_mut(start..end) else { return false };
+        room.copy_from_slice(bytes);
+        self.end = u32::try_from(end).expect("within the block");
+        true
     }
 
     /// Splits off and returns the first `count` bytes; the rest stays.
@@ -201,6 +218,18 @@ mod tests {
         let shelf = Shelf::new(4, 4);
         assert!(shelf.gather(&[b"1234"]).is_some());
         assert!(shelf.gather(&[b"1234", b"5"]).is_none());
+    }
+
+    #[test]
+    fn append_needs_room_and_sole_ownership() {
+        let shelf = Shelf::new(4, 4);
+        let mut buffer = shelf.gather(&[b"ab"]).expect("fits");
+        assert!(buffer.append(b"cd"));
+        assert!(!buffer.append(b"e"));
+        assert_eq!(&*buffer, b"abcd");
+        let mut shared = shelf.gather(&[b"x"]).expect("fits");
+        let _other = shared.clone();
+        assert!(!shared.append(b"y"));
     }
 
     #[test]

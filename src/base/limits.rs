@@ -20,6 +20,12 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// What a rule that reads the body may hold of it (AWS cuts JSON path at 100 KB).
 pub const BODY_READ_BYTES_MAX: usize = 100 * 1024;
+/// How deep a JSON body that a rule reads may be nested.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Entries of one parameter mapping, requests or one status.
+pub const MAPPING_ENTRIES_MAX: usize = 300;
+/// One value that a mapping makes; longer is not set. It has to fit in a head.
+pub const MAPPED_VALUE_BYTES_MAX: usize = 8_192;
 /// Interim (1xx) answers of an upstream before the final one.
 pub const INTERIM_RESPONSES_MAX: usize = 8;
 
@@ -36,15 +42,43 @@ pub const LARGE_BLOCKS_MAX: usize = 512;
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// Buffers in one gathered send.
 pub const SEND_PIECES_MAX: usize = 16;
+/// Pieces of a send that are together no longer than this are copied behind its text: cheaper
+/// than having the kernel gather them.
+pub const SEND_COPY_BYTES_MAX: usize = 2_048;
 
 /// Connections of one shard, clients and upstreams together.
 pub const SOCKETS_MAX: usize = 1 << 20;
+/// Listeners of one shard.
+pub const LISTENERS_MAX: usize = 64;
+/// Connections that were accepted and that no task has taken yet; then accepting pauses.
+pub const ACCEPT_QUEUE_MAX: usize = 1_024;
 /// Idle upstream connections kept per upstream and shard.
 pub const UPSTREAM_IDLE_MAX: usize = 256;
 /// Upstream connections per upstream and shard, idle or not.
 pub const UPSTREAM_CONNECTIONS_MAX: usize = 4_096;
 /// Messages in a shard's mailbox.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
+
+/// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
+pub const STAGE_SERIES_MAX: usize = 1_024;
+/// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
+pub const ROUTE_SERIES_MAX: usize = 65_536;
+/// A chunk of access-log lines on its way to the writer.
+pub const LOG_CHUNK_BYTES: usize = 65_536;
+/// Full chunks that wait for the writer, over all shards: 4 MiB. More are dropped and counted.
+pub const LOG_CHUNKS_MAX: usize = 64;
+/// A chunk that is not full goes to the writer after this long.
+pub const LOG_CHUNK_WAIT: Duration = Duration::from_millis(200);
+/// The operator is told of a failing access log at most this often.
+pub const LOG_COMPLAINT_WAIT: Duration = Duration::from_secs(10);
+/// At shutdown the access log's writer gets this long for what is still queued.
+pub const LOG_FLUSH_WAIT: Duration = Duration::from_secs(2);
+/// The private port: connections open at once; more are closed.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// The private port: a request must be complete, and an answer taken, in this time.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
+/// A shard that does not send its numbers in this time is reported as missing.
+pub const STATISTICS_WAIT: Duration = Duration::from_secs(1);
 
 /// A client's whole head must arrive in this time after its first byte.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -58,14 +92,43 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// Out of descriptors: accepting rests this long.
+pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What is in flight at SIGTERM may take this long to finish.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(30);
+/// Of which an idle connection may use this much for one more request, answered with
+/// `connection: close`.
+pub const DRAIN_IDLE_WAIT: Duration = Duration::from_secs(1);
+/// A tunnel on which no byte moves for this long is closed (WebSocket API idle quota: 10 minutes).
+pub const TUNNEL_IDLE_WAIT: Duration = Duration::from_secs(600);
 /// After a refusal: how long the client's unread bytes are taken and dropped before closing.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// And how many of them.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A configuration document's text (quota of AWS's import).
+pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Mappings and sequences inside one another; walkers of a document may recurse this deep.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
+/// Values of one document with its aliases followed. 6 MB of real documents hold about 300,000.
+pub const DOCUMENT_NODES_MAX: usize = 500_000;
+/// One text of an OpenAPI document that decides something (a URI, a mapping) with its functions
+/// resolved. AWS takes a URI of 2,048.
+pub const OPENAPI_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Routes of one API: ten times AWS's quota.
+pub const ROUTES_MAX: usize = 10 * ROUTES_QUOTA;
+/// AWS's quota of routes of one HTTP API; more are served, with a warning.
+pub const ROUTES_QUOTA: usize = 300;
+/// Keys and values of all mappings of one integration; every route that shares it has its own.
+pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
+/// Problems of one severity that are kept to be told; more are counted.
+pub const PROBLEMS_MAX: usize = 200;
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 // Header fields are kept as 16-bit offsets into the head.
 const _: () = assert!(LARGE_BLOCK_BYTES <= u16::MAX as usize + 1);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX < u16::MAX as usize);
+// Places in a document are 32-bit byte offsets.
+const _: () = assert!(DOCUMENT_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);

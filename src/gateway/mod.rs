@@ -1,1 +1,20 @@
 //! The story of a request, top to bottom; connection loops; forwarding.
+//!
+//! Read [`pipeline`] first: it is everything the gateway does. [`connection`] reads requests from
+//! a client and hands answers back, [`forward`] is one exchange with an upstream, [`deliver`] the
+//! answer's way to the client. Here things are done; what is done is decided in `steps/`.
+
+mod body;
+mod chunks;
+pub mod connection;
+mod deliver;
+mod forward;
+mod inbound;
+mod local;
+pub mod pipeline;
+mod seats;
+mod tunnel;
+mod upload;
+
+pub use local::{Addresses, Installed, Local};
+pub use seats::Seats;

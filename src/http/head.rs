@@ -1,6 +1,8 @@
 //! The heads of a request and of an answer: the buffer they came in, and offsets into it.
 
-use super::{Authority, FieldList, Fields, Method, Span, Status, Target};
+use super::{
+    Authority, ConnectionOptions, FieldList, Fields, Framing, Method, Span, Status, Target,
+};
 use crate::base::{Buffer, Pooled};
 
 /// The protocol version of a message; others are refused (505).
@@ -20,7 +22,8 @@ pub struct RequestHead {
     pub method: Method,
     /// The version of the message on the wire.
     pub version: Version,
-    /// The path, within `bytes`.
+    /// The path, within `bytes`: starts with `/`, or is exactly `*` (`OPTIONS *`, which asks
+    /// about the gateway itself and is never forwarded).
     pub path: Span,
     /// The query without its `?`, within `bytes`.
     pub query: Option<Span>,
@@ -29,6 +32,12 @@ pub struct RequestHead {
     pub host: Span,
     /// The port that came with the host.
     pub port: Option<u16>,
+    /// Where the body ends; never `UntilClose`.
+    pub framing: Framing,
+    /// What the client asks of this connection.
+    pub connection: ConnectionOptions,
+    /// The client waits for a 100 before it sends its body (HTTP/1.1 with a body only).
+    pub expects_continue: bool,
     /// The header fields' offsets.
     pub fields: Pooled<FieldList>,
 }
@@ -41,6 +50,12 @@ impl RequestHead {
             path: self.path.of(&self.bytes),
             query: self.query.map(|query| query.of(&self.bytes)),
         }
+    }
+
+    /// `OPTIONS *`: a question to the gateway itself (RFC 9110 section 9.3.7).
+    #[must_use]
+    pub fn is_asterisk(&self) -> bool {
+        self.path.of(&self.bytes) == b"*"
     }
 
     /// Host and port.
@@ -64,6 +79,11 @@ pub struct ResponseHead {
     pub status: Status,
     /// The version of the message on the wire.
     pub version: Version,
+    /// Where the body of an answer with a body ends, by the header fields alone: see
+    /// `wire::http1::response_framing` for what the request and the status change about it.
+    pub framing: Framing,
+    /// What the upstream asks of this connection.
+    pub connection: ConnectionOptions,
     /// The header fields' offsets.
     pub fields: Pooled<FieldList>,
 }

@@ -4,15 +4,21 @@
 //! every name and value it hands out is a slice of it. No IO, no serde here.
 
 mod fields;
+mod framing;
 mod head;
+mod hop;
 mod method;
 mod name;
+mod sink;
 mod status;
 mod target;
 
 pub use fields::{Field, FieldList, Fields, Span};
+pub use framing::{ConnectionOptions, Framing};
 pub use head::{RequestHead, ResponseHead, Version};
+pub use hop::{connection_names_fields, is_hop_by_hop, listed_in_connection};
 pub use method::Method;
 pub use name::Name;
+pub use sink::HeadSink;
 pub use status::Status;
 pub use target::{Authority, Target};

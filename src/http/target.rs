@@ -2,7 +2,7 @@
 //!
 //! The policy: nothing is decoded, collapsed or resolved. What two parsers could read differently
 //! is refused before routing (400): dot segments, also percent-encoded; a percent sign that is
-//! not followed by two hex digits; `%00`; a fragment; bytes outside RFC 3986's path and query
+//! not followed by two hex digits; `%00`, and any encoded control byte in the path; a fragment; bytes outside RFC 3986's path and query
 //! characters (a few that browsers send raw, `"<>[]^`{|}`, are let through in the query only).
 //! Double slashes stay as they are. A trailing slash is significant (HTTP API).
 

@@ -1,1 +1,12 @@
-//! Listeners and streams (plain now, TLS later) over the ring.
+//! Listeners and streams over the ring: plain TCP now, TLS later, so `Stream` hides which.
+
+mod listener;
+mod stream;
+
+pub use listener::Listener;
+pub use stream::Stream;
+
+pub use crate::ring::Outgoing;
+
+#[cfg(test)]
+mod tests;

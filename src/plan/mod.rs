@@ -1,1 +1,129 @@
 //! The compiled gateway: immutable, no serde, no `Option` that means "default".
+//!
+//! A plan is compiled from drafts off the shards and shared as `Arc<Plan>`; a request sees one plan
+//! from start to end. Nothing of a document is reachable from here.
+
+mod compile;
+mod select;
+
+use crate::steps::{
+    context::StageVariables,
+    integrate::Integration,
+    route::{RouteKey, Router},
+    stage::{StageName, StageNames},
+};
+
+pub use compile::{ApiDraft, RouteDraft, StageDraft};
+
+/// The compiled gateway.
+pub struct Plan {
+    apis: Vec<Api>,
+    upstreams: Vec<Upstream>,
+    stage_count: usize,
+    route_count: usize,
+}
+
+/// One API.
+pub struct Api {
+    /// The id, as in `{apiId}.execute-api.*`: 1 to 63 letters, digits and `-`, in lower case.
+    pub id: String,
+    /// The name for people.
+    pub name: String,
+    /// The stages, in the document's order; [`StageNames`] counts in it.
+    pub stages: Vec<Stage>,
+    /// The stages by name.
+    pub stage_names: StageNames,
+}
+
+/// One stage of an API.
+pub struct Stage {
+    /// Where its numbers are counted: dense over all stages of the plan.
+    pub index: StageIndex,
+    /// The name.
+    pub name: StageName,
+    /// The variables; already filled into everything that names them.
+    pub variables: StageVariables,
+    /// Finds a route; counts in `routes`.
+    pub router: Router,
+    /// The routes, in the document's order.
+    pub routes: Vec<Route>,
+}
+
+/// One route of a stage.
+pub struct Route {
+    /// Where its numbers are counted: dense over all routes of the plan.
+    pub index: RouteIndex,
+    /// The key.
+    pub key: RouteKey,
+    /// The key as text, for `$context.routeKey` and labels.
+    pub key_text: String,
+    /// Where it goes.
+    pub upstream: UpstreamIndex,
+    /// How it goes there.
+    pub integration: Integration,
+}
+
+/// A place to connect to. Addresses are found out at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// A name in lower case, an IPv4 address, or an IPv6 address in brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// A stage's place in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StageIndex(pub u32);
+
+/// A route's place in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteIndex(pub u32);
+
+/// An upstream's place in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UpstreamIndex(pub u32);
+
+impl Plan {
+    /// The APIs, in the document's order.
+    #[must_use]
+    pub fn apis(&self) -> &[Api] {
+        &self.apis
+    }
+
+    /// The upstreams, each host and port once.
+    #[must_use]
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
+    /// The upstream at a place of this plan.
+    #[must_use]
+    pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {
+        &self.upstreams[index.0 as usize]
+    }
+
+    /// How many stages there are; [`StageIndex`] counts up to here.
+    #[must_use]
+    pub const fn stage_count(&self) -> usize {
+        self.stage_count
+    }
+
+    /// How many routes there are; [`RouteIndex`] counts up to here.
+    #[must_use]
+    pub const fn route_count(&self) -> usize {
+        self.route_count
+    }
+
+    /// Every route with its API and stage, in the order of [`RouteIndex`].
+    pub fn routes(&self) -> impl Iterator<Item = (&Api, &Stage, &Route)> {
+        self.apis.iter().flat_map(|api| {
+            api.stages
+                .iter()
+                .flat_map(move |stage| stage.routes.iter().map(move |route| (api, stage, route)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,37 @@
-//! The io_uring driver: ring, buffer ring, slab of operations, timer wheel.
+//! The io_uring driver: how a shard talks to the kernel. The only folder with `unsafe`.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `driver` | [`Driver`]: one shard's ring, and its heartbeat |
+//! | `socket`, `receive`, `send` | connected sockets |
+//! | `accept` | listeners |
+//! | `sleep`, `wheel` | timers |
+//! | `buffers`, `slab` | the blocks that the kernel fills, the slots of everything |
+//! | `kernel`, `uring` | what is asked of the kernel, and the real one |
+//! | `probe` | whether this machine can run it, in sentences |
+//! | `simulation` | a kernel in virtual time, for tests |
+//!
+//! It knows no executor (`runtime/` runs the tasks that it wakes) and no protocol.
+#![expect(unsafe_code, reason = "the one folder that talks to the kernel through memory")]
+
+mod accept;
+mod buffers;
+mod driver;
+mod kernel;
+mod probe;
+mod receive;
+mod send;
+pub mod simulation;
+mod slab;
+mod sleep;
+mod socket;
+mod uring;
+mod wheel;
+
+pub use accept::Listener;
+pub use driver::{Driver, Holdings};
+pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token};
+pub use probe::probe;
+pub use sleep::Sleep;
+pub use socket::{Outgoing, Socket};
+pub use uring::Uring;

@@ -1,1 +1,15 @@
-//! One folder per API Gateway concept, each pure.
+//! One folder per API Gateway concept, each pure: no IO, no clock, no `async`.
+//!
+//! A step knows its own compiled configuration, the request and the [`context`]; it knows no
+//! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
+
+pub mod context;
+#[cfg(test)]
+mod fixture;
+pub mod integrate;
+pub mod mapping;
+pub mod observe;
+pub mod reject;
+pub mod respond;
+pub mod route;
+pub mod stage;

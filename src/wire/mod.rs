@@ -1,1 +1,3 @@
-//! Codecs without IO.
+//! Codecs without IO: bytes in, checked values out, and back.
+
+pub mod http1;

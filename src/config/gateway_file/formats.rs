@@ -1,0 +1,81 @@
+//! The formats that the gateway file's strings have, by the name that the schema says in
+//! `format`. The schema's `pattern` says the same to editors; here it is a function and a phrase.
+
+use std::net::SocketAddr;
+
+use crate::base::Network;
+
+/// A rule for a string, and what to call a string that keeps it.
+pub(super) struct Format {
+    pub(super) name: &'static str,
+    /// "expected .."
+    pub(super) what: &'static str,
+    pub(super) keeps: fn(&str) -> bool,
+}
+
+/// Every format of the schema.
+pub(super) const FORMATS: &[Format] = &[
+    Format {
+        name: "ip-address-and-port",
+        what: "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+        keeps: |text| text.parse::<SocketAddr>().is_ok(),
+    },
+    Format {
+        name: "cidr",
+        what: "an IP network or address, such as 10.0.0.0/8",
+        keeps: |text| text.parse::<Network>().is_ok(),
+    },
+    Format {
+        name: "stage-name",
+        what: "$default, or 1 to 128 of A-Z a-z 0-9 _ -",
+        keeps: |text| text == "$default" || is_of(text, 1..=128, b"_-", u8::is_ascii_alphanumeric),
+    },
+    Format {
+        name: "api-id",
+        what: "10 lower-case letters and digits",
+        keeps: |text| is_of(text, 10..=10, b"", is_lower_or_digit),
+    },
+    Format {
+        name: "region",
+        what: "a region's name, such as eu-central-1",
+        keeps: |text| is_of(text, 1..=32, b"-", is_lower_or_digit),
+    },
+    Format {
+        name: "account-id",
+        what: "12 digits, such as \"123456789012\"",
+        keeps: |text| is_of(text, 12..=12, b"", u8::is_ascii_digit),
+    },
+    Format {
+        name: "domain-suffix",
+        what: "a domain name in lower case, such as example.internal",
+        keeps: |text| is_of(text, 1..=190, b".-", is_lower_or_digit),
+    },
+    Format {
+        name: "stage-variable-name",
+        what: "a name of A-Z a-z 0-9 _",
+        keeps: |text| is_of(text, 1..=usize::MAX, b"_", u8::is_ascii_alphanumeric),
+    },
+    Format {
+        name: "stage-variable-value",
+        what: "a text of A-Z a-z 0-9 and - . _ ~ : / ? # & = ,",
+        keeps: |text| is_of(text, 1..=usize::MAX, b"-._~:/?#&=,", u8::is_ascii_alphanumeric),
+    },
+];
+
+/// The format of this name; `None` for those that only describe a number (`uint16`).
+pub(super) fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+fn is_of(
+    text: &str,
+    length: std::ops::RangeInclusive<usize>,
+    more: &[u8],
+    class: fn(&u8) -> bool,
+) -> bool {
+    length.contains(&text.len()) && text.bytes().all(|byte| class(&byte) || more.contains(&byte))
+}
+
+const fn is_lower_or_digit(byte: &u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}

@@ -1,0 +1,392 @@
+//! The gateway file as it is written: serde types whose schema is the file's schema.
+//!
+//! A key that this version knows and does not do yet carries `x-ringway-not-yet` in the schema:
+//! the check says so at its place. `error` refuses to run, where running would leave open what
+//! the writer believes closed (keys, plans, TLS) or unreachable (domains, other protocols);
+//! `warning` runs without (throttles, log formats).
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+/// The gateway file of Ringway.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayFile {
+    /// Where clients connect. Without it: 127.0.0.1:8080.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+    /// The APIs that are served.
+    #[schemars(length(min = 1))]
+    pub apis: Vec<Api>,
+    /// The private port: health, metrics.
+    pub admin: Option<Admin>,
+    /// One JSON line per request.
+    pub access_log: Option<AccessLog>,
+    /// The region that ${AWS::Region} and $context say. Without it: us-east-1.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,32}$"))]
+    #[schemars(extend("format" = "region"))]
+    pub region: Option<String>,
+    /// The account that ${AWS::AccountId} and $context.accountId say, 12 digits.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(extend("format" = "account-id"))]
+    pub account_id: Option<String>,
+    /// The last part of the APIs' default host names, {apiId}.execute-api.{region}.{domainSuffix}.
+    /// Without it: amazonaws.com.
+    #[schemars(regex(pattern = r"^[a-z0-9.-]{1,190}$"))]
+    #[schemars(extend("format" = "domain-suffix"))]
+    pub domain_suffix: Option<String>,
+    /// How long what is in flight may take to finish at the end. Without it: 30.
+    #[schemars(range(min = 0, max = 3600))]
+    pub drain_seconds: Option<u32>,
+    /// Shards, one per core. Without it: as many as there are cores allowed.
+    #[schemars(range(min = 1, max = 1024))]
+    pub shards: Option<u16>,
+    /// Keys of callers, for usage plans.
+    #[serde(default)]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "requests without a key would be let through",
+    })))]
+    pub api_keys: Vec<ApiKey>,
+    /// Throttles and quotas of API keys.
+    #[serde(default)]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "its throttles and quotas would not hold",
+    })))]
+    pub usage_plans: Vec<UsagePlan>,
+    /// Custom domain names and what they map to.
+    #[serde(default)]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "requests to these names would not reach the API that they are mapped to",
+    })))]
+    pub domain_names: Vec<DomainName>,
+}
+
+/// An address that clients connect to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listener {
+    /// IP address and port, such as 0.0.0.0:8080 or [::]:8080.
+    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
+    pub address: SocketAddr,
+    /// Certificates; with them the listener speaks HTTPS.
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "it would answer in plain text; it comes with the public face",
+    })))]
+    pub tls: Option<Tls>,
+    /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
+    #[serde(default)]
+    pub trusted_proxies: Vec<NetworkText>,
+}
+
+/// A network as written: an address and the length of its prefix, or one address.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "cidr"))]
+pub struct NetworkText(pub String);
+
+/// What a listener needs to speak HTTPS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tls {
+    /// Certificates with their keys.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// Path of the chain, PEM.
+    pub certificate: String,
+    /// Path of the key, PEM.
+    pub private_key: String,
+}
+
+/// One API: a definition and the stages that serve it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Api {
+    /// Its name, different from the others'.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// The API's id, 10 lower-case letters and digits. Without it: made from the name.
+    #[schemars(regex(pattern = r"^[a-z0-9]{10}$"))]
+    #[schemars(extend("format" = "api-id"))]
+    pub api_id: Option<String>,
+    /// What the API speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Path of the OpenAPI 3.x document, relative to this file.
+    #[schemars(length(min = 1))]
+    pub definition: String,
+    /// What becomes of the base path of the document's servers.
+    #[serde(default)]
+    pub basepath: BasePath,
+    /// Refuse to run when the import of the definition warns.
+    #[serde(default)]
+    pub fail_on_warnings: bool,
+    /// The stages. Without them: one, $default.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub stages: Vec<Stage>,
+}
+
+/// What an API speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+pub enum Protocol {
+    /// AWS's HTTP API (v2).
+    #[default]
+    #[serde(rename = "HTTP")]
+    Http,
+    /// AWS's REST API (v1).
+    #[serde(rename = "REST")]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "this version serves HTTP APIs",
+    })))]
+    Rest,
+    /// AWS's WebSocket API.
+    #[serde(rename = "WEBSOCKET")]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "error",
+        "because": "this version serves HTTP APIs",
+    })))]
+    WebSocket,
+}
+
+/// AWS's `basepath` parameter of an import.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum BasePath {
+    /// Routes are the document's paths.
+    #[default]
+    Ignore,
+    /// The base path stands before every path.
+    Prepend,
+    /// The base path without its first segment stands before every path.
+    Split,
+}
+
+/// A stage of an API: where it is reached, and its variables.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    /// $default (served at /), or the first segment of the path that selects the stage.
+    #[schemars(regex(pattern = r"^(\$default|[A-Za-z0-9_-]{1,128})$"))]
+    #[schemars(extend("format" = "stage-name"))]
+    pub stage_name: String,
+    /// What it is for; nothing reads it.
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Variables that integrations name as ${stageVariables.name}; at most 100.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 100, "propertyNames" = json!({
+        "format": "stage-variable-name",
+        "pattern": "^[A-Za-z0-9_]+$",
+        "maxLength": 64,
+    })))]
+    pub stage_variables: BTreeMap<String, StageVariable>,
+    /// Throttles of every route.
+    #[serde(default)]
+    pub default_route_settings: RouteSettings,
+    /// Throttles by route key, such as "GET /pets".
+    #[serde(default)]
+    pub route_settings: BTreeMap<String, RouteSettings>,
+    /// Where and what this stage logs.
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "warning",
+        "because": "the file's accessLog logs every request",
+    })))]
+    pub access_log_settings: Option<AccessLogSettings>,
+    /// A changed file is always deployed by itself.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "warning",
+        "unless": true,
+        "because": "a changed file is always deployed by itself",
+    })))]
+    pub auto_deploy: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A stage variable's value.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "stage-variable-value", "pattern" = "^[A-Za-z0-9._~:/?#&=,-]+$"))]
+pub struct StageVariable(#[schemars(length(max = 512))] pub String);
+
+/// Throttles and metrics of one route, or of all.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RouteSettings {
+    /// Requests per second that are let through in the long run.
+    #[schemars(range(min = 0))]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "warning",
+        "because": "requests are not throttled",
+    })))]
+    pub throttling_rate_limit: Option<f64>,
+    /// Requests that are let through at once.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "warning",
+        "because": "requests are not throttled",
+    })))]
+    pub throttling_burst_limit: Option<u32>,
+    /// Metrics for every route.
+    #[schemars(extend("x-ringway-not-yet" = json!({
+        "severity": "warning",
+        "unless": false,
+        "because": "metrics are kept for each shard and not for each route",
+    })))]
+    pub detailed_metrics_enabled: Option<bool>,
+}
+
+/// Where and what a stage logs.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessLogSettings {
+    /// Where to.
+    pub destination_arn: Option<String>,
+    /// A line's shape, of $context variables.
+    pub format: Option<String>,
+}
+
+/// The private port.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Admin {
+    /// IP address and port. Without it: 127.0.0.1:9901.
+    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
+    pub address: SocketAddr,
+}
+
+/// One JSON line per request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessLog {
+    /// stdout, off, or a file's path, relative to this file.
+    #[schemars(length(min = 1))]
+    pub destination: String,
+}
+
+/// A key of a caller.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKey {
+    /// Its name.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What the caller sends, 20 to 128 characters.
+    #[schemars(length(min = 20, max = 128))]
+    pub value: String,
+    /// Whether it is valid.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// Throttles and quotas of API keys on stages.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsagePlan {
+    /// Its name.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The stages it is about.
+    #[serde(default)]
+    pub api_stages: Vec<ApiStage>,
+    /// A key's throttle.
+    pub throttle: Option<Throttle>,
+    /// A key's quota.
+    pub quota: Option<Quota>,
+    /// Names of keys.
+    #[serde(default)]
+    pub api_keys: Vec<String>,
+}
+
+/// A stage of an API, by names.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiStage {
+    /// The API's name.
+    pub api: String,
+    /// The stage's name.
+    pub stage: String,
+    /// Throttles by route key.
+    #[serde(default)]
+    pub throttle: BTreeMap<String, Throttle>,
+}
+
+/// A token bucket.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Throttle {
+    /// Requests per second in the long run.
+    #[schemars(range(min = 0))]
+    pub rate_limit: Option<f64>,
+    /// Requests at once.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub burst_limit: Option<u32>,
+}
+
+/// Requests in a period.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Quota {
+    /// Requests.
+    pub limit: u64,
+    /// In what time.
+    pub period: Period,
+    /// Requests subtracted in the first period.
+    #[serde(default)]
+    pub offset: u64,
+}
+
+/// The time of a quota.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Period {
+    /// A day.
+    Day,
+    /// Seven days.
+    Week,
+    /// A calendar month.
+    Month,
+}
+
+/// A custom domain name.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DomainName {
+    /// The name, such as api.example.com or *.example.com.
+    pub domain_name: String,
+    /// What its paths reach.
+    #[serde(default)]
+    pub api_mappings: Vec<ApiMapping>,
+}
+
+/// A path of a domain and the stage it reaches.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiMapping {
+    /// The API's name.
+    pub api: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The path's beginning; without it, every path.
+    pub api_mapping_key: Option<String>,
+}

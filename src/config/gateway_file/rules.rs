@@ -1,0 +1,35 @@
+//! Rules of the gateway file that a schema cannot say: what must differ from what.
+
+use std::collections::HashMap;
+
+use crate::config::{
+    Problems,
+    document::{Document, Node},
+};
+
+/// Adds a problem for every name, id, address or stage that is given twice.
+pub(super) fn check(document: &Document, problems: &mut Problems) {
+    let listeners = list(document.root(), "listeners");
+    let apis = list(document.root(), "apis");
+    differ(&listeners, "address", "two listeners have the address", problems);
+    differ(&apis, "name", "two APIs have the name", problems);
+    differ(&apis, "apiId", "two APIs have the apiId", problems);
+    for api in apis {
+        let what = "two stages of one API have the name";
+        differ(&list(api, "stages"), "stageName", what, problems);
+    }
+}
+
+fn list<'d>(node: Node<'d>, key: &str) -> Vec<Node<'d>> {
+    node.find(key).into_iter().flat_map(Node::items).collect()
+}
+
+fn differ(nodes: &[Node<'_>], key: &str, what: &str, problems: &mut Problems) {
+    let mut first = HashMap::new();
+    for node in nodes.iter().filter_map(|node| node.find(key)) {
+        let Some(text) = node.as_str() else { continue };
+        let Some(line) = first.insert(text, node.place().line) else { continue };
+        let message = format!("{what} {text}: the first is in line {line}");
+        problems.error(node.place(), message, "change one of them");
+    }
+}

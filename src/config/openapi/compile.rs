@@ -1,0 +1,182 @@
+//! One stage of an API: the definition with the stage's variables in it becomes a draft of the
+//! plan. URIs are read here for good, mappings compiled; numbering is the plan's.
+
+use super::{
+    definition::{ApiDefinition, Integration, Mapping, RouteDefinition},
+    fault::shorten,
+    report::Report,
+    text::stage_variables,
+    uri,
+};
+use crate::{
+    base::Place,
+    config::Problems,
+    plan::{RouteDraft, StageDraft},
+    steps::{
+        context::StageVariables,
+        integrate::{self, IntegrationMethod, PathRule},
+        mapping::{RequestMapping, ResponseMapping, Scope},
+        route::RouteKey,
+        stage::StageName,
+    },
+};
+
+/// What a definition needs to become a stage.
+#[derive(Clone, Copy)]
+pub struct StageInputs<'a> {
+    /// The stage's name.
+    pub name: &'a StageName,
+    /// Its variables.
+    pub variables: &'a StageVariables,
+}
+
+/// A route while it is compiled: for a stage, or at import without variables to check it.
+pub(super) struct Compiling<'a, 'r, 'p> {
+    pub(super) label: String,
+    pub(super) key: &'a RouteKey,
+    pub(super) integration: &'a Integration,
+    pub(super) variables: &'a StageVariables,
+    pub(super) report: &'r mut Report<'p>,
+}
+
+impl ApiDefinition {
+    /// The stage that `inputs` describe. `None` when one of its routes cannot be served; the
+    /// errors are in `problems` then.
+    pub fn compile(&self, inputs: &StageInputs<'_>, problems: &mut Problems) -> Option<StageDraft> {
+        let mut report = Report::new(problems);
+        let mut routes = Vec::new();
+        for RouteDefinition { key, integration, .. } in &self.routes {
+            let mut compiling = Compiling {
+                label: format!("stage {}, route {key}", inputs.name.as_str()),
+                key,
+                integration,
+                variables: inputs.variables,
+                report: &mut report,
+            };
+            compiling.note_missing();
+            let integration = compiling.integration();
+            routes.extend(
+                integration.map(|integration| RouteDraft { key: key.clone(), integration }),
+            );
+        }
+        (!report.has_errors()).then(|| StageDraft {
+            name: inputs.name.clone(),
+            variables: inputs.variables.clone(),
+            routes,
+        })
+    }
+}
+
+impl Compiling<'_, '_, '_> {
+    /// The integration for this stage; told when there is none.
+    pub(super) fn integration(&mut self) -> Option<integrate::Integration> {
+        let uri = self.uri();
+        let request = self.request();
+        let response = self.response();
+        Some(integrate::Integration {
+            method: match self.integration.method {
+                None => IntegrationMethod::Client,
+                Some(method) => IntegrationMethod::Fixed(method),
+            },
+            uri: uri?,
+            path: match self.key {
+                RouteKey::Default => PathRule::AppendRequestPath,
+                RouteKey::Path { .. } => PathRule::Template,
+            },
+            request: request?,
+            response: response?,
+            timeout: self.integration.timeout,
+        })
+    }
+
+    fn uri(&mut self) -> Option<integrate::Uri> {
+        let source = &self.integration.uri;
+        match uri::parse(&self.variables.fill(&source.value), self.key) {
+            Ok(uri) => Some(uri),
+            Err(fault) => {
+                let mut thing = format!("{}: uri", self.label);
+                let names: Vec<&str> = stage_variables(&source.value).collect();
+                if !names.is_empty() {
+                    thing =
+                        format!("{thing} (with {})", shorten(&describe(&names, self.variables)));
+                }
+                self.report.fault(&source.place, &thing, &fault);
+                None
+            }
+        }
+    }
+
+    fn request(&mut self) -> Option<RequestMapping> {
+        let parameters: Vec<&str> = self.key.parameters().collect();
+        let scope = Scope { parameters: &parameters, variables: self.variables };
+        let mappings = &self.integration.request;
+        let compiled = RequestMapping::compile(pairs(mappings), scope);
+        compiled
+            .map_err(|faults| self.mapping_faults("requestParameters", "", mappings, faults))
+            .ok()
+    }
+
+    fn response(&mut self) -> Option<ResponseMapping> {
+        let parameters: Vec<&str> = self.key.parameters().collect();
+        let scope = Scope { parameters: &parameters, variables: self.variables };
+        let mut out = ResponseMapping::new();
+        let mut is_sound = true;
+        for response in &self.integration.responses {
+            let (status, mappings) = (&response.status, &response.mappings);
+            if let Err(faults) = out.insert(status, pairs(mappings), scope) {
+                let prefix = format!("status {status}: ");
+                self.mapping_faults("responseParameters", &prefix, mappings, faults);
+                is_sound = false;
+            }
+        }
+        is_sound.then_some(out)
+    }
+
+    /// The mapping language says which key is wrong; here its place is found again.
+    fn mapping_faults(
+        &mut self,
+        field: &str,
+        prefix: &str,
+        mappings: &[Mapping],
+        faults: Vec<String>,
+    ) {
+        for fault in faults {
+            let rest = fault.strip_prefix(prefix).unwrap_or(&fault);
+            let is_of = |mapping: &&Mapping| {
+                rest.strip_prefix(mapping.key.as_str()).is_some_and(|rest| rest.starts_with(": "))
+            };
+            let place: &Place = mappings
+                .iter()
+                .filter(is_of)
+                .max_by_key(|mapping| mapping.key.len())
+                .map_or(&self.integration.place, |mapping| &mapping.place);
+            self.report.error(place, format!("{}: {field}: {fault}", self.label), "");
+        }
+    }
+
+    /// Stage variables that the stage does not have become nothing, as at AWS.
+    fn note_missing(&mut self) {
+        for (text, place) in self.integration.texts() {
+            for name in stage_variables(text) {
+                if self.variables.find(name).is_none() {
+                    let message = format!(
+                        "{}: the stage has no variable {}; it becomes nothing",
+                        self.label,
+                        shorten(name)
+                    );
+                    self.report.warning(place, message, "add it to stageVariables");
+                }
+            }
+        }
+    }
+}
+
+fn pairs(mappings: &[Mapping]) -> impl Iterator<Item = (&str, &str)> {
+    mappings.iter().map(|mapping| (mapping.key.as_str(), mapping.value.as_str()))
+}
+
+/// `host = "10.0.0.5", version = ""`.
+fn describe(names: &[&str], variables: &StageVariables) -> String {
+    let one = |name: &&str| format!("{name} = \"{}\"", variables.find(name).unwrap_or_default());
+    names.iter().map(one).collect::<Vec<_>>().join(", ")
+}

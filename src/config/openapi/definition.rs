@@ -1,0 +1,137 @@
+//! An API as its OpenAPI document defines it, before a stage's variables are known.
+//!
+//! One definition serves all stages of an API: `compile.rs` makes a stage's part of the plan.
+
+use std::{sync::Arc, time::Duration};
+
+use super::text::Substitutions;
+use crate::{base::Place, http::Method, steps::route::RouteKey};
+
+/// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
+/// for the base path `/a/b/c` and the path `/e`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BasePath {
+    /// `/e`.
+    #[default]
+    Ignore,
+    /// `/a/b/c/e`.
+    Prepend,
+    /// `/b/c/e`: the first part is dropped.
+    Split,
+}
+
+impl BasePath {
+    /// The mode of this name: `ignore`, `prepend` or `split`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ignore" => Some(Self::Ignore),
+            "prepend" => Some(Self::Prepend),
+            "split" => Some(Self::Split),
+            _ => None,
+        }
+    }
+}
+
+/// How a document is imported.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// What becomes of the servers' base path.
+    pub basepath: BasePath,
+    /// What `${AWS::Region}`, `Ref` and `Fn::Sub` may name, by name.
+    pub substitutions: Substitutions,
+}
+
+impl Default for ImportOptions {
+    /// Base path ignored, as at AWS; the names that AWS's import substitutes, with the values
+    /// that local stand-ins of AWS commonly use.
+    fn default() -> Self {
+        let known = [
+            ("AWS::Region", "us-east-1"),
+            ("AWS::AccountId", "000000000000"),
+            ("AWS::Partition", "aws"),
+            ("AWS::URLSuffix", "amazonaws.com"),
+        ];
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self { basepath: BasePath::Ignore, substitutions: known.map(own).into() }
+    }
+}
+
+/// An API: its routes and what each calls.
+#[derive(Clone, Debug)]
+pub struct ApiDefinition {
+    pub(super) title: String,
+    pub(super) routes: Vec<RouteDefinition>,
+}
+
+impl ApiDefinition {
+    /// The document's `info.title`; empty when it has none.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The routes in the order of the document.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteDefinition] {
+        &self.routes
+    }
+}
+
+/// One route of an API.
+#[derive(Clone, Debug)]
+pub struct RouteDefinition {
+    /// Method and path, base path included; or `$default`.
+    pub key: RouteKey,
+    /// Where its operation stands.
+    pub place: Place,
+    pub(super) integration: Arc<Integration>,
+}
+
+/// An `http_proxy` integration: what a route calls.
+#[derive(Debug)]
+pub(super) struct Integration {
+    pub(super) place: Place,
+    /// `None` sends the client's own method (`ANY`).
+    pub(super) method: Option<Method>,
+    /// As the document has it, known names put in; stage variables are still open.
+    pub(super) uri: Placed<String>,
+    /// 50 ms to 30 s.
+    pub(super) timeout: Duration,
+    pub(super) request: Vec<Mapping>,
+    /// By the upstream's status.
+    pub(super) responses: Vec<ResponseMapping>,
+}
+
+impl Integration {
+    /// All texts that may name stage variables, with their places.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &Place)> {
+        let answered = self.responses.iter().flat_map(|response| &response.mappings);
+        let mapped = self.request.iter().chain(answered);
+        let mapped = mapped.map(|mapping| (mapping.value.as_str(), &mapping.place));
+        mapped.chain([(self.uri.value.as_str(), &self.uri.place)])
+    }
+}
+
+/// The mappings for one status of the upstream.
+#[derive(Debug)]
+pub(super) struct ResponseMapping {
+    /// 200 to 599, as the document has it.
+    pub(super) status: String,
+    pub(super) mappings: Vec<Mapping>,
+}
+
+/// One entry of `requestParameters` or of a status in `responseParameters`.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) place: Place,
+}
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}

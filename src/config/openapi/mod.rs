@@ -1,0 +1,57 @@
+//! OpenAPI 3.0 and 3.1 documents with AWS's extensions, in; an API's definition, and per stage
+//! its part of the plan, out (`api-gateway.md` 1.3, 1.4, 1.5, 2.2, 6.2, 7.3, 7.8).
+//!
+//! [`import`] reads a document once; [`ApiDefinition::compile`] makes a stage of it. Both tell
+//! all problems, each with its place. Nothing that a document says about behaviour is silently
+//! left out, and nothing that it protects is served without that protection.
+//!
+//! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
+//! `paths` (routes), `integration` (what a route calls), `compile`. Below them: `reference`
+//! (`$ref`), `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
+//!
+//! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
+
+mod compile;
+mod definition;
+mod fault;
+mod integration;
+mod intrinsic;
+mod kind;
+mod paths;
+mod reference;
+mod report;
+mod security;
+mod servers;
+mod text;
+mod uri;
+mod vocabulary;
+
+pub use compile::StageInputs;
+pub use definition::{ApiDefinition, BasePath, ImportOptions, RouteDefinition};
+pub use text::Substitutions;
+
+#[cfg(test)]
+mod tests;
+
+use self::report::Report;
+use super::{Problems, document::Document};
+
+/// Reads the API that `document` defines. `None` when it cannot be served; the errors are in
+/// `problems` then. Warnings and the import report (what was left out) are added in any case.
+pub fn import(
+    document: &Document,
+    options: &ImportOptions,
+    problems: &mut Problems,
+) -> Option<ApiDefinition> {
+    let root = document.root();
+    let mut report = Report::new(problems);
+    if !kind::check(root, &mut report) {
+        return None;
+    }
+    vocabulary::check(root, &mut report);
+    let base = servers::read(root, options.basepath, &options.substitutions, &mut report);
+    let routes = paths::read(root, &base, options, &mut report);
+    let title = root.find("info").and_then(|info| info.find("title"));
+    let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
+    (!report.has_errors()).then_some(ApiDefinition { title, routes })
+}

@@ -1,0 +1,239 @@
+//! Problems for eyes (each drawn into the lines it is about) and for programs (JSON).
+//!
+//! Not here: where the text goes to, and whether that is a terminal.
+
+use std::{collections::HashMap, fmt::Write as _, ops::Range, path::PathBuf, sync::Arc};
+
+use annotate_snippets::{
+    AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
+use serde_json::json;
+
+use super::{Problems, document::Document};
+use crate::base::{Place, Problem, Severity};
+
+/// A line that is longer is not drawn: its place is told only.
+const LINE_BYTES_MAX: usize = 300;
+
+/// Whether the text may carry colours (ANSI escapes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// For a terminal.
+    On,
+    /// For a file or a pipe.
+    Off,
+}
+
+/// The texts that places point into, by file.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: HashMap<Arc<PathBuf>, Arc<str>>,
+}
+
+impl Sources {
+    /// Keeps a document's text.
+    pub fn add(&mut self, document: &Document) {
+        self.texts.insert(Arc::clone(document.file()), document.text().into());
+    }
+
+    fn text(&self, place: &Place) -> Option<&str> {
+        self.texts.get(&place.file).map(AsRef::as_ref)
+    }
+}
+
+/// All problems, for eyes: errors and warnings drawn, then what was left out, one line each, then
+/// the counts. Empty when there is nothing to tell.
+#[must_use]
+pub fn render(problems: &Problems, sources: &Sources, colours: Colours) -> String {
+    let renderer = match colours {
+        Colours::On => Renderer::styled(),
+        Colours::Off => Renderer::plain(),
+    };
+    let mut out = String::new();
+    let is_info = |problem: &&Problem| problem.severity == Severity::Info;
+    for problem in problems.iter().filter(|problem| !is_info(problem)) {
+        let report = [draw(problem, sources)];
+        let _ = writeln!(out, "{}\n", renderer.render(&report));
+    }
+    if problems.count(Severity::Info) > 0 {
+        out.push_str("Left out by this version (the gateway runs without):\n");
+    }
+    for problem in problems.iter().filter(is_info) {
+        let _ = writeln!(out, "  {}", normalize_untrusted_str(&problem.to_string()));
+    }
+    if let Some(summary) = summary(problems) {
+        let _ = writeln!(out, "{summary}");
+    }
+    out
+}
+
+/// All problems, for programs: one JSON object.
+#[must_use]
+pub fn to_json(problems: &Problems) -> serde_json::Value {
+    let list: Vec<_> = problems.iter().map(problem_to_json).collect();
+    json!({
+        "valid": problems.errors() == 0,
+        "errors": problems.errors(),
+        "warnings": problems.count(Severity::Warning),
+        "leftOut": problems.count(Severity::Info),
+        "notShown": problems.left_out(),
+        "problems": list,
+    })
+}
+
+/// `2 errors, 1 warning, 3 left out`; `None` when there is nothing.
+#[must_use]
+pub fn summary(problems: &Problems) -> Option<String> {
+    let parts = [
+        counted(problems.errors(), "error", "errors"),
+        counted(problems.count(Severity::Warning), "warning", "warnings"),
+        counted(problems.count(Severity::Info), "key left out", "keys left out"),
+    ];
+    let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if problems.left_out() > 0 {
+        let _ = write!(text, " ({} more are not shown)", problems.left_out());
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn counted(count: usize, one: &str, many: &str) -> Option<String> {
+    (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+}
+
+fn draw<'p>(problem: &'p Problem, sources: &'p Sources) -> Group<'p> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let mut group =
+        Group::with_title(level.primary_title(normalize_untrusted_str(&problem.message)));
+    if let Some(place) = &problem.place {
+        let path = place.file.display().to_string();
+        let excerpt = sources.text(place).and_then(|text| excerpt(text, place));
+        group = match excerpt {
+            Some(Excerpt { lines, first_line, span }) => group.element(
+                Snippet::source(lines)
+                    .path(path)
+                    .line_start(first_line)
+                    .annotation(AnnotationKind::Primary.span(span)),
+            ),
+            None => group.element(
+                Origin::path(path).line(place.line as usize).char_column(place.column as usize),
+            ),
+        };
+    }
+    if problem.fix.is_empty() {
+        return group;
+    }
+    group.element(Level::HELP.message(normalize_untrusted_str(&problem.fix)))
+}
+
+/// The line of a place, and the part of it that the place is about.
+struct Excerpt<'t> {
+    lines: &'t str,
+    first_line: usize,
+    span: Range<usize>,
+}
+
+fn excerpt<'t>(text: &'t str, place: &Place) -> Option<Excerpt<'t>> {
+    let (start, end) = (place.bytes.0 as usize, place.bytes.1 as usize);
+    let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let lines = text[line_start..line_end].trim_end();
+    if lines.len() > LINE_BYTES_MAX {
+        return None;
+    }
+    let start = (start - line_start).min(lines.len());
+    let end = (end - line_start).clamp(start, lines.len());
+    Some(Excerpt { lines, first_line: place.line as usize, span: start..end })
+}
+
+fn problem_to_json(problem: &Problem) -> serde_json::Value {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "leftOut",
+    };
+    let mut object = json!({ "severity": severity, "message": problem.message });
+    if !problem.fix.is_empty() {
+        object["fix"] = problem.fix.clone().into();
+    }
+    if let Some(place) = &problem.place {
+        object["file"] = place.file.display().to_string().into();
+        object["line"] = place.line.into();
+        object["column"] = place.column.into();
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn rendered(text: &str, pointer: &str) -> String {
+        let mut problems = Problems::new();
+        let document = Document::parse(Path::new("a.yaml"), text.as_bytes(), &mut problems);
+        let document = document.expect("sound");
+        let mut sources = Sources::default();
+        sources.add(&document);
+        let place = document.root().pointer(pointer).expect("there").place();
+        problems.error(place, "the port is taken\u{1b}[31m", "take another");
+        render(&problems, &sources, Colours::Off)
+    }
+
+    #[test]
+    fn a_problem_is_drawn_into_its_line() {
+        let expected = "\
+error: the port is taken␛[31m
+ --> a.yaml:2:6
+  |
+2 |   b: 😀 [1
+  |      ^^^^^
+  |
+  = help: take another
+
+1 error
+";
+        assert_eq!(rendered("a:\n  b: 😀 [1\n  c: 2\n", "/a/b"), expected);
+    }
+
+    #[test]
+    fn a_long_line_is_not_drawn() {
+        let text = format!("a: {}\nb: 1", "x".repeat(LINE_BYTES_MAX));
+        assert!(rendered(&text, "/a").contains("--> a.yaml:1:4\n"));
+        assert!(!rendered(&text, "/a").contains("xxx"));
+        assert!(rendered(&text, "/b").contains("2 | b: 1\n"));
+    }
+
+    #[test]
+    fn many_lines_are_drawn_as_their_first() {
+        let drawn = rendered("a:\n  - 1\n  - 2\n", "/a");
+        assert!(
+            drawn.contains("2 |   - 1\n  |     ^^^\n") || drawn.contains("2 |   - 1\n"),
+            "{drawn}"
+        );
+        assert!(!drawn.contains("- 2"), "{drawn}");
+    }
+
+    #[test]
+    fn programs_get_counts_and_places() {
+        let mut problems = Problems::new();
+        problems.error_nowhere("no file", "");
+        let place = Place { file: Arc::new("a".into()), line: 3, column: 4, bytes: (0, 0) };
+        problems.info(place, "x", "y");
+        let expected = json!({
+            "valid": false, "errors": 1, "warnings": 0, "leftOut": 1, "notShown": 0,
+            "problems": [
+                {"severity": "error", "message": "no file"},
+                {"severity": "leftOut", "message": "x", "fix": "y",
+                 "file": "a", "line": 3, "column": 4},
+            ],
+        });
+        assert_eq!(to_json(&problems), expected);
+        assert_eq!(summary(&problems).as_deref(), Some("1 error, 1 key left out"));
+        assert_eq!(summary(&Problems::new()), None);
+    }
+}

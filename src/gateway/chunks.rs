@@ -1,0 +1,111 @@
+//! Pieces of a body into one send, with chunked framing put on where the next hop needs it.
+
+use std::task::{Context, Poll};
+
+use super::body::{BodyFault, Incoming};
+use crate::{
+    base::{Buffer, limits},
+    net::{Outgoing, Stream},
+    wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_head, write_last_chunk},
+};
+
+/// Pieces up to this size are copied behind the head; a larger one travels in its own buffer.
+const COPIED_BYTES_MAX: usize = 4_096;
+/// One send gathers at most this much.
+const GATHERED_BYTES_MAX: usize = 4 * limits::LARGE_BLOCK_BYTES;
+
+/// How a body is framed on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reframe {
+    /// The head told the length, or the close will.
+    Plain,
+    /// In chunks.
+    Chunks,
+    /// In chunks; the last one sent still lacks its line end.
+    ChunkOpen,
+}
+
+impl Reframe {
+    /// Adds what was collected of the body already.
+    pub(super) fn begin(self, begun: &[u8], out: &mut Outgoing) {
+        if self == Self::Plain || begun.is_empty() {
+            out.text.extend_from_slice(begun);
+            return;
+        }
+        write_chunk_head(&mut out.text, begun.len());
+        out.text.extend_from_slice(begun);
+        out.text.extend_from_slice(CHUNK_END);
+    }
+
+    /// Adds the pieces that are here to `out`, waiting only while there is none. Says whether the
+    /// body ended; then the last chunk and the trailers are in `out` too.
+    pub(super) fn poll_fill(
+        &mut self,
+        body: &mut Incoming,
+        from: &Stream,
+        out: &mut Outgoing,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, BodyFault>> {
+        let mut gathered = 0;
+        loop {
+            if body.is_done() {
+                self.end(body, out);
+                return Poll::Ready(Ok(true));
+            }
+            // A chunk in a buffer of its own is the last of its send: its line end must follow.
+            let full = out.pieces.len() >= limits::SEND_PIECES_MAX
+                || gathered >= GATHERED_BYTES_MAX
+                || *self == Self::ChunkOpen && !out.pieces.is_empty();
+            if full {
+                return Poll::Ready(Ok(false));
+            }
+            match body.poll_next(from, cx) {
+                Poll::Ready(Ok(Some(piece))) => {
+                    gathered += piece.len();
+                    self.add(piece, out);
+                }
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Err(fault)) if gathered == 0 => return Poll::Ready(Err(fault)),
+                Poll::Pending if gathered == 0 => return Poll::Pending,
+                // What came before a fault is sent first; the fault shows again at the next call.
+                Poll::Ready(Err(_)) | Poll::Pending => return Poll::Ready(Ok(false)),
+            }
+        }
+    }
+
+    fn add(&mut self, piece: Buffer, out: &mut Outgoing) {
+        if *self == Self::Plain {
+            if piece.len() <= COPIED_BYTES_MAX && out.pieces.is_empty() {
+                out.text.extend_from_slice(&piece);
+            } else {
+                out.pieces.push(piece);
+            }
+            return;
+        }
+        if *self == Self::ChunkOpen {
+            out.text.extend_from_slice(CHUNK_END);
+        }
+        write_chunk_head(&mut out.text, piece.len());
+        if piece.len() <= COPIED_BYTES_MAX {
+            out.text.extend_from_slice(&piece);
+            out.text.extend_from_slice(CHUNK_END);
+            *self = Self::Chunks;
+        } else {
+            out.pieces.push(piece);
+            *self = Self::ChunkOpen;
+        }
+    }
+
+    fn end(self, body: &Incoming, out: &mut Outgoing) {
+        if self == Self::Plain {
+            return;
+        }
+        if self == Self::ChunkOpen {
+            out.text.extend_from_slice(CHUNK_END);
+        }
+        match body.trailers() {
+            Some(trailers) => write_last_chunk(&mut out.text, trailers),
+            None => out.text.extend_from_slice(LAST_CHUNK),
+        }
+    }
+}

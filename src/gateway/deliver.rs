@@ -1,0 +1,231 @@
+//! The answer on its way to the client: head, framing, body; and whether the connection lives on.
+
+use std::future::poll_fn;
+
+use super::{
+    Local,
+    chunks::Reframe,
+    pipeline::{Forwarded, Response},
+};
+use crate::{
+    base::{Buffer, limits},
+    http::{Framing, HeadSink, Method, RequestHead, Status, Version},
+    json::Body,
+    net::{Outgoing, Stream},
+    steps::{
+        context::Facts,
+        reject::{Reject, Upstream},
+        respond,
+    },
+    wire::http1::HeadWriter,
+};
+
+/// What became of an answer.
+pub(super) struct Delivered {
+    /// The status that the client got.
+    pub status: Status,
+    /// Body bytes that were handed to the kernel.
+    pub body_bytes: u64,
+    /// What follows on the connection.
+    pub next: Next,
+}
+
+/// What follows on a client's connection.
+pub(super) enum Next {
+    /// The next request; the bytes are what was received behind this one's body, when it was
+    /// forwarded as it came.
+    Keep(Option<Buffer>),
+    /// Nothing: all was said.
+    Close,
+    /// Nothing: the answer is cut off, and the client must see that.
+    Abort,
+}
+
+/// The client's side of an answer.
+pub(super) struct Receiver<'c> {
+    /// The client's stream.
+    pub stream: &'c Stream,
+    /// The request's head.
+    pub head: &'c RequestHead,
+    /// The client wants the connection to live on.
+    pub may_keep: bool,
+    /// All of the request's body came with its head, so that a refusal leaves nothing unread.
+    pub body_is_here: bool,
+}
+
+/// The client is gone, or takes nothing.
+pub(super) struct Gone;
+
+impl Receiver<'_> {
+    /// Sends an answer, body and all.
+    pub(super) async fn deliver(
+        &self,
+        local: &Local,
+        response: Response<'_>,
+        facts: &Facts<'_>,
+    ) -> Delivered {
+        match response {
+            Response::Refused(reject) => self.refuse(local, reject, facts).await,
+            Response::Own => self.answer_asterisk(local, facts).await,
+            Response::Forwarded(mut forwarded) => {
+                let mapping = &forwarded.route.integration.response;
+                if !mapping.reads_body(forwarded.exchange.head.status) {
+                    return self.pass(local, forwarded, &[], facts).await;
+                }
+                match forwarded.exchange.collect(local).await {
+                    Ok(begun) => self.pass(local, forwarded, &begun, facts).await,
+                    Err(_) => self.refuse(local, CUT, facts).await,
+                }
+            }
+        }
+    }
+
+    async fn refuse(&self, local: &Local, reject: Reject, facts: &Facts<'_>) -> Delivered {
+        let mut out = local.runtime.outgoing();
+        let mut writer = HeadWriter::new(&mut out.text);
+        let id = &facts.arrival.request_id;
+        let body = respond::refuse(reject, id, &local.http_date(), &mut writer);
+        writer.framing(Framing::Length(body.len() as u64));
+        let keep = self.may_keep && self.body_is_here && !local.is_draining();
+        self.end_head(keep, &mut out);
+        let shown = if self.head.method == Method::Head { &[][..] } else { body };
+        out.text.extend_from_slice(shown);
+        let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
+        Delivered { status: reject.status(), body_bytes: shown.len() as u64, next }
+    }
+
+    /// `OPTIONS *` (RFC 9110 9.3.7): what the gateway itself can do.
+    async fn answer_asterisk(&self, local: &Local, facts: &Facts<'_>) -> Delivered {
+        let mut out = local.runtime.outgoing();
+        let mut writer = HeadWriter::new(&mut out.text);
+        writer.status_line(Status::NO_CONTENT);
+        writer.field(b"date", &[local.http_date().as_bytes()]);
+        writer.field(b"allow", &[b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"]);
+        writer.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
+        let keep = self.may_keep && self.body_is_here && !local.is_draining();
+        self.end_head(keep, &mut out);
+        let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
+        Delivered { status: Status::NO_CONTENT, body_bytes: 0, next }
+    }
+
+    async fn pass(
+        &self,
+        local: &Local,
+        mut forwarded: Forwarded<'_>,
+        begun: &[u8],
+        facts: &Facts<'_>,
+    ) -> Delivered {
+        let mut out = local.runtime.outgoing();
+        let (status, mut reframe, keep) =
+            self.write_head(local, &forwarded, begun, facts, &mut out);
+        reframe.begin(begun, &mut out);
+        let exchange = &mut forwarded.exchange;
+        loop {
+            let filled = exchange.fill(local, &mut reframe, &mut out).await;
+            // What came whole before a cut is sent, then the cut is shown by closing.
+            let sent = self.send(local, out).await;
+            let body_bytes = exchange.body.passed_bytes();
+            match (filled, sent) {
+                (Ok(false), Ok(())) => out = local.runtime.outgoing(),
+                (Ok(true), Ok(())) => {
+                    let next = Next::after(keep, forwarded.exchange.finish());
+                    return Delivered { status, body_bytes, next };
+                }
+                _ => return Delivered { status, body_bytes, next: Next::Abort },
+            }
+        }
+    }
+
+    /// Passes a 101 on.
+    pub(super) async fn switch(
+        &self,
+        local: &Local,
+        forwarded: &Forwarded<'_>,
+        facts: &Facts<'_>,
+    ) -> Result<(), Gone> {
+        let mut out = local.runtime.outgoing();
+        let _ = self.write_head(local, forwarded, &[], facts, &mut out);
+        self.send(local, out).await
+    }
+
+    /// Writes the head; says the status, how the body is framed, and whether the connection lives.
+    fn write_head(
+        &self,
+        local: &Local,
+        forwarded: &Forwarded<'_>,
+        begun: &[u8],
+        facts: &Facts<'_>,
+        out: &mut Outgoing,
+    ) -> (Status, Reframe, bool) {
+        let exchange = &forwarded.exchange;
+        let answer = respond::Answer {
+            status: exchange.head.status,
+            fields: exchange.head.fields(),
+            body: &Body::new(begun),
+        };
+        let mut scratch = local.scratch.take();
+        let mut writer = HeadWriter::new(&mut out.text);
+        let status = respond::interpret(
+            &forwarded.route.integration.response,
+            &answer,
+            facts,
+            &local.http_date(),
+            &mut scratch.value,
+            &mut writer,
+        );
+        let mut keep = self.may_keep && exchange.is_uploaded() && !local.is_draining();
+        let mut reframe = Reframe::Plain;
+        match exchange.framing {
+            // The answer to HEAD, or a 304, tells the length that the body would have.
+            Framing::None if exchange.head.status != Status::NO_CONTENT => {
+                if let Framing::Length(_) = exchange.head.framing {
+                    writer.framing(exchange.head.framing);
+                }
+            }
+            Framing::None => {}
+            Framing::Length(length) => writer.framing(Framing::Length(length)),
+            Framing::Chunked | Framing::UntilClose if self.head.version == Version::Http11 => {
+                writer.framing(Framing::Chunked);
+                reframe = Reframe::Chunks;
+            }
+            // HTTP/1.0 knows no chunks: the close ends the body.
+            Framing::Chunked | Framing::UntilClose => keep = false,
+        }
+        if exchange.head.status == Status::SWITCHING_PROTOCOLS {
+            out.text.extend_from_slice(b"\r\n");
+        } else {
+            self.end_head(keep, out);
+        }
+        (status, reframe, keep)
+    }
+
+    /// Says what becomes of the connection, where the version's default is another, and ends the
+    /// head.
+    fn end_head(&self, keep: bool, out: &mut Outgoing) {
+        let line: &[u8] = match (keep, self.head.version) {
+            (true, Version::Http11) => b"\r\n",
+            (true, Version::Http10) => b"connection: keep-alive\r\n\r\n",
+            (false, _) => b"connection: close\r\n\r\n",
+        };
+        out.text.extend_from_slice(line);
+    }
+
+    /// Hands `out` to the kernel once the send before it is done; does not wait for this one.
+    async fn send(&self, local: &Local, out: Outgoing) -> Result<(), Gone> {
+        self.stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+        poll_fn(|cx| self.stream.poll_sent(cx)).await.map_err(|_| Gone)?;
+        if !out.is_empty() {
+            self.stream.start_send(out);
+        }
+        Ok(())
+    }
+}
+
+impl Next {
+    fn after(keep: bool, rest: Option<Buffer>) -> Self {
+        if keep { Self::Keep(rest) } else { Self::Close }
+    }
+}
+
+/// What a client sees when an answer that a mapping reads does not arrive whole.
+const CUT: Reject = Reject::Upstream(Upstream::Malformed);

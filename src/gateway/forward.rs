@@ -1,0 +1,393 @@
+//! One exchange with an upstream: send the request, wait for the head of the answer.
+//!
+//! One retry, when a reused connection dies before the first byte of an answer to an idempotent
+//! request whose body can be sent again. Everything else that fails is told as a [`Reject`].
+
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use super::{
+    Local,
+    body::{BodyFault, Incoming},
+    chunks::Reframe,
+    pipeline::Request,
+    upload::{Upload, UploadFault},
+};
+use crate::{
+    base::{Buffer, Moment, limits},
+    http::{Framing, Method, ResponseHead, Status},
+    net::{Outgoing, Stream},
+    steps::reject::{Client, Ours, Reject, Upstream},
+    upstream::{Checkout, CheckoutFault, Connection, Pool},
+    wire::http1::{self, HeadLimits, HeadWriter, Progress},
+};
+
+/// A request's body as it stands when the request is routed.
+pub enum RequestBody {
+    /// The message has none.
+    None,
+    /// All of it arrived with the head.
+    Here(Buffer),
+    /// It is still arriving, at least in part.
+    Arriving {
+        /// What a rule had to read of it, framing taken off; empty when none did.
+        begun: Vec<u8>,
+        /// What comes then.
+        rest: Incoming,
+        /// How the client framed it.
+        framing: Framing,
+    },
+}
+
+/// What is to be sent, and how.
+pub(super) struct Call<'c, R> {
+    /// Where to.
+    pub pool: &'c Rc<Pool>,
+    /// The method as it is sent upstream.
+    pub method: Method,
+    /// Writes the head, up to but not including framing fields and the empty line.
+    pub render: R,
+    /// The client's stream, for the rest of the body.
+    pub client: &'c Stream,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// The answer's head must be here by then.
+    pub deadline: Moment,
+    /// A switch of protocols was asked for, so 101 is an answer.
+    pub upgrade: bool,
+}
+
+/// An exchange whose answer's head has arrived.
+pub struct Exchange<'c> {
+    /// The answer's head.
+    pub head: ResponseHead,
+    /// How its body ends.
+    pub framing: Framing,
+    /// The answer's body, still to be handed on.
+    pub body: Incoming,
+    /// The rest of the request's body, when the upstream answered early.
+    pub upload: Option<Upload<'c>>,
+    connection: Connection,
+}
+
+impl Exchange<'_> {
+    /// The upstream's stream.
+    #[must_use]
+    pub(super) fn stream(&self) -> &Stream {
+        self.connection.stream()
+    }
+
+    /// Whether the request went up whole.
+    #[must_use]
+    pub(super) fn is_uploaded(&self) -> bool {
+        self.upload.as_ref().is_none_or(Upload::is_done)
+    }
+
+    /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only;
+    /// forwards the rest of the request's body meanwhile. Says whether the body ended.
+    ///
+    /// # Errors
+    /// The answer's body does not come whole.
+    pub(super) async fn fill(
+        &mut self,
+        local: &Local,
+        reframe: &mut Reframe,
+        out: &mut Outgoing,
+    ) -> Result<bool, BodyFault> {
+        let stream = self.connection.stream();
+        stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+        poll_fn(|cx| {
+            poll_upload(&mut self.upload, stream, local, cx);
+            reframe.poll_fill(&mut self.body, stream, out, cx)
+        })
+        .await
+    }
+
+    /// Waits for what a rule reads of the answer's body: up to `BODY_READ_BYTES_MAX` of it.
+    ///
+    /// # Errors
+    /// It does not come whole.
+    pub(super) async fn collect(&mut self, local: &Local) -> Result<Vec<u8>, BodyFault> {
+        let stream = self.connection.stream();
+        let mut begun = Vec::new();
+        while begun.len() < limits::BODY_READ_BYTES_MAX {
+            stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+            let next = poll_fn(|cx| {
+                poll_upload(&mut self.upload, stream, local, cx);
+                self.body.poll_next(stream, cx)
+            });
+            let Some(piece) = next.await? else { break };
+            begun.extend_from_slice(&piece);
+        }
+        Ok(begun)
+    }
+
+    /// Ends the exchange; the connection is kept when both messages went through whole and the
+    /// upstream agrees. Gives back what was received behind the request's body.
+    #[must_use]
+    pub(super) fn finish(self) -> Option<Buffer> {
+        let whole = self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
+        let rest = self.upload.map(|upload| upload.body).filter(Incoming::is_done);
+        if whole && self.head.connection.keep_alive && self.body.into_rest().is_empty() {
+            self.connection.put_back();
+        }
+        rest.map(Incoming::into_rest)
+    }
+
+    /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
+    #[must_use]
+    pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
+        (self.connection, self.body.into_rest())
+    }
+}
+
+/// Sends a call and waits for its answer's head.
+///
+/// # Errors
+/// The refusal that the client is to see.
+pub(super) async fn send<'c, R>(
+    local: &Local,
+    mut call: Call<'c, R>,
+    body: RequestBody,
+) -> Result<Exchange<'c>, Reject>
+where
+    R: FnMut(&mut Vec<u8>) -> Result<(), Reject>,
+{
+    let checkout = call.pool.check_out(call.deadline).await.map_err(refuse_checkout)?;
+    let again = match &body {
+        RequestBody::None => Some(RequestBody::None),
+        RequestBody::Here(bytes) => Some(RequestBody::Here(bytes.clone())),
+        RequestBody::Arriving { .. } => None,
+    };
+    let again = again.filter(|_| checkout.reused && call.method.is_idempotent());
+    match attempt(local, &mut call, checkout, body).await {
+        Err(Failure::Unanswered(_)) if again.is_some() => {}
+        other => return other.map_err(Failure::reject),
+    }
+    let body = again.unwrap_or(RequestBody::None);
+    let fresh = call.pool.connect(call.deadline).await.map_err(refuse_checkout)?;
+    attempt(local, &mut call, fresh, body).await.map_err(Failure::reject)
+}
+
+/// What a rule reads of the body: up to `BODY_READ_BYTES_MAX` of it, waited for. Empty when no rule
+/// does.
+///
+/// # Errors
+/// What is wrong with the client's body.
+pub(super) async fn collect(
+    local: &Local,
+    request: &mut Request<'_>,
+    reads: bool,
+) -> Result<Vec<u8>, Reject> {
+    match &mut request.body {
+        _ if !reads => Ok(Vec::new()),
+        RequestBody::None => Ok(Vec::new()),
+        RequestBody::Here(bytes) => Ok(bytes.to_vec()),
+        RequestBody::Arriving { begun, rest, .. } => {
+            if std::mem::take(&mut request.expects_continue) {
+                say_continue(local, request.client).await?;
+            }
+            while begun.len() < limits::BODY_READ_BYTES_MAX {
+                request.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+                let next = poll_fn(|cx| rest.poll_next(request.client, cx)).await;
+                let Some(piece) = next.map_err(|fault| refuse_body(&fault))? else { break };
+                begun.extend_from_slice(&piece);
+            }
+            Ok(begun.clone())
+        }
+    }
+}
+
+/// Why an attempt came to nothing.
+enum Failure {
+    /// The connection ended before the first byte of an answer.
+    Unanswered(Reject),
+    /// Anything else.
+    Final(Reject),
+}
+
+impl Failure {
+    fn reject(self) -> Reject {
+        match self {
+            Self::Unanswered(reject) | Self::Final(reject) => reject,
+        }
+    }
+}
+
+async fn attempt<'c, R>(
+    local: &Local,
+    call: &mut Call<'c, R>,
+    checkout: Checkout,
+    body: RequestBody,
+) -> Result<Exchange<'c>, Failure>
+where
+    R: FnMut(&mut Vec<u8>) -> Result<(), Reject>,
+{
+    let connection = checkout.connection;
+    let stream = connection.stream();
+    let mut out = local.outgoing();
+    (call.render)(&mut out.text).map_err(Failure::Final)?;
+    let mut upload = frame(call, body, &mut out);
+    if upload.is_some() && call.expects_continue {
+        say_continue(local, call.client).await.map_err(Failure::Final)?;
+        call.expects_continue = false;
+    }
+    stream.set_deadline(Some(call.deadline));
+    stream.start_send(out);
+    let (head, pending) = read_head(local, call, stream, &mut upload).await?;
+    let framing = http1::response_framing(call.method, &head);
+    let body = Incoming::new(framing, pending, u64::MAX);
+    Ok(Exchange { head, framing, body, upload, connection })
+}
+
+/// Adds the framing fields, the empty line and a body that is here; says what remains to upload.
+fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Option<Upload<'c>> {
+    let (begun, rest, framing) = match body {
+        RequestBody::None => {
+            // RFC 9110 8.6: a method that anticipates a body says that there is none.
+            if matches!(call.method, Method::Post | Method::Put | Method::Patch) {
+                HeadWriter::new(&mut out.text).framing(Framing::Length(0));
+            }
+            out.text.extend_from_slice(b"\r\n");
+            return None;
+        }
+        RequestBody::Here(bytes) => {
+            HeadWriter::new(&mut out.text).framing(Framing::Length(bytes.len() as u64));
+            out.text.extend_from_slice(b"\r\n");
+            out.text.extend_from_slice(&bytes);
+            return None;
+        }
+        RequestBody::Arriving { begun, rest, framing } => (begun, rest, framing),
+    };
+    let reframe = match framing {
+        Framing::Length(length) => {
+            HeadWriter::new(&mut out.text).framing(Framing::Length(length));
+            Reframe::Plain
+        }
+        Framing::None | Framing::Chunked | Framing::UntilClose => {
+            HeadWriter::new(&mut out.text).framing(Framing::Chunked);
+            Reframe::Chunks
+        }
+    };
+    out.text.extend_from_slice(b"\r\n");
+    reframe.begin(&begun, out);
+    Some(Upload::new(rest, call.client, reframe))
+}
+
+/// RFC 9110 10.1.1: said once the upstream is there to take the body.
+async fn say_continue(local: &Local, client: &Stream) -> Result<(), Reject> {
+    let mut out = local.outgoing();
+    out.text.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+    client.send(out).await.map_err(|_| Reject::Client(Client::Closed))
+}
+
+/// Waits for the final head, forwarding the request's body meanwhile.
+async fn read_head<R>(
+    local: &Local,
+    call: &Call<'_, R>,
+    stream: &Stream,
+    upload: &mut Option<Upload<'_>>,
+) -> Result<(ResponseHead, Buffer), Failure> {
+    let mut pending = Buffer::empty();
+    let mut scan = http1::ResponseScan::default();
+    let mut interim = 0;
+    loop {
+        let received = receive(local, stream, upload).await.map_err(Failure::Final)?;
+        let more = match received {
+            Ok(Some(more)) => more,
+            ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
+        };
+        pending = local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
+        loop {
+            let parsed =
+                http1::parse_response(&pending, &mut scan, local.fields.take(), &HeadLimits::RESPONSE);
+            let Ok(progress) = parsed else {
+                return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
+            };
+            let Progress::Complete { head, consumed } = progress else { break };
+            pending.advance(consumed);
+            if !head.status.is_interim() || is_switch(call, &head) {
+                return Ok((head, pending));
+            }
+            interim += 1;
+            if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX {
+                return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
+            }
+        }
+    }
+}
+
+fn is_switch<R>(call: &Call<'_, R>, head: &ResponseHead) -> bool {
+    head.status == Status::SWITCHING_PROTOCOLS && call.upgrade
+}
+
+/// The upstream's next bytes. An error of the client's side ends the call; one of the upstream's
+/// sending side does not, it may have answered before it closed.
+async fn receive(
+    local: &Local,
+    stream: &Stream,
+    upload: &mut Option<Upload<'_>>,
+) -> Result<io::Result<Option<Buffer>>, Reject> {
+    poll_fn(|cx| match poll_upload(upload, stream, local, cx) {
+        Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
+        None => stream.poll_receive(cx).map(Ok),
+    })
+    .await
+}
+
+/// Moves the request's body on as far as it goes now. Tells what is wrong with the client's side;
+/// what is wrong with the upstream's shows when its answer is read.
+fn poll_upload(
+    upload: &mut Option<Upload<'_>>,
+    stream: &Stream,
+    local: &Local,
+    cx: &mut Context<'_>,
+) -> Option<BodyFault> {
+    let going = upload.as_mut()?;
+    match going.poll(stream, local, cx) {
+        Poll::Ready(Err(UploadFault::Client(fault))) => {
+            going.abandon();
+            Some(fault)
+        }
+        Poll::Ready(Err(UploadFault::Upstream(_))) => {
+            going.abandon();
+            None
+        }
+        Poll::Ready(Ok(())) | Poll::Pending => None,
+    }
+}
+
+fn end_of(ended: io::Result<Option<Buffer>>, unanswered: bool) -> Failure {
+    match ended {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Failure::Final(Reject::Upstream(Upstream::Timeout))
+        }
+        _ if unanswered => Failure::Unanswered(Reject::Upstream(Upstream::Closed)),
+        _ => Failure::Final(Reject::Upstream(Upstream::Malformed)),
+    }
+}
+
+fn refuse_checkout(fault: CheckoutFault) -> Reject {
+    match fault {
+        CheckoutFault::PoolFull => Reject::Ours(Ours::Overloaded),
+        CheckoutFault::NoAddress | CheckoutFault::Connect(_) => {
+            Reject::Upstream(Upstream::Unreachable)
+        }
+    }
+}
+
+/// What a client sees whose body cannot be forwarded.
+#[must_use]
+pub(super) fn refuse_body(fault: &BodyFault) -> Reject {
+    Reject::Client(match fault {
+        BodyFault::Malformed(_) => Client::Malformed,
+        BodyFault::TooLong => Client::BodyTooLarge,
+        BodyFault::TooSlow => Client::TooSlow,
+        BodyFault::Cut | BodyFault::Broken(_) => Client::Closed,
+    })
+}

@@ -1,0 +1,77 @@
+//! One client connection's receiving side: whole heads out of whatever pieces arrive.
+
+use std::io;
+
+use crate::{
+    base::{Buffer, Moment, limits},
+    gateway::Local,
+    http::RequestHead,
+    net::Stream,
+    wire::http1::{self, HeadLimits, Progress, Refusal, RequestScan},
+};
+
+/// Received bytes that belong to no message yet.
+pub(super) struct Inbound {
+    /// The bytes; a pipelined request may lie here whole.
+    pub pending: Buffer,
+}
+
+/// What came instead of a head.
+pub(super) enum Stop {
+    /// The client closed, or was idle for too long: nothing to answer.
+    Quiet,
+    /// The head did not arrive in time: 408.
+    Slow,
+    /// No block is left to hold the head: 503.
+    Crowded,
+    /// The head is refused: an error answer, then close.
+    Refused(Refusal),
+}
+
+impl Inbound {
+    /// Waits for the next whole head, at most until `idle_until` for its first byte and
+    /// `HEAD_WAIT` from there. Says also when its first byte was there.
+    ///
+    /// # Errors
+    /// See [`Stop`].
+    pub(super) async fn read_head(
+        &mut self,
+        local: &Local,
+        stream: &Stream,
+        idle_until: Moment,
+    ) -> Result<(RequestHead, Moment), Stop> {
+        if self.pending.is_empty() {
+            stream.set_deadline(Some(idle_until));
+            self.pending = match stream.receive().await {
+                Ok(Some(buffer)) => buffer,
+                Ok(None) | Err(_) => return Err(Stop::Quiet),
+            };
+        }
+        let began = local.runtime.now();
+        let mut scan = RequestScan::default();
+        let mut waits = false;
+        loop {
+            match http1::parse_request(&self.pending, &mut scan, local.fields.take(), &HeadLimits::REQUEST) {
+                Ok(Progress::Complete { head, consumed }) => {
+                    self.pending.advance(consumed);
+                    return Ok((head, began));
+                }
+                Ok(Progress::Partial) => {}
+                Err(refusal) => return Err(Stop::Refused(refusal)),
+            }
+            if !waits {
+                waits = true;
+                stream.set_deadline(Some(began + limits::HEAD_WAIT));
+            }
+            match stream.receive().await {
+                Ok(Some(more)) => {
+                    let pending = std::mem::replace(&mut self.pending, Buffer::empty());
+                    self.pending = local.join(pending, &more).ok_or(Stop::Crowded)?;
+                }
+                Ok(None) => return Err(Stop::Quiet),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Stop::Slow),
+                Err(_) => return Err(Stop::Quiet),
+            }
+        }
+    }
+}

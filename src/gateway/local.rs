@@ -1,0 +1,301 @@
+//! What one shard's connections share: the plan in force, pools, numbers, the access log.
+//!
+//! All of it belongs to one thread. State behind a `RefCell` is lent for the length of a call and
+//! never across an `.await`.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::Seats;
+use crate::{
+    base::{Buffer, Pool, Shelf, WallTime, limits},
+    http::{FieldList, Status},
+    net::Outgoing,
+    plan::{Plan, Upstream},
+    runtime::Runtime,
+    steps::{
+        context::{ClfTime, Facts, HttpDate, RequestId},
+        integrate::Scratch,
+        observe,
+    },
+    telemetry::{
+        Outcome, SeriesKey, SeriesMap, Snapshot, StageNames, Telemetry,
+        access_log::AccessLog,
+    },
+    upstream,
+};
+
+/// Lists of header fields that a shard keeps: one per request in flight, as many as are common.
+const FIELD_LISTS_KEPT: usize = 1_024;
+
+/// One shard's share of the gateway.
+pub struct Local {
+    /// Clock, timers, tasks.
+    pub runtime: Runtime,
+    /// Lists of header fields.
+    pub fields: Pool<FieldList>,
+    /// Texts that a step builds a value in.
+    pub scratch: Pool<Scratch>,
+    /// Blocks for heads that do not fit the block they began in.
+    joints: Rc<Shelf>,
+    installed: RefCell<Rc<Installed>>,
+    /// The client connections.
+    pub seats: Seats,
+    tally: Rc<upstream::Tally>,
+    telemetry: RefCell<Telemetry>,
+    log: RefCell<Option<AccessLog>>,
+    random: RefCell<fastrand::Rng>,
+    dates: Cell<Dates>,
+    draining: Cell<bool>,
+}
+
+/// A plan on this shard, with what belongs to it here. A request sees one from start to end.
+pub struct Installed {
+    /// The compiled gateway.
+    pub plan: Arc<Plan>,
+    /// One pool for each of the plan's upstreams, in its order.
+    pub pools: Vec<Rc<upstream::Pool>>,
+    /// Where the plan's stages and routes are counted.
+    pub series: SeriesMap,
+}
+
+/// What the names of upstreams resolve to.
+pub type Addresses = HashMap<Upstream, Vec<SocketAddr>>;
+
+/// The current second as text, rendered once.
+#[derive(Clone, Copy)]
+struct Dates {
+    second: u64,
+    http: HttpDate,
+    clf: ClfTime,
+}
+
+impl Dates {
+    fn of(second: u64) -> Self {
+        Self { second, http: HttpDate::new(second), clf: ClfTime::new(second) }
+    }
+}
+
+impl Local {
+    /// A shard's share with its first plan. `seed` makes ids unique among shards and restarts.
+    #[must_use]
+    pub fn new(
+        runtime: Runtime,
+        plan: Arc<Plan>,
+        addresses: &Addresses,
+        log: Option<AccessLog>,
+        seed: u64,
+    ) -> Self {
+        let mut telemetry = Telemetry::default();
+        let tally = Rc::new(upstream::Tally::default());
+        let installed = install(&runtime, plan, addresses, &[], &mut telemetry, &tally);
+        let second = runtime.wall().seconds();
+        Self {
+            runtime,
+            fields: Pool::new(FIELD_LISTS_KEPT, Vec::clear),
+            scratch: Pool::new(FIELD_LISTS_KEPT, |_| {}),
+            joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
+            installed: RefCell::new(Rc::new(installed)),
+            seats: Seats::default(),
+            tally,
+            telemetry: RefCell::new(telemetry),
+            log: RefCell::new(log),
+            random: RefCell::new(fastrand::Rng::with_seed(seed)),
+            dates: Cell::new(Dates::of(second)),
+            draining: Cell::new(false),
+        }
+    }
+
+    /// The plan in force.
+    #[must_use]
+    pub fn installed(&self) -> Rc<Installed> {
+        Rc::clone(&self.installed.borrow())
+    }
+
+    /// Puts a new plan in force. Requests on their way end under the old one, which is freed with
+    /// the last of them; pools of upstreams that both plans have live on.
+    pub fn replace(&self, plan: Arc<Plan>, addresses: &Addresses) {
+        let old = self.installed();
+        let known: Vec<_> = old.plan.upstreams().iter().zip(&old.pools).collect();
+        let mut telemetry = self.telemetry.borrow_mut();
+        let new = install(&self.runtime, plan, addresses, &known, &mut telemetry, &self.tally);
+        *self.installed.borrow_mut() = Rc::new(new);
+    }
+
+    /// Takes over what names resolve to now.
+    pub fn resolve(&self, addresses: &Addresses) {
+        let installed = self.installed();
+        for (upstream, pool) in installed.plan.upstreams().iter().zip(&installed.pools) {
+            if let Some(addresses) = addresses.get(upstream) {
+                pool.set_addresses(addresses.clone());
+            }
+        }
+    }
+
+    /// Closes upstream connections that have been idle for too long.
+    pub fn sweep(&self) {
+        let now = self.runtime.now();
+        self.installed().pools.iter().for_each(|pool| pool.sweep(now));
+    }
+
+    /// Random bits for ids: unique, not secret.
+    pub fn random_bits(&self) -> (u64, u64) {
+        let mut random = self.random.borrow_mut();
+        (random.u64(..), random.u64(..))
+    }
+
+    /// A request id.
+    pub fn request_id(&self) -> RequestId {
+        RequestId::new(self.random_bits())
+    }
+
+    /// `date` for an answer made now.
+    pub fn http_date(&self) -> HttpDate {
+        self.dates(self.runtime.wall()).http
+    }
+
+    /// `$context.requestTime` of a moment about now.
+    pub fn clf_time(&self, wall: WallTime) -> ClfTime {
+        self.dates(wall).clf
+    }
+
+    fn dates(&self, wall: WallTime) -> Dates {
+        let dates = self.dates.get();
+        if dates.second == wall.seconds() {
+            return dates;
+        }
+        let dates = Dates::of(wall.seconds());
+        self.dates.set(dates);
+        dates
+    }
+
+    /// An empty send.
+    pub fn outgoing(&self) -> Outgoing {
+        self.runtime.outgoing()
+    }
+
+    /// `more` behind `pending`: in its block, or both in a large one. `None` when no block is left
+    /// or the two are too long for one.
+    pub fn join(&self, mut pending: Buffer, more: &Buffer) -> Option<Buffer> {
+        if pending.is_empty() {
+            return Some(more.clone());
+        }
+        if pending.append(more) {
+            return Some(pending);
+        }
+        self.joints.gather(&[&pending, more])
+    }
+
+    /// Counts an answered request, and logs it.
+    pub fn record(&self, facts: &Facts<'_>, series: Option<SeriesKey>, outcome: &Outcome) {
+        let now = self.runtime.now();
+        if let Some(series) = series {
+            self.telemetry.borrow_mut().record(series, outcome);
+        }
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.record(now, |line| observe::record(facts, line));
+        }
+    }
+
+    /// Changes this shard's numbers.
+    pub fn count<R>(&self, change: impl FnOnce(&mut Telemetry) -> R) -> R {
+        change(&mut self.telemetry.borrow_mut())
+    }
+
+    /// Counts a request that was refused before it reached an API.
+    pub fn count_refused(&self, status: Status) {
+        self.count(|telemetry| telemetry.shard.refuse(status));
+    }
+
+    /// A copy of this shard's numbers, the gauges read now.
+    pub fn snapshot(&self) -> Snapshot {
+        let (in_use, idle) = self.installed().pools.iter().fold((0, 0), |sum, pool| {
+            let (in_use, idle) = pool.census();
+            (sum.0 + in_use, sum.1 + idle)
+        });
+        let mut snapshot = self.telemetry.borrow().snapshot();
+        let shard = &mut snapshot.shard;
+        shard.connections_open = self.seats.len() as u64;
+        shard.requests_in_flight = self.seats.busy() as u64;
+        shard.upstream_connects = self.tally.connected.get();
+        shard.upstream_connect_failures = self.tally.failed.get();
+        shard.upstream_reuses = self.tally.reused.get();
+        shard.upstream_open = (in_use + idle) as u64;
+        shard.panics = self.runtime.panics();
+        shard.access_log_dropped = self.log.borrow().as_ref().map_or(0, AccessLog::dropped);
+        snapshot
+    }
+
+    /// Sends log lines that have waited long enough.
+    pub fn flush_log(&self) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.send_due(self.runtime.now());
+        }
+    }
+
+    /// Sends the last log lines; the writer ends when every shard's log is closed.
+    pub fn close_log(&self) {
+        if let Some(mut log) = self.log.borrow_mut().take() {
+            log.send();
+        }
+    }
+
+    /// Every answer from here on says `connection: close`.
+    pub fn start_draining(&self) {
+        self.draining.set(true);
+        self.seats.dismiss_idle(self.runtime.now() + limits::DRAIN_IDLE_WAIT);
+    }
+
+    /// How long a connection may wait for its next request.
+    pub fn idle_wait(&self) -> Duration {
+        if self.is_draining() { limits::DRAIN_IDLE_WAIT } else { limits::KEEP_ALIVE_WAIT }
+    }
+
+    /// Whether the shard is ending.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+}
+
+fn install(
+    runtime: &Runtime,
+    plan: Arc<Plan>,
+    addresses: &Addresses,
+    known: &[(&Upstream, &Rc<upstream::Pool>)],
+    telemetry: &mut Telemetry,
+    tally: &Rc<upstream::Tally>,
+) -> Installed {
+    let pools = plan
+        .upstreams()
+        .iter()
+        .map(|upstream| {
+            let addresses = addresses.get(upstream).cloned().unwrap_or_default();
+            match known.iter().find(|(known, _)| *known == upstream) {
+                Some((_, pool)) => {
+                    pool.set_addresses(addresses);
+                    Rc::clone(pool)
+                }
+                None => upstream::Pool::new(runtime.clone(), addresses, Rc::clone(tally)),
+            }
+        })
+        .collect();
+    let series = telemetry.adopt(&stage_names(&plan));
+    Installed { plan, pools, series }
+}
+
+fn stage_names(plan: &Plan) -> Vec<StageNames> {
+    let stages = plan.apis().iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
+    stages
+        .map(|(api, stage)| StageNames {
+            api: api.name.as_str().into(),
+            stage: stage.name.as_str().into(),
+            routes: stage.routes.iter().map(|route| route.key_text.as_str().into()).collect(),
+        })
+        .collect()
+}

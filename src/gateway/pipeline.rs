@@ -1,0 +1,160 @@
+//! Everything the gateway does to a request, top to bottom.
+//!
+//! Each line of [`travel`] is one concept and lives in the folder of that name. Each early exit is
+//! a typed [`Reject`]; it becomes bytes in `steps::respond` only.
+
+use std::cell::{Cell, OnceCell};
+
+use super::{
+    Installed, Local,
+    forward::{self, Call, Exchange, RequestBody},
+};
+use crate::{
+    http::{Method, Name, RequestHead},
+    json::Body,
+    net::Stream,
+    plan::Route,
+    steps::{
+        context::{Facts, Integrated, Parameters, Target},
+        integrate::{self, IntegrationMethod, Origin, Upgrade},
+        reject::{Client, Reject},
+        route::Matched,
+        stage,
+    },
+    telemetry::SeriesKey,
+    wire::http1::HeadWriter,
+};
+
+/// A request on its way: what the connection read, and where the rest of it comes from.
+pub struct Request<'c> {
+    /// The head, checked.
+    pub head: &'c RequestHead,
+    /// The body as far as it is here.
+    pub body: RequestBody,
+    /// The client's stream, for the rest of the body.
+    pub client: &'c Stream,
+    /// Where the connection comes from.
+    pub origin: &'c Origin,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// What the client gets.
+pub enum Response<'c> {
+    /// The gateway's own words.
+    Refused(Reject),
+    /// The integration's.
+    Forwarded(Forwarded<'c>),
+    /// `OPTIONS *`: a question to the gateway itself.
+    Own,
+}
+
+/// An integration's answer, and what it takes to pass it on.
+pub struct Forwarded<'c> {
+    /// The route that answered.
+    pub route: &'c Route,
+    /// The route's path parameters.
+    pub parameters: Parameters<'c>,
+    /// The exchange with the upstream; its body is still to come.
+    pub exchange: Exchange<'c>,
+}
+
+/// Answers a request. Never fails: a refusal is an answer.
+pub async fn answer<'c>(
+    local: &Local,
+    installed: &'c Installed,
+    request: Request<'c>,
+    facts: &mut Facts<'c>,
+    path: &'c Path,
+) -> Response<'c> {
+    if request.head.is_asterisk() {
+        return Response::Own;
+    }
+    match travel(local, installed, request, facts, path).await {
+        Ok(forwarded) => Response::Forwarded(forwarded),
+        Err(reject) => {
+            facts.record_reject(reject);
+            Response::Refused(reject)
+        }
+    }
+}
+
+/// What the path of a request came to; the connection keeps it while the answer is on its way.
+#[derive(Default)]
+pub struct Path {
+    matched: OnceCell<Matched>,
+    /// Where the request is counted, once its stage is known.
+    pub series: Cell<Option<SeriesKey>>,
+}
+
+async fn travel<'c>(
+    local: &Local,
+    installed: &'c Installed,
+    mut request: Request<'c>,
+    facts: &mut Facts<'c>,
+    place: &'c Path,
+) -> Result<Forwarded<'c>, Reject> {
+    let head = request.head;
+    let target = head.target();
+    let api = installed.plan.select_api(head.fields(), head.authority().host)?;
+    let selected = stage::select(&api.stage_names, target.path)?;
+    let stage = &api.stages[selected.stage];
+    facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
+    place.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
+    let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
+    let matched = place.matched.get_or_init(|| matched);
+    let route = &stage.routes[matched.route];
+    facts.record_route(&route.key_text);
+    let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
+    place.series.set(Some(series));
+    let parameters = stage.router.parameters(matched, selected.path);
+    let body = forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
+    let incoming = integrate::Incoming {
+        method: head.method,
+        path: selected.path,
+        query: target.query,
+        fields: head.fields(),
+        host: head.authority().host,
+        parameters,
+        body: &Body::new(&body),
+        upgrade: upgrade_of(head),
+        origin: request.origin,
+    };
+    let started = local.runtime.now();
+    let render = |text: &mut Vec<u8>| {
+        let mut scratch = local.scratch.take();
+        let mut writer = HeadWriter::new(text);
+        integrate::prepare(&route.integration, &incoming, facts, &mut scratch, &mut writer)
+    };
+    let call = Call {
+        pool: &installed.pools[route.upstream.0 as usize],
+        method: method_of(route, head.method),
+        render,
+        client: request.client,
+        expects_continue: request.expects_continue,
+        deadline: started + route.integration.timeout,
+        upgrade: incoming.upgrade != Upgrade::No,
+    };
+    let exchange = forward::send(local, call, request.body).await?;
+    let latency = local.runtime.now().since(started);
+    facts.record_integrated(Integrated { status: exchange.head.status, latency });
+    Ok(Forwarded { route, parameters, exchange })
+}
+
+const NO_ROUTE: Reject = Reject::Client(Client::NoRoute);
+
+const fn method_of(route: &Route, client: Method) -> Method {
+    match route.integration.method {
+        IntegrationMethod::Client => client,
+        IntegrationMethod::Fixed(method) => method,
+    }
+}
+
+/// Another protocol may be asked for with a GET only: the tunnel has no place for a body.
+fn upgrade_of(head: &RequestHead) -> Upgrade<'_> {
+    let asked = head.connection.upgrade && head.method == Method::Get;
+    match head.fields().find(Name::Upgrade).filter(|_| asked) {
+        Some(protocols) => Upgrade::To(protocols),
+        None => Upgrade::No,
+    }
+}

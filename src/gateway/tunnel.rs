@@ -1,0 +1,101 @@
+//! After a 101 that was asked for: bytes both ways, until both sides have closed.
+
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+};
+
+use super::{
+    Local,
+    deliver::{Delivered, Next, Receiver},
+    inbound::Inbound,
+    pipeline::Response,
+};
+use crate::{
+    base::{Buffer, limits},
+    http::Status,
+    net::Stream,
+    steps::context::Facts,
+};
+
+/// Passes the 101 on, then tunnels.
+pub(super) async fn run(
+    local: &Local,
+    receiver: &Receiver<'_>,
+    response: Response<'_>,
+    facts: &Facts<'_>,
+    inbound: &mut Inbound,
+) -> Delivered {
+    let status = Status::SWITCHING_PROTOCOLS;
+    let Response::Forwarded(forwarded) = response else {
+        return Delivered { status, body_bytes: 0, next: Next::Abort };
+    };
+    let sent = receiver.switch(local, &forwarded, facts).await;
+    let (connection, early) = forwarded.exchange.into_tunnel();
+    let (client, upstream) = (receiver.stream, connection.stream());
+    let mut up = Way::new(std::mem::replace(&mut inbound.pending, Buffer::empty()));
+    let mut down = Way::new(early);
+    if sent.is_ok() {
+        poll_fn(|cx| {
+            let up = up.poll(local, client, upstream, cx);
+            let down = down.poll(local, upstream, client, cx);
+            match (up, down) {
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(()),
+                (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+    Delivered { status, body_bytes: down.passed_bytes, next: Next::Abort }
+}
+
+/// One direction of a tunnel.
+struct Way {
+    /// What came with the head, and is sent first.
+    early: Buffer,
+    passed_bytes: u64,
+    ended: bool,
+}
+
+impl Way {
+    const fn new(early: Buffer) -> Self {
+        Self { early, passed_bytes: 0, ended: false }
+    }
+
+    /// Moves bytes on; ready when `from` has ended and all of it was sent.
+    fn poll(
+        &mut self,
+        local: &Local,
+        from: &Stream,
+        to: &Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(to.poll_sent(cx))?;
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            let mut piece = std::mem::replace(&mut self.early, Buffer::empty());
+            if piece.is_empty() {
+                match ready!(from.poll_receive(cx))? {
+                    Some(bytes) => piece = bytes,
+                    None => {
+                        self.ended = true;
+                        to.shutdown_send();
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+            // Idle on both sides for too long ends the tunnel, whichever side it is.
+            let until = local.runtime.now() + limits::TUNNEL_IDLE_WAIT;
+            from.set_deadline(Some(until));
+            to.set_deadline(Some(until));
+            self.passed_bytes += piece.len() as u64;
+            let mut out = local.outgoing();
+            out.pieces.push(piece);
+            to.start_send(out);
+        }
+    }
+}

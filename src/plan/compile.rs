@@ -1,0 +1,124 @@
+//! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
+
+use super::{Api, Plan, Route, RouteIndex, Stage, StageIndex, Upstream, UpstreamIndex};
+use crate::steps::{
+    context::StageVariables,
+    integrate::{Integration, Uri},
+    route::{RouteKey, Router},
+    stage::{StageName, StageNames},
+};
+
+/// An API as a document describes it.
+pub struct ApiDraft {
+    /// The id; see [`Api::id`].
+    pub id: String,
+    /// The name for people.
+    pub name: String,
+    /// The stages.
+    pub stages: Vec<StageDraft>,
+}
+
+/// A stage as a document describes it.
+pub struct StageDraft {
+    /// The name.
+    pub name: StageName,
+    /// The variables.
+    pub variables: StageVariables,
+    /// The routes.
+    pub routes: Vec<RouteDraft>,
+}
+
+/// A route as a document describes it, its integration compiled for the stage.
+pub struct RouteDraft {
+    /// The key.
+    pub key: RouteKey,
+    /// How it goes to its upstream.
+    pub integration: Integration,
+}
+
+impl Plan {
+    /// Compiles a plan.
+    ///
+    /// # Errors
+    /// All problems, one sentence each, that name API, stage and route.
+    pub fn compile(drafts: Vec<ApiDraft>) -> Result<Self, Vec<String>> {
+        let mut plan =
+            Self { apis: Vec::new(), upstreams: Vec::new(), stage_count: 0, route_count: 0 };
+        let mut problems = Vec::new();
+        for draft in drafts {
+            if let Err(problem) = check_id(&draft.id, &plan.apis) {
+                problems.push(format!("api {}: {problem}", draft.name));
+            }
+            let api = plan.compile_api(draft, &mut problems);
+            plan.apis.push(api);
+        }
+        if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    }
+
+    fn compile_api(&mut self, draft: ApiDraft, problems: &mut Vec<String>) -> Api {
+        let names: Vec<StageName> = draft.stages.iter().map(|stage| stage.name.clone()).collect();
+        let stage_names = StageNames::compile(&names).unwrap_or_else(|faults| {
+            problems.extend(faults.into_iter().map(|fault| format!("api {}: {fault}", draft.name)));
+            StageNames::default()
+        });
+        let mut stages = Vec::new();
+        for stage in draft.stages {
+            let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
+            stages.push(self.compile_stage(stage, &place, problems));
+        }
+        Api { id: draft.id, name: draft.name, stages, stage_names }
+    }
+
+    fn compile_stage(
+        &mut self,
+        draft: StageDraft,
+        place: &str,
+        problems: &mut Vec<String>,
+    ) -> Stage {
+        let keys: Vec<RouteKey> = draft.routes.iter().map(|route| route.key.clone()).collect();
+        let router = Router::compile(keys).unwrap_or_else(|faults| {
+            problems.extend(faults.into_iter().map(|fault| format!("{place}: {fault}")));
+            Router::empty()
+        });
+        let mut routes = Vec::new();
+        for route in draft.routes {
+            routes.push(Route {
+                index: RouteIndex(next(&mut self.route_count)),
+                upstream: self.share_upstream(&route.integration.uri),
+                key_text: route.key.to_string(),
+                key: route.key,
+                integration: route.integration,
+            });
+        }
+        let index = StageIndex(next(&mut self.stage_count));
+        Stage { index, name: draft.name, variables: draft.variables, router, routes }
+    }
+
+    fn share_upstream(&mut self, uri: &Uri) -> UpstreamIndex {
+        let wanted = Upstream { host: uri.host.clone(), port: uri.port };
+        let known = self.upstreams.iter().position(|upstream| *upstream == wanted);
+        let place = known.unwrap_or_else(|| {
+            self.upstreams.push(wanted);
+            self.upstreams.len() - 1
+        });
+        UpstreamIndex(u32::try_from(place).expect("fewer upstreams than a document has bytes"))
+    }
+}
+
+/// The id is a label of a host name.
+fn check_id(id: &str, known: &[Api]) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !(1..=63).contains(&id.len()) || !id.bytes().all(plain) {
+        return Err(format!("id '{id}': an API's id is 1 to 63 of a-z, 0-9 and '-'"));
+    }
+    match known.iter().find(|api| api.id == id) {
+        Some(other) => Err(format!("id '{id}' is the id of api {} too", other.name)),
+        None => Ok(()),
+    }
+}
+
+fn next(count: &mut usize) -> u32 {
+    let index = u32::try_from(*count).expect("fewer routes than a document has bytes");
+    *count += 1;
+    index
+}

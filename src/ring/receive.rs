@@ -1,0 +1,137 @@
+//! Receiving: a multishot receive per open socket, ended for backpressure, for a change of
+//! buffer group and for want of buffers, and armed again when the reason is gone.
+
+use std::{io, task::Waker};
+
+use super::{
+    buffers::GroupId,
+    driver::State,
+    kernel::{Completion, Key, Kind, Operation, Token},
+    socket::{End, Life, Polled, Receive, Slot},
+};
+use crate::base::{Buffer, limits::RECEIVE_QUEUE_BYTES_MAX};
+
+impl State {
+    pub(super) fn poll_receive(&mut self, key: Key, waker: &Waker) -> Polled<Option<Buffer>> {
+        let Some(slot) = self.slots.find(key) else { return Polled::gone() };
+        if let Some(buffer) = slot.received.pop_front() {
+            slot.held_bytes -= buffer.block_bytes();
+            if slot.receive == Receive::Idle {
+                self.arm_receive(key);
+            }
+            return Polled::Ready(Ok(Some(buffer)));
+        }
+        match slot.end {
+            Some(End::Fin) => Polled::Ready(Ok(None)),
+            Some(End::Error(error)) => Polled::Ready(Err(io::Error::from_raw_os_error(error))),
+            None if slot.expired => Polled::expired(),
+            None => Polled::wait(&mut slot.receive_waker, waker),
+        }
+    }
+
+    pub(super) fn received(&mut self, completion: Completion) -> bool {
+        let key = completion.token.key;
+        let Some(slot) = self.slots.find(key) else { return false };
+        let (Receive::Armed(group) | Receive::Ending(group)) = slot.receive else { return false };
+        if let Some(number) = completion.buffer {
+            let filled = usize::try_from(completion.result).unwrap_or(0);
+            let buffer = self.groups[group as usize].take(number, filled);
+            let Some(buffer) = buffer else { return false };
+            if filled > 0 && !slot.is_closing() {
+                slot.held_bytes += buffer.block_bytes();
+                slot.received.push_back(buffer);
+            }
+        }
+        if !completion.more {
+            slot.receive = Receive::Idle;
+        }
+        match completion.result {
+            1.. => {}
+            0 => slot.end = Some(End::Fin),
+            error => Self::receive_failed(slot, -error),
+        }
+        if !slot.received.is_empty() || slot.end.is_some() {
+            self.wakes.extend(slot.receive_waker.take());
+        }
+        if slot.is_closing() {
+            self.finish_closing(key);
+        } else if completion.result == -libc::ENOBUFS {
+            slot.receive = Receive::Starved;
+            self.starved.push(key);
+            self.groups[group as usize].widen();
+        } else {
+            self.arm_receive(key);
+        }
+        true
+    }
+
+    fn receive_failed(slot: &mut Slot, error: i32) {
+        match error {
+            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+            _ => slot.end = Some(End::Error(error)),
+        }
+    }
+
+    /// Arms, ends or leaves the receive, whichever the slot's state asks for.
+    pub(super) fn arm_receive(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        if slot.life != Life::Open || slot.end.is_some() {
+            return;
+        }
+        match slot.receive {
+            Receive::Armed(group) => {
+                let full = slot.held_bytes >= RECEIVE_QUEUE_BYTES_MAX;
+                if full || group != slot.group {
+                    slot.receive = Receive::Ending(group);
+                    self.cancel(Kind::Receive, key);
+                }
+            }
+            // Armed again only when half of the queue has gone: cancelling costs.
+            Receive::Idle if slot.held_bytes <= RECEIVE_QUEUE_BYTES_MAX / 2 => {
+                slot.receive = Receive::Armed(slot.group);
+                let (socket, group) = (slot.descriptor, slot.group.number());
+                let token = Token { kind: Kind::Receive, key };
+                // SAFETY: the operation points to no memory but the group's buffers, for which
+                // `Group` vouches.
+                unsafe { self.kernel.push(token, Operation::Receive { socket, group }) };
+            }
+            Receive::Idle | Receive::Ending(_) | Receive::Starved => {}
+        }
+    }
+
+    pub(super) fn stream_body(&mut self, key: Key, large: bool) {
+        let group = if large { GroupId::Large } else { GroupId::Small };
+        // Without its own group a body is received in small blocks: slower, not wrong.
+        if self.groups[group as usize].open(&mut *self.kernel).is_err() {
+            return;
+        }
+        let Some(slot) = self.slots.find(key) else { return };
+        slot.group = group;
+        self.arm_receive(key);
+    }
+
+    /// Arms the starved again, the longest waiting first, as far as there are buffers.
+    pub(super) fn feed_starved(&mut self) {
+        if self.starved.is_empty() {
+            return;
+        }
+        let mut room = [self.groups[0].published(), self.groups[1].published()];
+        let mut starved = std::mem::take(&mut self.starved);
+        starved.retain(|&key| {
+            let Some(slot) = self.slots.find(key) else { return false };
+            if slot.receive != Receive::Starved || slot.is_closing() {
+                return false;
+            }
+            let room = &mut room[slot.group as usize];
+            if *room == 0 {
+                return true;
+            }
+            *room -= 1;
+            slot.receive = Receive::Idle;
+            self.arm_receive(key);
+            // Still over its queue's bound: taking from the queue will arm it.
+            false
+        });
+        self.starved = starved;
+    }
+}

@@ -1,0 +1,353 @@
+//! Connected sockets: the handle, and what the driver keeps per socket. Receiving is in
+//! `receive.rs`, sending and connecting in `send.rs`.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    os::fd::RawFd,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use super::{
+    accept::stopped,
+    buffers::GroupId,
+    driver::{Alarm, Driver, State},
+    kernel::{Completion, Key, Kind, Operation, Token},
+    wheel::TimerId,
+};
+use crate::base::{Buffer, Moment, limits::SEND_PIECES_MAX};
+
+pub(super) use super::send::{Gather, Sending};
+
+/// A connected socket. Dropping it cancels what is under way, then closes.
+pub struct Socket {
+    driver: Rc<Driver>,
+    key: Key,
+    peer: SocketAddr,
+}
+
+/// What to send: the text, then the pieces.
+#[derive(Default)]
+pub struct Outgoing {
+    /// Heads and chunk lines.
+    pub text: Vec<u8>,
+    /// Body bytes, not copied; at most [`SEND_PIECES_MAX`].
+    pub pieces: Vec<Buffer>,
+}
+
+impl Outgoing {
+    /// Bytes in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len() + self.pieces.iter().map(|piece| piece.len()).sum::<usize>()
+    }
+
+    /// Nothing to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.pieces.iter().all(|piece| piece.is_empty())
+    }
+
+    /// Forgets the bytes, keeps the allocations.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+    }
+}
+
+/// What the driver keeps per socket.
+pub(super) struct Slot {
+    pub(super) descriptor: RawFd,
+    pub(super) receive: Receive,
+    /// The group that the next receive takes buffers from.
+    pub(super) group: GroupId,
+    pub(super) end: Option<End>,
+    pub(super) life: Life,
+    pub(super) expired: bool,
+    /// Received and not yet taken.
+    pub(super) received: VecDeque<Buffer>,
+    /// The whole blocks of `received`: what they keep from the shelf.
+    pub(super) held_bytes: usize,
+    pub(super) sending: Sending,
+    pub(super) receive_waker: Option<Waker>,
+    pub(super) send_waker: Option<Waker>,
+    deadline: Option<Moment>,
+    /// Fires at the deadline or before it, and is then moved.
+    timer: Option<(TimerId, Moment)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Receive {
+    Idle,
+    Armed(GroupId),
+    /// Cancelled, and not yet completed.
+    Ending(GroupId),
+    /// Waits for a buffer.
+    Starved,
+}
+
+/// Why nothing more will be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Fin,
+    Error(i32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Connecting,
+    Open,
+    /// The handle is gone; waits for the last completions.
+    Closing,
+    /// The close is in the ring.
+    Closed,
+}
+
+impl Driver {
+    /// A socket being connected to `address`; await [`Socket::poll_connected`] before all else.
+    ///
+    /// # Errors
+    /// As socket(2), or `QuotaExceeded` when the shard has as many sockets as it may.
+    pub fn connect(self: &Rc<Self>, address: SocketAddr) -> io::Result<Socket> {
+        let begun = self.with(|state| state.begin_connect(address));
+        let key = begun.unwrap_or_else(|| Err(stopped()))?;
+        Ok(Socket::new(Rc::clone(self), key, address))
+    }
+}
+
+impl Socket {
+    pub(super) const fn new(driver: Rc<Driver>, key: Key, peer: SocketAddr) -> Self {
+        Self { driver, key, peer }
+    }
+
+    /// The other side's address.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Ready when connected, or not.
+    ///
+    /// # Errors
+    /// As connect(2), or `TimedOut` when the deadline expired.
+    pub fn poll_connected(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_with(|state| state.poll_connected(self.key, context.waker()))
+    }
+
+    /// The next bytes; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// `TimedOut` when nothing is there and the deadline has expired; what recv(2) says.
+    pub fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
+        self.poll_with(|state| state.poll_receive(self.key, context.waker()))
+    }
+
+    /// Starts sending; the driver owns the bytes until all are sent, also when nobody waits.
+    ///
+    /// # Panics
+    /// When a send is under way, or with more than [`SEND_PIECES_MAX`] pieces.
+    pub fn start_send(&self, outgoing: Outgoing) {
+        assert!(outgoing.pieces.len() <= SEND_PIECES_MAX, "too many pieces in one send");
+        self.driver.with(|state| state.start_send(self.key, outgoing));
+    }
+
+    /// Ready when everything has been handed to the kernel; at once when nothing is under way.
+    ///
+    /// # Errors
+    /// `TimedOut` when the deadline expired; what send(2) says.
+    pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_with(|state| state.poll_sent(self.key, context.waker()))
+    }
+
+    /// After this moment whatever waits gets `TimedOut`, until the next deadline is set.
+    pub fn set_deadline(&self, deadline: Option<Moment>) {
+        self.driver.with(|state| state.set_deadline(self.key, deadline));
+    }
+
+    /// From now on receives into large blocks, or into small ones again.
+    pub fn stream_body(&self, large: bool) {
+        self.driver.with(|state| state.stream_body(self.key, large));
+    }
+
+    /// Nothing was received unasked, the stream has not ended, nothing is being sent.
+    #[must_use]
+    pub fn is_reusable(&self) -> bool {
+        self.driver.with(|state| state.is_reusable(self.key)).unwrap_or(false)
+    }
+
+    /// Sends FIN after what was sent.
+    pub fn shutdown_send(&self) {
+        self.driver.with(|state| {
+            if let Some(slot) = state.slots.find(self.key) {
+                // It fails when the peer has gone; the receive side tells that better.
+                let _ = state.kernel.shutdown_send(slot.descriptor);
+            }
+        });
+    }
+
+    fn poll_with<R>(&self, poll: impl FnOnce(&mut State) -> Polled<R>) -> Poll<io::Result<R>> {
+        match self.driver.with(poll) {
+            None => Poll::Ready(Err(stopped())),
+            Some(Polled::Ready(result)) => Poll::Ready(result),
+            Some(Polled::Pending(before)) => {
+                drop(before);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Wakers may hold the last reference to a task, and that task may hold sockets.
+        let wakers = self.driver.with(|state| state.close_socket(self.key));
+        drop(wakers);
+    }
+}
+
+/// A poll's outcome, with the waker that was registered before: it is dropped after the borrow.
+pub(super) enum Polled<T> {
+    Ready(io::Result<T>),
+    Pending(Option<Waker>),
+}
+
+impl<T> Polled<T> {
+    pub(super) fn wait(place: &mut Option<Waker>, waker: &Waker) -> Self {
+        if place.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return Self::Pending(None);
+        }
+        Self::Pending(place.replace(waker.clone()))
+    }
+
+    pub(super) fn expired() -> Self {
+        Self::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    pub(super) fn gone() -> Self {
+        Self::Ready(Err(stopped()))
+    }
+}
+
+impl Slot {
+    pub(super) const fn new(descriptor: RawFd, life: Life, sending: Sending) -> Self {
+        Self {
+            descriptor,
+            receive: Receive::Idle,
+            group: GroupId::Small,
+            end: None,
+            life,
+            expired: false,
+            received: VecDeque::new(),
+            held_bytes: 0,
+            sending,
+            receive_waker: None,
+            send_waker: None,
+            deadline: None,
+            timer: None,
+        }
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.life, Life::Closing | Life::Closed)
+    }
+
+    const fn is_receiving(&self) -> bool {
+        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_))
+    }
+}
+
+impl State {
+    /// A slot for an accepted descriptor, ready to receive; `None` when the table is full.
+    pub(super) fn adopt(&mut self, descriptor: RawFd) -> Option<Key> {
+        let slot = Slot::new(descriptor, Life::Open, Sending::Nothing);
+        let key = self.slots.insert(slot).ok()?;
+        self.arm_receive(key);
+        Some(key)
+    }
+
+    fn is_reusable(&mut self, key: Key) -> bool {
+        self.slots.find(key).is_some_and(|slot| {
+            let quiet = slot.received.is_empty() && slot.end.is_none() && !slot.expired;
+            quiet && slot.life == Life::Open && slot.sending.is_quiet()
+        })
+    }
+
+    pub(super) fn cancel(&mut self, kind: Kind, key: Key) {
+        let token = Token { kind: Kind::Cancel, key };
+        let target = Token { kind, key };
+        // SAFETY: the operation points to no memory.
+        unsafe { self.kernel.push(token, Operation::Cancel { target }) };
+    }
+
+    /// The handle is gone. Its wakers, to be dropped after the borrow.
+    pub(super) fn close_socket(&mut self, key: Key) -> [Option<Waker>; 2] {
+        let Some(slot) = self.slots.find(key) else { return [None, None] };
+        if slot.is_closing() {
+            return [None, None];
+        }
+        let connecting = slot.life == Life::Connecting;
+        slot.life = Life::Closing;
+        slot.received = VecDeque::new();
+        let wakers = [slot.receive_waker.take(), slot.send_waker.take()];
+        if let Some((timer, _)) = slot.timer.take() {
+            self.wheel.remove(timer);
+        }
+        let receiving = matches!(slot.receive, Receive::Armed(_));
+        let sending = slot.sending.is_under_way();
+        if receiving {
+            self.cancel(Kind::Receive, key);
+        }
+        if sending {
+            self.cancel(if connecting { Kind::Connect } else { Kind::Send }, key);
+        }
+        self.finish_closing(key);
+        wakers
+    }
+
+    /// Closes the descriptor once nothing is under way on it.
+    pub(super) fn finish_closing(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        let busy = slot.is_receiving() || slot.sending.is_under_way();
+        if slot.life != Life::Closing || busy {
+            return;
+        }
+        slot.life = Life::Closed;
+        let descriptor = slot.descriptor;
+        let token = Token { kind: Kind::Close, key };
+        // SAFETY: the operation points to no memory.
+        unsafe { self.kernel.push(token, Operation::Close { descriptor }) };
+    }
+
+    pub(super) fn closed(&mut self, completion: Completion) -> bool {
+        self.slots.remove(completion.token.key).is_some()
+    }
+
+    pub(super) fn set_deadline(&mut self, key: Key, deadline: Option<Moment>) {
+        let Some(slot) = self.slots.find(key) else { return };
+        slot.deadline = deadline;
+        slot.expired = false;
+        let Some(at) = deadline else { return };
+        match slot.timer {
+            Some((_, earlier)) if earlier <= at => return,
+            Some((timer, _)) => self.wheel.remove(timer),
+            None => {}
+        }
+        slot.timer = Some((self.wheel.insert(at, Alarm::Socket(key)), at));
+    }
+
+    pub(super) fn socket_alarm(&mut self, key: Key) {
+        let Some(slot) = self.slots.find(key) else { return };
+        slot.timer = None;
+        let Some(deadline) = slot.deadline else { return };
+        if deadline > self.now {
+            slot.timer = Some((self.wheel.insert(deadline, Alarm::Socket(key)), deadline));
+            return;
+        }
+        slot.deadline = None;
+        slot.expired = true;
+        self.wakes.extend(slot.receive_waker.take());
+        self.wakes.extend(slot.send_waker.take());
+    }
+}

@@ -1,0 +1,100 @@
+//! Bounded mailboxes: messages from other threads to one shard. Sending wakes the shard's ring
+//! through its bell; it does not wait for a control tick.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::Poll,
+};
+
+use super::executor::Runtime;
+use crate::ring::Bell;
+
+/// The sending end; any thread may hold a clone.
+pub struct Sender<M> {
+    shared: Arc<Shared<M>>,
+}
+
+/// The receiving end; belongs to one shard.
+pub struct Mailbox<M> {
+    shared: Arc<Shared<M>>,
+}
+
+struct Shared<M> {
+    messages: Mutex<VecDeque<M>>,
+    bound: usize,
+    /// The bell of the shard that receives; known from its first `receive` on.
+    bell: OnceLock<Arc<Bell>>,
+}
+
+/// The mailbox was full; the message comes back.
+pub struct Full<M>(pub M);
+
+impl<M> fmt::Debug for Full<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the mailbox is full")
+    }
+}
+
+/// A mailbox that holds at most `bound` messages.
+#[must_use]
+pub fn mailbox<M: Send>(bound: usize) -> (Sender<M>, Mailbox<M>) {
+    let messages = Mutex::new(VecDeque::new());
+    let shared = Arc::new(Shared { messages, bound, bell: OnceLock::new() });
+    (Sender { shared: Arc::clone(&shared) }, Mailbox { shared })
+}
+
+impl<M> Clone for Sender<M> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<M: Send> Sender<M> {
+    /// Puts a message in and wakes the receiver.
+    ///
+    /// # Errors
+    /// Gives the message back when the mailbox is full.
+    pub fn try_send(&self, message: M) -> Result<(), Full<M>> {
+        let mut messages = self.shared.lock();
+        if messages.len() == self.shared.bound {
+            return Err(Full(message));
+        }
+        messages.push_back(message);
+        drop(messages);
+        // Before the receiver's first look there is nobody to wake, and it will look.
+        if let Some(bell) = self.shared.bell.get() {
+            bell.ring();
+        }
+        Ok(())
+    }
+}
+
+impl<M: Send> Mailbox<M> {
+    /// The next message, in the order of sending. All calls must be on the same runtime.
+    pub async fn receive(&self, runtime: &Runtime) -> M {
+        self.shared.bell.get_or_init(|| Arc::clone(runtime.driver().bell()));
+        std::future::poll_fn(|context| match self.try_receive() {
+            Some(message) => Poll::Ready(message),
+            None => {
+                runtime.driver().wake_on_bell(context.waker());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// A message that is there already.
+    #[must_use]
+    pub fn try_receive(&self) -> Option<M> {
+        self.shared.lock().pop_front()
+    }
+}
+
+impl<M> Shared<M> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<M>> {
+        // A panic while holding the lock cannot leave the queue broken.
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

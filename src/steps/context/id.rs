@@ -1,0 +1,131 @@
+//! Request ids and trace ids, made from random bits that the caller brings.
+
+/// The alphabet of AWS's ids: base64, as in `JKJaXmPLvHcESHA=`.
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// `apigw-requestid` and `$context.requestId`: 15 base64 characters (90 random bits) and `=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The id of these bits; unique when they are, not secret.
+    #[must_use]
+    pub fn new(bits: (u64, u64)) -> Self {
+        let mut text = [b'='; 16];
+        let digit = |bits: u64, place: u64| BASE64[usize::from((bits >> (6 * place)).to_le_bytes()[0] & 63)];
+        for (place, byte) in (0..10).zip(&mut text[..10]) {
+            *byte = digit(bits.0, place);
+        }
+        for (place, byte) in (0..5).zip(&mut text[10..15]) {
+            *byte = digit(bits.1, place);
+        }
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The `Root=1-{8 hex}-{24 hex}` of `x-amzn-trace-id` (`api-gateway.md` 10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceId([u8; 40]);
+
+impl TraceId {
+    /// A new root at this second, of 96 random bits.
+    #[must_use]
+    pub fn new(epoch_seconds: u64, bits: (u64, u64)) -> Self {
+        let mut text = *b"Root=1-00000000-000000000000000000000000";
+        write_hex(&mut text[7..15], epoch_seconds);
+        write_hex(&mut text[16..32], bits.0);
+        write_hex(&mut text[32..40], bits.1);
+        Self(text)
+    }
+
+    /// The root that the client sent in `x-amzn-trace-id`, in lower case; `None` when it sent no
+    /// sound one. Keys are compared without case.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let root = value.split(|&byte| byte == b';').find_map(|part| {
+            let part = part.trim_ascii();
+            let key = part.get(..5)?;
+            key.eq_ignore_ascii_case(b"root=").then(|| &part[5..])
+        })?;
+        let hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
+        let sound = root.len() == 35
+            && root.starts_with(b"1-")
+            && hex(&root[2..10])
+            && root[10] == b'-'
+            && hex(&root[11..]);
+        if !sound {
+            return None;
+        }
+        let mut text = *b"Root=1-00000000-000000000000000000000000";
+        text[5..].copy_from_slice(root);
+        text[5..].make_ascii_lowercase();
+        Some(Self(text))
+    }
+
+    /// The text without `Root=`: `1-{8 hex}-{24 hex}`.
+    #[must_use]
+    pub fn root(&self) -> &[u8] {
+        &self.0[5..]
+    }
+
+    /// The text, `Root=` included.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The lowest digits of a number, as many as there is room for.
+fn write_hex(out: &mut [u8], number: u64) {
+    for (place, byte) in out.iter_mut().rev().enumerate() {
+        *byte = HEX[usize::from((number >> (4 * place)).to_le_bytes()[0] & 15)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_look_like_awss() {
+        assert_eq!(RequestId::new((0, 0)).as_bytes(), b"AAAAAAAAAAAAAAA=");
+        assert_eq!(RequestId::new((u64::MAX, u64::MAX)).as_bytes(), b"///////////////=");
+        assert_eq!(RequestId::new((1, 2)).as_bytes(), b"BAAAAAAAAACAAAA=");
+    }
+
+    #[test]
+    fn trace_ids_are_made() {
+        let made = TraceId::new(0x6760_1234, (0x0123_4567_89ab_cdef, 0xffff_0000_dead_beef));
+        assert_eq!(made.as_bytes(), b"Root=1-67601234-0123456789abcdefdeadbeef");
+    }
+
+    #[track_caller]
+    fn check(sent: &str, expected: Option<&str>) {
+        let parsed = TraceId::parse(sent.as_bytes());
+        let text = parsed.as_ref().map(|id| str::from_utf8(id.as_bytes()).unwrap());
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn an_incoming_root_is_kept() {
+        let root = "Root=1-67601234-0123456789abcdefdeadbeef";
+        check(root, Some(root));
+        check("root=1-67601234-0123456789ABCDEFdeadbeef", Some(root));
+        check("Parent=53995c3f42cd8ad8; ROOT=1-67601234-0123456789abcdefdeadbeef", Some(root));
+        check("Root=1-67601234-0123456789abcdefdeadbeef;Sampled=1", Some(root));
+        check("Root=1-67601234-0123456789abcdefdeadbee", None);
+        check("Root=1-67601234-0123456789abcdefdeadbeeff", None);
+        check("Root=2-67601234-0123456789abcdefdeadbeef", None);
+        check("Root=1-6760123g-0123456789abcdefdeadbeef", None);
+        check("Sampled=1", None);
+        check("", None);
+        check("\u{e9}\u{e9}\u{e9}", None);
+    }
+}

@@ -1,0 +1,166 @@
+//! The facts of one request, each written once: what `$context.X` and the access log can say
+//! (`api-gateway.md` 6.9, the list of HTTP APIs).
+//!
+//! Facts borrow from the request's head and from the plan; nothing is copied or allocated. Not
+//! here: how a fact is written into a head ([`Variable::render`]) or a log line (`steps::observe`).
+
+mod clock;
+mod id;
+mod parameters;
+mod variable;
+mod variables;
+
+pub use clock::{ClfTime, HttpDate};
+pub use id::{RequestId, TraceId};
+pub use parameters::{PARAMETERS_MAX, Parameters};
+pub use variable::Variable;
+pub use variables::StageVariables;
+
+use std::time::Duration;
+
+use crate::{
+    base::WallTime,
+    http::{Method, Status, Version},
+    steps::reject::Reject,
+};
+
+/// What is known when a head has arrived.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The id that the client sees in `apigw-requestid`.
+    pub request_id: RequestId,
+    /// The trace that this request belongs to.
+    pub trace_id: TraceId,
+    /// When the head was complete.
+    pub received: WallTime,
+    /// `received` in CLF, as the caller keeps it for the current second.
+    pub request_time: ClfTime,
+    /// The client's address as text: the peer's, or what a trusted proxy said.
+    pub source_ip: &'a [u8],
+    /// The method; `None` when the head could not be read. Then all below is unknown too.
+    pub method: Option<Method>,
+    /// The path as sent, with the stage.
+    pub path: &'a [u8],
+    /// The version on the wire.
+    pub version: Option<Version>,
+    /// The host as sent, without the port.
+    pub domain_name: &'a [u8],
+    /// `User-Agent`; empty when the client sent none.
+    pub user_agent: &'a [u8],
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The API's id.
+    pub api_id: &'a str,
+    /// The stage's name.
+    pub stage: &'a str,
+}
+
+/// How the integration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integrated {
+    /// The upstream's status.
+    pub status: Status,
+    /// From the request's first byte sent to the answer's head received.
+    pub latency: Duration,
+}
+
+/// How the request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status that the client got.
+    pub status: Status,
+    /// Bytes of the body that the client got.
+    pub response_length: u64,
+    /// From the head's arrival to the answer's last byte.
+    pub latency: Duration,
+}
+
+/// The facts of one request. What is not known (yet) is `None`.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the head said.
+    pub arrival: Arrival<'a>,
+    target: Option<Target<'a>>,
+    route_key: Option<&'a str>,
+    integrated: Option<Integrated>,
+    rejected: Option<Reject>,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts at the start.
+    #[must_use]
+    pub const fn new(arrival: Arrival<'a>) -> Self {
+        Self {
+            arrival,
+            target: None,
+            route_key: None,
+            integrated: None,
+            rejected: None,
+            outcome: None,
+        }
+    }
+
+    /// Records which API and stage answer.
+    pub const fn record_target(&mut self, target: Target<'a>) {
+        debug_assert!(self.target.is_none());
+        self.target = Some(target);
+    }
+
+    /// Records which route answers.
+    pub const fn record_route(&mut self, route_key: &'a str) {
+        debug_assert!(self.route_key.is_none());
+        self.route_key = Some(route_key);
+    }
+
+    /// Records how the integration did.
+    pub const fn record_integrated(&mut self, integrated: Integrated) {
+        debug_assert!(self.integrated.is_none());
+        self.integrated = Some(integrated);
+    }
+
+    /// Records why the request was refused.
+    pub const fn record_reject(&mut self, reject: Reject) {
+        debug_assert!(self.rejected.is_none());
+        self.rejected = Some(reject);
+    }
+
+    /// Records how it ended.
+    pub const fn record_outcome(&mut self, outcome: Outcome) {
+        debug_assert!(self.outcome.is_none());
+        self.outcome = Some(outcome);
+    }
+
+    /// Which API and stage answer.
+    #[must_use]
+    pub const fn target(&self) -> Option<Target<'a>> {
+        self.target
+    }
+
+    /// Which route answers.
+    #[must_use]
+    pub const fn route_key(&self) -> Option<&'a str> {
+        self.route_key
+    }
+
+    /// How the integration did.
+    #[must_use]
+    pub const fn integrated(&self) -> Option<Integrated> {
+        self.integrated
+    }
+
+    /// Why the request was refused.
+    #[must_use]
+    pub const fn rejected(&self) -> Option<Reject> {
+        self.rejected
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+}

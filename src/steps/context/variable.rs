@@ -1,0 +1,155 @@
+//! `$context.X`: which fact a name means, decided when a document is compiled.
+
+use super::Facts;
+use crate::http::Version;
+
+/// A variable of `$context` that this version knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// `apiId`
+    ApiId,
+    /// `domainName`
+    DomainName,
+    /// `domainPrefix`: the first label of the domain name.
+    DomainPrefix,
+    /// `error.message`, and `error.responseType`'s place holder in HTTP APIs.
+    ErrorMessage,
+    /// `httpMethod`
+    HttpMethod,
+    /// `identity.sourceIp`
+    SourceIp,
+    /// `identity.userAgent`
+    UserAgent,
+    /// `integrationLatency`, in milliseconds.
+    IntegrationLatency,
+    /// `integrationStatus`
+    IntegrationStatus,
+    /// `path`, with the stage.
+    Path,
+    /// `protocol`
+    Protocol,
+    /// `requestId`, and `extendedRequestId`, which is the same in HTTP APIs.
+    RequestId,
+    /// `requestTime`, in CLF.
+    RequestTime,
+    /// `requestTimeEpoch`, in milliseconds.
+    RequestTimeEpoch,
+    /// `responseLatency`, in milliseconds.
+    ResponseLatency,
+    /// `responseLength`, in bytes.
+    ResponseLength,
+    /// `routeKey`
+    RouteKey,
+    /// `stage`
+    Stage,
+    /// `status`
+    Status,
+}
+
+const NAMES: [(&str, Variable); 22] = [
+    ("apiId", Variable::ApiId),
+    ("domainName", Variable::DomainName),
+    ("domainPrefix", Variable::DomainPrefix),
+    ("error.message", Variable::ErrorMessage),
+    ("extendedRequestId", Variable::RequestId),
+    ("httpMethod", Variable::HttpMethod),
+    ("identity.sourceIp", Variable::SourceIp),
+    ("identity.userAgent", Variable::UserAgent),
+    ("integration.integrationStatus", Variable::IntegrationStatus),
+    ("integration.latency", Variable::IntegrationLatency),
+    ("integration.status", Variable::IntegrationStatus),
+    ("integrationLatency", Variable::IntegrationLatency),
+    ("integrationStatus", Variable::IntegrationStatus),
+    ("path", Variable::Path),
+    ("protocol", Variable::Protocol),
+    ("requestId", Variable::RequestId),
+    ("requestTime", Variable::RequestTime),
+    ("requestTimeEpoch", Variable::RequestTimeEpoch),
+    ("responseLatency", Variable::ResponseLatency),
+    ("responseLength", Variable::ResponseLength),
+    ("routeKey", Variable::RouteKey),
+    ("stage", Variable::Stage),
+];
+
+/// Names that AWS knows and this version does not fill.
+const LATER: [&str; 12] = [
+    "accountId",
+    "authorizer.",
+    "awsEndpointRequestId",
+    "awsEndpointRequestId2",
+    "customDomain.",
+    "dataProcessed",
+    "error.messageString",
+    "error.responseType",
+    "identity.",
+    "integration.",
+    "integrationErrorMessage",
+    "status.",
+];
+
+impl Variable {
+    /// The variable of a name, without the leading `$context.`.
+    ///
+    /// # Errors
+    /// One sentence: not known at all, or not filled by this version.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        if name == "status" {
+            return Ok(Self::Status);
+        }
+        if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {
+            return Ok(*variable);
+        }
+        let later =
+            |known: &str| name == known || (known.ends_with('.') && name.starts_with(known));
+        if LATER.iter().any(|known| later(known)) {
+            return Err(format!("$context.{name} is not supported by this version"));
+        }
+        Err(format!("$context.{name} is not a variable that HTTP APIs have"))
+    }
+
+    /// Appends the fact; `false`, and nothing appended, when it is not known for this request.
+    pub fn render(self, facts: &Facts<'_>, out: &mut Vec<u8>) -> bool {
+        let arrival = &facts.arrival;
+        let text: Option<&[u8]> = match self {
+            Self::ApiId => facts.target().map(|target| target.api_id.as_bytes()),
+            Self::Stage => facts.target().map(|target| target.stage.as_bytes()),
+            Self::RouteKey => facts.route_key().map(str::as_bytes),
+            Self::DomainName => Some(arrival.domain_name),
+            Self::DomainPrefix => arrival.domain_name.split(|&byte| byte == b'.').next(),
+            Self::ErrorMessage => facts.rejected().map(|reject| reject.reason().as_bytes()),
+            Self::HttpMethod => arrival.method.map(|method| method.as_str().as_bytes()),
+            Self::SourceIp => Some(arrival.source_ip),
+            Self::UserAgent => Some(arrival.user_agent),
+            Self::Path => Some(arrival.path),
+            Self::Protocol => arrival.version.map(|version| match version {
+                Version::Http10 => b"HTTP/1.0".as_slice(),
+                Version::Http11 => b"HTTP/1.1",
+            }),
+            Self::RequestId => Some(arrival.request_id.as_bytes()),
+            Self::RequestTime => Some(arrival.request_time.as_bytes()),
+            _ => return render_number(self.number(facts), out),
+        };
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return false };
+        out.extend_from_slice(text);
+        true
+    }
+
+    fn number(self, facts: &Facts<'_>) -> Option<u64> {
+        let ms = |wait: std::time::Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::RequestTimeEpoch => Some(facts.arrival.received.0),
+            Self::IntegrationLatency => facts.integrated().map(|done| ms(done.latency)),
+            Self::IntegrationStatus => facts.integrated().map(|done| u64::from(done.status.code())),
+            Self::ResponseLatency => facts.outcome().map(|end| ms(end.latency)),
+            Self::ResponseLength => facts.outcome().map(|end| end.response_length),
+            Self::Status => facts.outcome().map(|end| u64::from(end.status.code())),
+            _ => None,
+        }
+    }
+}
+
+fn render_number(number: Option<u64>, out: &mut Vec<u8>) -> bool {
+    let Some(number) = number else { return false };
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    true
+}

@@ -1,0 +1,262 @@
+//! The upstream request's head.
+//!
+//! The order of the fields: `host`; the client's fields as sent, without those that stay behind;
+//! the gateway's own (`x-forwarded-*`, `forwarded`, `via`, `x-amzn-trace-id`); what the mapping
+//! adds. Framing is added by the forwarder.
+//!
+//! `forwarded` and `x-forwarded-*` from a peer that is not trusted are dropped, else anybody could
+//! say where he comes from; from a trusted one they are appended to.
+
+use super::{Integration, IntegrationMethod, Origin, PathRule, uri::Piece};
+use crate::{
+    base::limits::TARGET_BYTES_MAX,
+    http::{
+        Fields, HeadSink, Method, Name, connection_names_fields, is_hop_by_hop,
+        listed_in_connection,
+    },
+    json::Body,
+    steps::{
+        context::{Facts, Parameters, TraceId},
+        mapping::Sources,
+        reject::{Client, Reject},
+    },
+};
+
+/// What came in, as far as the upstream's head depends on it.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// The client's method.
+    pub method: Method,
+    /// The path without the stage's prefix.
+    pub path: &'a [u8],
+    /// The query without `?`.
+    pub query: Option<&'a [u8]>,
+    /// The client's fields.
+    pub fields: Fields<'a>,
+    /// The client's Host as sent, without the port.
+    pub host: &'a [u8],
+    /// The route's path parameters.
+    pub parameters: Parameters<'a>,
+    /// The body where [`RequestMapping::reads_body`](crate::steps::mapping::RequestMapping::reads_body)
+    /// says that it is read, else [`Body::empty`].
+    pub body: &'a Body<'a>,
+    /// Whether the client asked for another protocol, and may have it.
+    pub upgrade: Upgrade<'a>,
+    /// The connection that the request came on.
+    pub origin: &'a Origin,
+}
+
+/// Whether `Upgrade` is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade<'a> {
+    /// It is not.
+    No,
+    /// To these protocols, as the client listed them.
+    To(&'a [u8]),
+}
+
+/// Two pieces of text that a shard keeps and lends, so that no request allocates.
+#[derive(Default)]
+pub struct Scratch {
+    /// The target.
+    pub target: Vec<u8>,
+    /// One value of a mapping.
+    pub value: Vec<u8>,
+}
+
+/// Writes the upstream request's start line and fields.
+///
+/// # Errors
+/// [`Client::MappedPath`] when a mapping makes a path with dot segments; [`Client::TargetTooLong`]
+/// when the upstream's target becomes more than twice what a client may send.
+pub fn prepare(
+    integration: &Integration,
+    incoming: &Incoming<'_>,
+    facts: &Facts<'_>,
+    scratch: &mut Scratch,
+    sink: &mut impl HeadSink,
+) -> Result<(), Reject> {
+    let sources = Sources {
+        fields: incoming.fields,
+        query: incoming.query,
+        path: incoming.path,
+        parameters: incoming.parameters,
+        body: incoming.body,
+        facts,
+    };
+    write_target(integration, incoming, &sources, scratch)?;
+    let method = match integration.method {
+        IntegrationMethod::Client => incoming.method,
+        IntegrationMethod::Fixed(method) => method,
+    };
+    sink.request_line(method, &scratch.target);
+    let mapping = &integration.request;
+    if !mapping.write_host(&sources, &mut scratch.value, sink) {
+        sink.field(b"host", &[integration.uri.authority.as_bytes()]);
+    }
+    pass_fields(integration, incoming, sink);
+    write_own_fields(integration, incoming, facts, &mut scratch.value, sink);
+    mapping.write_fields(&sources, &mut scratch.value, sink);
+    if let Upgrade::To(protocols) = incoming.upgrade {
+        sink.field(b"connection", &[b"upgrade"]);
+        sink.field(b"upgrade", &[protocols]);
+    }
+    Ok(())
+}
+
+fn write_target(
+    integration: &Integration,
+    incoming: &Incoming<'_>,
+    sources: &Sources<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Reject> {
+    let Scratch { target, value } = scratch;
+    target.clear();
+    if !integration.request.write_path(sources, value, target)? {
+        write_path(integration, incoming, target);
+    }
+    let path_end = target.len();
+    let separator = |out: &mut Vec<u8>| out.push(if out.len() == path_end { b'?' } else { b'&' });
+    if !integration.uri.query.is_empty() {
+        separator(target);
+        for piece in &integration.uri.query {
+            match piece {
+                Piece::Text(text) => target.extend_from_slice(text.as_bytes()),
+                Piece::Parameter(place) => {
+                    write_in_query(incoming.parameters.at(*place).unwrap_or_default(), target);
+                }
+            }
+        }
+    }
+    integration.request.write_query(sources, value, separator, target);
+    if target.len() > 2 * TARGET_BYTES_MAX {
+        return Err(Reject::Client(Client::TargetTooLong));
+    }
+    Ok(())
+}
+
+fn write_path(integration: &Integration, incoming: &Incoming<'_>, target: &mut Vec<u8>) {
+    for piece in &integration.uri.path {
+        match piece {
+            Piece::Text(text) => target.extend_from_slice(text.as_bytes()),
+            Piece::Parameter(place) => {
+                target.extend_from_slice(incoming.parameters.at(*place).unwrap_or_default());
+            }
+        }
+    }
+    if integration.path == PathRule::AppendRequestPath {
+        if target.last() == Some(&b'/') {
+            target.pop();
+        }
+        target.extend_from_slice(incoming.path);
+    }
+}
+
+/// A path parameter in a query: what would begin another parameter there is encoded.
+fn write_in_query(value: &[u8], target: &mut Vec<u8>) {
+    for &byte in value {
+        match byte {
+            b'&' => target.extend_from_slice(b"%26"),
+            b'=' => target.extend_from_slice(b"%3D"),
+            b'+' => target.extend_from_slice(b"%2B"),
+            _ => target.push(byte),
+        }
+    }
+}
+
+/// The client's fields that are passed on.
+fn pass_fields(integration: &Integration, incoming: &Incoming<'_>, sink: &mut impl HeadSink) {
+    let listed = connection_names_fields(incoming.fields);
+    let mapped = !integration.request.leaves_fields();
+    for (name, text, value) in incoming.fields.iter() {
+        if is_hop_by_hop(name) || is_own(name, value) {
+            continue;
+        }
+        if listed && listed_in_connection(incoming.fields, text) {
+            continue;
+        }
+        if mapped && integration.request.drops_field(text) {
+            continue;
+        }
+        if name == Name::XForwardedHost && !incoming.origin.is_trusted() {
+            continue;
+        }
+        sink.field(text, &[value]);
+    }
+}
+
+/// Fields that [`write_own_fields`] writes. A sound trace id of the client passes as it is.
+fn is_own(name: Name, value: &[u8]) -> bool {
+    match name {
+        Name::XAmznTraceId => TraceId::parse(value).is_none(),
+        Name::Host
+        | Name::Via
+        | Name::Forwarded
+        | Name::XForwardedFor
+        | Name::XForwardedPort
+        | Name::XForwardedProto => true,
+        _ => false,
+    }
+}
+
+fn write_own_fields(
+    integration: &Integration,
+    incoming: &Incoming<'_>,
+    facts: &Facts<'_>,
+    scratch: &mut Vec<u8>,
+    sink: &mut impl HeadSink,
+) {
+    let (fields, origin) = (incoming.fields, incoming.origin);
+    let trusted = origin.is_trusted();
+    let kept = |name| if trusted { fields.find(name) } else { None };
+    let peer = origin.peer.as_bytes();
+    if kept(Name::XForwardedFor).is_some() {
+        join(fields, Name::XForwardedFor, &[peer], scratch);
+        sink.field(b"x-forwarded-for", &[scratch]);
+    } else {
+        sink.field(b"x-forwarded-for", &[peer]);
+    }
+    let mapping = &integration.request;
+    if mapping.leaves_fields() || !mapping.drops_field(b"x-forwarded-port") {
+        let port = kept(Name::XForwardedPort).unwrap_or(origin.port.as_bytes());
+        sink.field(b"x-forwarded-port", &[port]);
+    }
+    let protocol = kept(Name::XForwardedProto).unwrap_or(origin.protocol());
+    sink.field(b"x-forwarded-proto", &[protocol]);
+
+    // RFC 7239 section 4: a host with a colon (IPv6) has to be quoted.
+    let quote: &[u8] = if incoming.host.contains(&b':') { b"\"" } else { b"" };
+    let (local, peer) = (origin.local_node.as_bytes(), origin.peer_node.as_bytes());
+    let host = incoming.host;
+    let protocol = origin.protocol();
+    let element: [&[u8]; 10] =
+        [b"by=", local, b";for=", peer, b";host=", quote, host, quote, b";proto=", protocol];
+    if kept(Name::Forwarded).is_some() {
+        join(fields, Name::Forwarded, &element, scratch);
+        sink.field(b"forwarded", &[scratch]);
+    } else {
+        sink.field(b"forwarded", &element);
+    }
+    if fields.find(Name::Via).is_some() {
+        join(fields, Name::Via, &[b"HTTP/1.1 AmazonAPIGateway"], scratch);
+        sink.field(b"via", &[scratch]);
+    } else {
+        sink.field(b"via", &[b"HTTP/1.1 AmazonAPIGateway"]);
+    }
+    let sound = |value| TraceId::parse(value).is_some();
+    if !fields.all(Name::XAmznTraceId).any(sound) {
+        sink.field(b"x-amzn-trace-id", &[facts.arrival.trace_id.as_bytes()]);
+    }
+}
+
+/// The values of a list field and one more element, as one value.
+fn join(fields: Fields<'_>, name: Name, last: &[&[u8]], out: &mut Vec<u8>) {
+    out.clear();
+    for value in fields.all(name).filter(|value| !value.is_empty()) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    for piece in last {
+        out.extend_from_slice(piece);
+    }
+}

@@ -1,0 +1,106 @@
+//! The access-log line: one JSON object per request, in AWS's names (`api-gateway.md` 6.9, 10.2).
+//!
+//! Text that is not known is `"-"`, as AWS renders it; a number that is not known is left out. The
+//! path stands without its query, and no header field but `User-Agent` is written: queries and
+//! other fields carry tokens and keys. Nothing is allocated beyond the line's own growth.
+
+mod escape;
+
+use std::time::Duration;
+
+pub use escape::write_json_text;
+
+use crate::{
+    http::Version,
+    steps::context::{Arrival, Facts},
+};
+
+/// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
+pub const LINE_BYTES_MAX: usize = 6_144;
+
+const PATH_BYTES_MAX: usize = 2_048;
+const USER_AGENT_BYTES_MAX: usize = 512;
+const ROUTE_KEY_BYTES_MAX: usize = 1_024;
+const NAME_BYTES_MAX: usize = 256;
+/// Member names, punctuation, ids, times, numbers and reasons: all of bounded length.
+const REST_BYTES_MAX: usize = 1_024;
+
+const _: () = assert!(
+    PATH_BYTES_MAX
+        + USER_AGENT_BYTES_MAX
+        + ROUTE_KEY_BYTES_MAX
+        + 4 * NAME_BYTES_MAX
+        + REST_BYTES_MAX
+        <= LINE_BYTES_MAX
+);
+
+/// Appends the line of a request that has ended; the line feed is the log's to add.
+pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
+    write_arrival(&facts.arrival, out);
+    let (api_id, stage) = match facts.target() {
+        Some(target) => (target.api_id, target.stage),
+        None => ("", ""),
+    };
+    text(b",\"routeKey\":\"", facts.route_key().unwrap_or("").as_bytes(), ROUTE_KEY_BYTES_MAX, out);
+    text(b"\",\"apiId\":\"", api_id.as_bytes(), NAME_BYTES_MAX, out);
+    text(b"\",\"stage\":\"", stage.as_bytes(), NAME_BYTES_MAX, out);
+    out.push(b'"');
+    if let Some(end) = facts.outcome() {
+        number(b",\"status\":", u64::from(end.status.code()), out);
+        number(b",\"responseLength\":", end.response_length, out);
+        number(b",\"responseLatency\":", milliseconds(end.latency), out);
+    }
+    if let Some(done) = facts.integrated() {
+        number(b",\"integrationStatus\":", u64::from(done.status.code()), out);
+        number(b",\"integrationLatency\":", milliseconds(done.latency), out);
+    }
+    if let Some(reject) = facts.rejected() {
+        text(b",\"errorMessage\":\"", reject.reason().as_bytes(), NAME_BYTES_MAX, out);
+        out.push(b'"');
+    }
+    out.push(b'}');
+}
+
+/// Ids, times, method and version are ours and need no escapes.
+fn write_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
+    let method = arrival.method.map_or("-", |method| method.as_str());
+    let protocol: &[u8] = match arrival.version {
+        Some(Version::Http10) => b"HTTP/1.0",
+        Some(Version::Http11) => b"HTTP/1.1",
+        None => b"-",
+    };
+    out.extend_from_slice(b"{\"requestId\":\"");
+    out.extend_from_slice(arrival.request_id.as_bytes());
+    out.extend_from_slice(b"\",\"traceId\":\"");
+    out.extend_from_slice(arrival.trace_id.root());
+    out.extend_from_slice(b"\",\"requestTime\":\"");
+    out.extend_from_slice(arrival.request_time.as_bytes());
+    number(b"\",\"requestTimeEpoch\":", arrival.received.0, out);
+    text(b",\"ip\":\"", arrival.source_ip, NAME_BYTES_MAX, out);
+    out.extend_from_slice(b"\",\"httpMethod\":\"");
+    out.extend_from_slice(method.as_bytes());
+    text(b"\",\"path\":\"", arrival.path, PATH_BYTES_MAX, out);
+    out.extend_from_slice(b"\",\"protocol\":\"");
+    out.extend_from_slice(protocol);
+    text(b"\",\"domainName\":\"", arrival.domain_name, NAME_BYTES_MAX, out);
+    text(b"\",\"userAgent\":\"", arrival.user_agent, USER_AGENT_BYTES_MAX, out);
+    out.push(b'"');
+}
+
+fn text(before: &[u8], value: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(before);
+    let value = if value.is_empty() { b"-" } else { value };
+    write_json_text(value, bytes_max, out);
+}
+
+fn number(before: &[u8], value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(before);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Why a request is not answered by its integration, grouped by whose fault it is.
+//!
+//! There is one mapping from here to the wire, [`Reject::status`] and [`Reject::body`], the HTTP
+//! API's catalogue (`api-gateway.md` 2.5); where AWS documents no text, the RFC's phrase stands.
+//! The bytes are written by `respond::refuse`.
+
+use crate::http::Status;
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reject {
+    /// The client's fault: 4xx, or a 5xx that names what it asked for.
+    Client(Client),
+    /// The integration's fault.
+    Upstream(Upstream),
+    /// The gateway's own.
+    Ours(Ours),
+}
+
+/// What a client did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// A head or a body that is open to two readings, or not HTTP at all: 400.
+    Malformed,
+    /// A mapping made a path with dot segments out of what the client sent: 400.
+    MappedPath,
+    /// It closed, or the connection broke, before its request was whole: nobody reads the answer.
+    Closed,
+    /// No API answers to this host: 404.
+    NoApi,
+    /// No stage has this name and there is no `$default` stage: 404.
+    NoStage,
+    /// No route matches method and path: 404.
+    NoRoute,
+    /// The head or the body did not arrive in time: 408.
+    TooSlow,
+    /// The body is larger than the payload limit: 413.
+    BodyTooLarge,
+    /// The request target is longer than the limit: 414.
+    TargetTooLong,
+    /// An `Expect` other than `100-continue`: 417.
+    Expectation,
+    /// The header fields are larger or more than the limit: 431.
+    FieldsTooLarge,
+    /// A method or a transfer coding that the gateway does not know: 501.
+    NotImplemented,
+    /// An HTTP version other than 1.0 and 1.1: 505.
+    Version,
+}
+
+/// What went wrong behind the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Upstream {
+    /// No connection could be made, or the name has no address: 503.
+    Unreachable,
+    /// No answer within `timeoutInMillis`: 503, as AWS answers for HTTP APIs.
+    Timeout,
+    /// The connection ended before an answer: 503.
+    Closed,
+    /// What came back is not a sound HTTP answer: 502.
+    Malformed,
+}
+
+/// What went wrong in the gateway itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ours {
+    /// A bound of the gateway is reached (connections, buffers): 503.
+    Overloaded,
+    /// The gateway is stopping: 503.
+    Stopping,
+    /// A fault in the gateway's own code: 500.
+    Internal,
+}
+
+impl Reject {
+    /// The status that the client sees.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Client(fault) => fault.status(),
+            Self::Upstream(Upstream::Malformed) => Status::BAD_GATEWAY,
+            Self::Upstream(Upstream::Unreachable | Upstream::Timeout | Upstream::Closed)
+            | Self::Ours(Ours::Overloaded | Ours::Stopping) => Status::SERVICE_UNAVAILABLE,
+            Self::Ours(Ours::Internal) => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The body that the client sees: JSON, no space after the colon.
+    #[must_use]
+    pub const fn body(self) -> &'static str {
+        match self {
+            Self::Client(fault) => fault.body(),
+            Self::Upstream(Upstream::Malformed) => r#"{"message":"Bad Gateway"}"#,
+            Self::Upstream(Upstream::Unreachable | Upstream::Timeout | Upstream::Closed)
+            | Self::Ours(Ours::Overloaded | Ours::Stopping) => {
+                r#"{"message":"Service Unavailable"}"#
+            }
+            Self::Ours(Ours::Internal) => r#"{"message":"Internal Server Error"}"#,
+        }
+    }
+
+    /// The reason for the access log (`errorMessage`); never sent to the client.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Client(fault) => fault.reason(),
+            Self::Upstream(Upstream::Unreachable) => "no connection to the integration",
+            Self::Upstream(Upstream::Timeout) => "the integration did not answer in time",
+            Self::Upstream(Upstream::Closed) => "the integration closed without an answer",
+            Self::Upstream(Upstream::Malformed) => "the integration's answer is malformed",
+            Self::Ours(Ours::Overloaded) => "a limit of the gateway is reached",
+            Self::Ours(Ours::Stopping) => "the gateway is stopping",
+            Self::Ours(Ours::Internal) => "a fault in the gateway",
+        }
+    }
+}
+
+impl Client {
+    const fn status(self) -> Status {
+        match self {
+            Self::Malformed | Self::MappedPath | Self::Closed => Status::BAD_REQUEST,
+            Self::NoApi | Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
+            Self::TooSlow => Status::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
+            Self::TargetTooLong => Status::URI_TOO_LONG,
+            Self::Expectation => Status::EXPECTATION_FAILED,
+            Self::FieldsTooLarge => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::NotImplemented => Status::NOT_IMPLEMENTED,
+            Self::Version => Status::HTTP_VERSION_NOT_SUPPORTED,
+        }
+    }
+
+    /// AWS's words where it has them: 413 is not RFC 9110's "Content Too Large".
+    const fn body(self) -> &'static str {
+        match self {
+            Self::Malformed | Self::MappedPath | Self::Closed => {
+                r#"{"message":"Bad Request"}"#
+            },
+            Self::NoApi | Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
+            Self::TooSlow => r#"{"message":"Request Timeout"}"#,
+            Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
+            Self::TargetTooLong => r#"{"message":"URI Too Long"}"#,
+            Self::Expectation => r#"{"message":"Expectation Failed"}"#,
+            Self::FieldsTooLarge => r#"{"message":"Request Header Fields Too Large"}"#,
+            Self::NotImplemented => r#"{"message":"Not Implemented"}"#,
+            Self::Version => r#"{"message":"HTTP Version Not Supported"}"#,
+        }
+    }
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "the request is malformed",
+            Self::MappedPath => "the mapped path holds dot segments",
+            Self::Closed => "the client closed before its request was whole",
+            Self::NoApi => "no API for this host",
+            Self::NoStage => "no such stage",
+            Self::NoRoute => "no route for method and path",
+            Self::TooSlow => "the request did not arrive in time",
+            Self::BodyTooLarge => "the body is over the payload limit",
+            Self::TargetTooLong => "the request target is over its limit",
+            Self::Expectation => "an expectation that cannot be met",
+            Self::FieldsTooLarge => "the header fields are over their limit",
+            Self::NotImplemented => "a method or transfer coding that is not implemented",
+            Self::Version => "an HTTP version that is not supported",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reject: Reject, status: u16, body: &str) {
+        assert_eq!(reject.status().code(), status);
+        assert_eq!(reject.body(), body);
+        assert!(!reject.reason().is_empty());
+    }
+
+    #[test]
+    fn the_catalogue_of_http_apis() {
+        check(Reject::Client(Client::NoRoute), 404, r#"{"message":"Not Found"}"#);
+        assert_eq!(Reject::Client(Client::NoRoute).body().len(), 23);
+        check(Reject::Client(Client::NoStage), 404, r#"{"message":"Not Found"}"#);
+        check(Reject::Client(Client::NoApi), 404, r#"{"message":"Not Found"}"#);
+        check(Reject::Client(Client::Malformed), 400, r#"{"message":"Bad Request"}"#);
+        check(Reject::Client(Client::MappedPath), 400, r#"{"message":"Bad Request"}"#);
+        let too_large = r#"{"message":"Request Entity Too Large"}"#;
+        check(Reject::Client(Client::BodyTooLarge), 413, too_large);
+        check(Reject::Client(Client::TooSlow), 408, r#"{"message":"Request Timeout"}"#);
+        check(Reject::Client(Client::TargetTooLong), 414, r#"{"message":"URI Too Long"}"#);
+        check(Reject::Client(Client::Expectation), 417, r#"{"message":"Expectation Failed"}"#);
+        let fields = r#"{"message":"Request Header Fields Too Large"}"#;
+        check(Reject::Client(Client::FieldsTooLarge), 431, fields);
+        check(Reject::Client(Client::NotImplemented), 501, r#"{"message":"Not Implemented"}"#);
+        let version = r#"{"message":"HTTP Version Not Supported"}"#;
+        check(Reject::Client(Client::Version), 505, version);
+        let unavailable = r#"{"message":"Service Unavailable"}"#;
+        assert_eq!(unavailable.len(), 33);
+        check(Reject::Upstream(Upstream::Unreachable), 503, unavailable);
+        check(Reject::Upstream(Upstream::Timeout), 503, unavailable);
+        check(Reject::Upstream(Upstream::Closed), 503, unavailable);
+        check(Reject::Upstream(Upstream::Malformed), 502, r#"{"message":"Bad Gateway"}"#);
+        check(Reject::Ours(Ours::Overloaded), 503, unavailable);
+        check(Reject::Ours(Ours::Stopping), 503, unavailable);
+        check(Reject::Ours(Ours::Internal), 500, r#"{"message":"Internal Server Error"}"#);
+    }
+}

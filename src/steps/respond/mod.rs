@@ -1,0 +1,129 @@
+//! The head that the client sees: of an integration's answer ([`interpret`]), or of a refusal
+//! ([`refuse`]), the only place where a [`Reject`] becomes bytes (`api-gateway.md` 2.3, 2.5).
+//!
+//! Header names are in lower case, as HTTP APIs send them. Framing is added by the forwarder.
+
+use crate::{
+    http::{
+        Fields, HeadSink, Name, Status, connection_names_fields, is_hop_by_hop,
+        listed_in_connection,
+    },
+    json::Body,
+    steps::{
+        context::{Facts, HttpDate, Parameters, RequestId},
+        mapping::{ForStatus, ResponseMapping, Sources},
+        reject::Reject,
+    },
+};
+
+/// Field names of an answer are made lower case on the stack up to this length, else in the scratch.
+const NAME_BYTES_INLINE: usize = 64;
+
+/// An integration's answer, as far as the client's head depends on it.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// The integration's status.
+    pub status: Status,
+    /// Its fields.
+    pub fields: Fields<'a>,
+    /// The body where [`ResponseMapping::reads_body`] says that it is read for this status, else
+    /// [`Body::empty`].
+    pub body: &'a Body<'a>,
+}
+
+/// Writes the head of an integration's answer and returns the status that the client gets.
+/// `scratch` is overwritten. A 101 keeps its `upgrade`: the caller let only a wanted one through.
+pub fn interpret(
+    mapping: &ResponseMapping,
+    answer: &Answer<'_>,
+    facts: &Facts<'_>,
+    date: &HttpDate,
+    scratch: &mut Vec<u8>,
+    sink: &mut impl HeadSink,
+) -> Status {
+    let sources = Sources {
+        fields: answer.fields,
+        query: None,
+        path: b"",
+        parameters: Parameters::NONE,
+        body: answer.body,
+        facts,
+    };
+    let rules = mapping.find(answer.status);
+    let status = match rules {
+        Some(rules) => rules.status(answer.status, &sources, scratch),
+        None => answer.status,
+    };
+    sink.status_line(status);
+    pass_fields(rules, answer, scratch, sink);
+    let replaced = rules.is_some_and(|rules| rules.sets_field(b"date"));
+    if answer.fields.find(Name::Date).is_none() && !replaced {
+        sink.field(b"date", &[date.as_bytes()]);
+    }
+    sink.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
+    if let Some(rules) = rules {
+        rules.write_fields(&sources, scratch, sink);
+    }
+    if answer.status == Status::SWITCHING_PROTOCOLS {
+        sink.field(b"connection", &[b"upgrade"]);
+        for protocols in answer.fields.all(Name::Upgrade) {
+            sink.field(b"upgrade", &[protocols]);
+        }
+    }
+    status
+}
+
+/// Writes the head of a refusal and returns its body: JSON, whose length the forwarder declares.
+pub fn refuse(
+    reject: Reject,
+    request_id: &RequestId,
+    date: &HttpDate,
+    sink: &mut impl HeadSink,
+) -> &'static [u8] {
+    sink.status_line(reject.status());
+    sink.field(b"date", &[date.as_bytes()]);
+    sink.field(b"content-type", &[b"application/json"]);
+    sink.field(b"apigw-requestid", &[request_id.as_bytes()]);
+    reject.body().as_bytes()
+}
+
+fn pass_fields(
+    rules: Option<&ForStatus>,
+    answer: &Answer<'_>,
+    scratch: &mut Vec<u8>,
+    sink: &mut impl HeadSink,
+) {
+    let listed = connection_names_fields(answer.fields);
+    for (name, text, value) in answer.fields.iter() {
+        if is_hop_by_hop(name) || name == Name::ApigwRequestId {
+            continue;
+        }
+        if listed && listed_in_connection(answer.fields, text) {
+            continue;
+        }
+        if rules.is_some_and(|rules| rules.drops_field(text)) {
+            continue;
+        }
+        match name {
+            Name::Other => write_lower(text, value, scratch, sink),
+            known => sink.field(known.as_str().as_bytes(), &[value]),
+        }
+    }
+}
+
+fn write_lower(name: &[u8], value: &[u8], scratch: &mut Vec<u8>, sink: &mut impl HeadSink) {
+    let mut inline = [0; NAME_BYTES_INLINE];
+    if let Some(lower) = inline.get_mut(..name.len()) {
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        sink.field(lower, &[value]);
+        return;
+    }
+    scratch.clear();
+    scratch.extend_from_slice(name);
+    scratch.make_ascii_lowercase();
+    sink.field(scratch, &[value]);
+}
+
+#[cfg(test)]
+mod tests;

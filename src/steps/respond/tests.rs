@@ -1,0 +1,129 @@
+use super::*;
+use crate::{
+    http::Method,
+    steps::{
+        context::StageVariables,
+        fixture::{self, Said},
+        mapping::Scope,
+        reject::{Client, Upstream},
+    },
+};
+
+const DATE: &str = "date: Thu, 12 Mar 2026 19:03:58 GMT";
+const ID: &str = "apigw-requestid: AAAAAAAAAAAAAAA=";
+
+#[track_caller]
+fn check(
+    status: u16,
+    fields: &[(&str, &str)],
+    rules: &[(&str, &[(&str, &str)])],
+    expected: (u16, &[&str]),
+) {
+    let variables = StageVariables::default();
+    let scope = Scope { parameters: &[], variables: &variables };
+    let mut mapping = ResponseMapping::new();
+    for (when, entries) in rules {
+        mapping.insert(when, entries.iter().copied(), scope).unwrap();
+    }
+    let (bytes, list) = fixture::fields(fields);
+    let facts = Facts::new(fixture::arrival(Method::Get, b"/pets"));
+    let body = Body::new(br#"{"error":{"code":418,"id":"e1"}}"#);
+    let status = Status::new(status).unwrap();
+    let answer = Answer { status, fields: Fields::new(&bytes, &list), body: &body };
+    let mut said = Said::default();
+    let date = HttpDate::new(1_773_342_238);
+    let seen = interpret(&mapping, &answer, &facts, &date, &mut Vec::new(), &mut said);
+    assert_eq!(said.start, seen.code().to_string());
+    assert_eq!(
+        (seen.code(), said.fields.iter().map(String::as_str).collect()),
+        (expected.0, expected.1.to_vec())
+    );
+}
+
+#[test]
+fn fields_pass_in_lower_case_without_those_of_the_connection() {
+    let fields = [
+        ("Content-Type", "text/plain"),
+        ("Content-Length", "5"),
+        ("Transfer-Encoding", "chunked"),
+        ("Connection", "close, X-Hop"),
+        ("X-Hop", "1"),
+        ("Keep-Alive", "5"),
+        ("Trailer", "x"),
+        ("Upgrade", "h2c"),
+        ("Proxy-Authenticate", "x"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("X-Custom-Name", "V"),
+        ("Apigw-RequestId", "forged="),
+        ("Server", "nginx"),
+    ];
+    let expected = [
+        "content-type: text/plain",
+        "set-cookie: a=1",
+        "set-cookie: b=2",
+        "x-custom-name: V",
+        "server: nginx",
+        DATE,
+        ID,
+    ];
+    check(200, &fields, &[], (200, &expected));
+}
+
+#[test]
+fn the_date_of_the_integration_stays() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    check(200, &[("Date", date)], &[], (200, &[&format!("date: {date}"), ID]));
+}
+
+#[test]
+fn long_names_are_lower_cased_too() {
+    let name = "X-".to_owned() + &"A".repeat(NAME_BYTES_INLINE);
+    let line = format!("{}: v", name.to_lowercase());
+    check(200, &[(&name, "v")], &[], (200, &[&line, DATE, ID]));
+    let name = &name[..NAME_BYTES_INLINE];
+    let line = format!("{}: v", name.to_lowercase());
+    check(200, &[(name, "v")], &[], (200, &[&line, DATE, ID]));
+}
+
+#[test]
+fn mappings_apply_by_status() {
+    let rules: [(&str, &[(&str, &str)]); 2] = [
+        (
+            "500",
+            &[
+                ("overwrite:statuscode", "$response.body.error.code"),
+                ("append:header.error-id", "$response.body.error.id"),
+                ("remove:header.Secret", ""),
+                ("overwrite:header.X-Kept", "$response.header.x-kept-2"),
+            ],
+        ),
+        ("404", &[("overwrite:statuscode", "403")]),
+    ];
+    let fields = [("Secret", "s"), ("X-Kept", "a"), ("X-Kept-2", "b")];
+    let expected = ["x-kept-2: b", DATE, ID, "error-id: e1", "x-kept: b"];
+    check(500, &fields, &rules, (418, &expected));
+    let all = ["secret: s", "x-kept: a", "x-kept-2: b", DATE, ID];
+    check(404, &fields, &rules, (403, &all));
+    check(200, &fields, &rules, (200, &all));
+}
+
+#[test]
+fn a_switch_keeps_its_protocol() {
+    let fields = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    check(101, &fields, &[], (101, &[DATE, ID, "connection: upgrade", "upgrade: websocket"]));
+}
+
+#[test]
+fn refusals_are_awss_bytes() {
+    let id = RequestId::new((0, 0));
+    let mut said = Said::default();
+    let date = HttpDate::new(1_773_342_238);
+    let body = refuse(Reject::Client(Client::NoRoute), &id, &date, &mut said);
+    assert_eq!(body, br#"{"message":"Not Found"}"#);
+    assert_eq!(said.start, "404");
+    assert_eq!(said.fields, [DATE, "content-type: application/json", ID]);
+    let mut said = Said::default();
+    let body = refuse(Reject::Upstream(Upstream::Timeout), &id, &date, &mut said);
+    assert_eq!((said.start.as_str(), body.len()), ("503", 33));
+}

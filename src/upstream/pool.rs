@@ -1,0 +1,207 @@
+//! The pool of one upstream on one shard: newest idle connection first, all bounded.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+};
+
+use crate::{
+    base::{Moment, limits},
+    net::Stream,
+    runtime::Runtime,
+};
+
+/// Connections to one `host:port`, kept by one shard; survives a reload that keeps the upstream.
+pub struct Pool {
+    runtime: Runtime,
+    idle: RefCell<Vec<Idle>>,
+    open: Cell<usize>,
+    addresses: RefCell<Vec<SocketAddr>>,
+    next_address: Cell<usize>,
+    tally: Rc<Tally>,
+}
+
+/// What happened on a shard's pools so far, for the metrics.
+#[derive(Default)]
+pub struct Tally {
+    /// Connections made.
+    pub connected: Cell<u64>,
+    /// Connections that could not be made.
+    pub failed: Cell<u64>,
+    /// Requests that found an idle connection.
+    pub reused: Cell<u64>,
+}
+
+struct Idle {
+    stream: Stream,
+    until: Moment,
+}
+
+/// Why no connection could be had.
+#[derive(Debug)]
+pub enum CheckoutFault {
+    /// The host's name has no address (yet).
+    NoAddress,
+    /// `UPSTREAM_CONNECTIONS_MAX` connections of this shard are in use.
+    PoolFull,
+    /// Every address was tried; the last one said this.
+    Connect(io::Error),
+}
+
+/// A connection on loan, and whether it had been used before.
+pub struct Checkout {
+    /// The connection.
+    pub connection: Connection,
+    /// It carried requests before, so the peer may just be closing it.
+    pub reused: bool,
+}
+
+/// A connection of a pool; closed when dropped, kept when [`Connection::put_back`].
+pub struct Connection {
+    stream: Option<Stream>,
+    pool: Rc<Pool>,
+}
+
+impl Pool {
+    /// An empty pool; nothing is connected before the first request.
+    #[must_use]
+    pub fn new(runtime: Runtime, addresses: Vec<SocketAddr>, tally: Rc<Tally>) -> Rc<Self> {
+        Rc::new(Self {
+            runtime,
+            idle: RefCell::default(),
+            open: Cell::new(0),
+            addresses: RefCell::new(addresses),
+            next_address: Cell::new(0),
+            tally,
+        })
+    }
+
+    /// Replaces what the host's name resolves to; open connections stay.
+    pub fn set_addresses(&self, addresses: Vec<SocketAddr>) {
+        self.next_address.set(0);
+        *self.addresses.borrow_mut() = addresses;
+    }
+
+    /// Connections of this pool: in use and idle.
+    #[must_use]
+    pub fn census(&self) -> (usize, usize) {
+        let idle = self.idle.borrow().len();
+        (self.open.get() - idle, idle)
+    }
+
+    /// The idle connection used last, or a new one.
+    ///
+    /// # Errors
+    /// See [`CheckoutFault`].
+    pub async fn check_out(self: &Rc<Self>, deadline: Moment) -> Result<Checkout, CheckoutFault> {
+        if let Some(stream) = self.take_idle() {
+            self.tally.reused.set(self.tally.reused.get() + 1);
+            let connection = Connection { stream: Some(stream), pool: Rc::clone(self) };
+            return Ok(Checkout { connection, reused: true });
+        }
+        self.connect(deadline).await
+    }
+
+    /// A new connection, to the next address that takes one.
+    ///
+    /// # Errors
+    /// See [`CheckoutFault`].
+    pub async fn connect(self: &Rc<Self>, deadline: Moment) -> Result<Checkout, CheckoutFault> {
+        if self.open.get() >= limits::UPSTREAM_CONNECTIONS_MAX {
+            return Err(CheckoutFault::PoolFull);
+        }
+        let mut fault = CheckoutFault::NoAddress;
+        let tries = self.addresses.borrow().len();
+        // Counted before it is made, so that many tasks connecting at once stay within the bound.
+        let mut connection = self.reserve();
+        for _ in 0..tries {
+            let Some(address) = self.turn() else { break };
+            let now = self.runtime.now();
+            let until = deadline.min(now + limits::CONNECT_WAIT);
+            match Stream::connect(&self.runtime, address, until).await {
+                Ok(stream) => {
+                    self.tally.connected.set(self.tally.connected.get() + 1);
+                    connection.stream = Some(stream);
+                    return Ok(Checkout { connection, reused: false });
+                }
+                Err(error) => {
+                    self.tally.failed.set(self.tally.failed.get() + 1);
+                    fault = CheckoutFault::Connect(error);
+                }
+            }
+            if self.runtime.now() >= deadline {
+                break;
+            }
+        }
+        Err(fault)
+    }
+
+    /// Closes what has been idle for too long or was closed by the peer. Called every few seconds.
+    pub fn sweep(&self, now: Moment) {
+        let before = self.idle.borrow().len();
+        self.idle.borrow_mut().retain(|idle| idle.until > now && idle.stream.is_reusable());
+        self.open.set(self.open.get() - (before - self.idle.borrow().len()));
+    }
+
+    /// Closes every idle connection.
+    pub fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        self.open.set(self.open.get() - idle.len());
+    }
+
+    fn take_idle(&self) -> Option<Stream> {
+        let now = self.runtime.now();
+        loop {
+            let idle = self.idle.borrow_mut().pop()?;
+            if idle.until > now && idle.stream.is_reusable() {
+                return Some(idle.stream);
+            }
+            self.open.set(self.open.get() - 1);
+        }
+    }
+
+    fn reserve(self: &Rc<Self>) -> Connection {
+        self.open.set(self.open.get() + 1);
+        Connection { stream: None, pool: Rc::clone(self) }
+    }
+
+    fn turn(&self) -> Option<SocketAddr> {
+        let addresses = self.addresses.borrow();
+        let turn = self.next_address.get();
+        self.next_address.set(turn.wrapping_add(1));
+        addresses.get(turn % addresses.len().max(1)).copied()
+    }
+}
+
+impl Connection {
+    /// The stream to talk on.
+    ///
+    /// # Panics
+    /// Never: only a connection that is made leaves this file.
+    #[must_use]
+    pub fn stream(&self) -> &Stream {
+        self.stream.as_ref().expect("a connection that was lent is made")
+    }
+
+    /// Keeps the connection for the next request, if there is room and nothing is left over on it.
+    pub fn put_back(mut self) {
+        let pool = Rc::clone(&self.pool);
+        let mut idle = pool.idle.borrow_mut();
+        if idle.len() >= limits::UPSTREAM_IDLE_MAX {
+            return;
+        }
+        let Some(stream) = self.stream.take_if(|stream| stream.is_reusable()) else { return };
+        stream.set_deadline(None);
+        idle.push(Idle { stream, until: pool.runtime.now() + limits::UPSTREAM_IDLE_WAIT });
+        // The pool holds the stream now: its place in `open` goes over to it.
+        pool.open.set(pool.open.get() + 1);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.pool.open.set(self.pool.open.get() - 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! HTTP/1.1 between real sockets: what a client and an upstream see, byte by byte.
+
+mod bodies;
+mod connections;
+mod expect;
+mod fields;
+mod interim;
+mod refusals;
+mod upstreams;
