@@ -2,8 +2,8 @@
 //! busy machine, so two commits can be compared.
 //!
 //! A bench of `benches/` (`harness = false`) takes `CASE ROUNDS` and, without a case, runs all of
-//! them and prints a line that begins with each one's name. A case is run with N and with 2 N rounds:
-//! the difference is N operations and nothing of the start.
+//! them and prints a line that begins with each one's name. A case is run with N and with 2 N
+//! rounds: the difference is N operations and nothing of the start.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,11 +19,15 @@ pub(crate) struct Options {
     /// Only benches and cases whose name contains one of these
     filters: Vec<String>,
     /// Rounds of the shorter run; the longer one has twice as many
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 200, value_parser = rounds())]
     rounds: u32,
     /// A built bench to count, instead of building those of the workspace
     #[arg(long)]
     program: Vec<PathBuf>,
+}
+
+fn rounds() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000_000)
 }
 
 /// Counts and prints a table.

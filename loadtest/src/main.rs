@@ -47,7 +47,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Compares CPU per request, throughput and latency of the floor, Ringway, nginx, HAProxy, Envoy
+    /// Compares CPU per request, throughput and latency: floor, Ringway, nginx, HAProxy, Envoy
     Compare(compare::Options),
     /// Drives one target with the own generator, closed loop or at a fixed rate
     Drive(drive::Options),
@@ -78,7 +78,7 @@ enum Task {
         /// How many buffers there are: a power of two
         #[arg(long, default_value_t = 256, value_parser = power_of_two)]
         buffers: u16,
-        #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+        #[arg(long, default_value_t = 4096, value_parser = buffer_size())]
         buffer_bytes: u32,
     },
 }
@@ -113,6 +113,10 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn buffer_size() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(64..=1 << 20)
 }
 
 fn power_of_two(text: &str) -> Result<u16, String> {
