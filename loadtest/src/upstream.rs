@@ -2,7 +2,7 @@
 //! is the gateway. Keep-alive and pipelining; request bodies by Content-Length are skipped.
 //!
 //! `/64k` and `/1m` answer that many bytes, `/delay/MS` answers late, anything else gets a small
-//! JSON body. It is no model of a real server: it checks nothing that a gateway should have checked.
+//! JSON body. It is no model of a real server: it checks nothing that a gateway should check.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
