@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what this host is set to against what Ringway wants of it. Changes nothing, needs no rights.
+# Prints what this host is set to against what Ringway wants. Changes nothing, needs no rights.
 #
 # usage: tuning/check.sh [--strict] [--interface NAME]
 #   --strict      exit 1 when a row differs (else always 0)

@@ -81,10 +81,8 @@ fn write_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> std::fmt::Resul
         r#"<text x="{:.0}" y="{text_y:.1}" text-anchor="end">{name}</text>"#,
         LABELS - 8.0
     )?;
-    writeln!(
-        out,
-        r#"<rect class="{class}" x="{LABELS}" y="{y:.1}" width="{length:.1}" height="{BAR}" rx="3"/>"#
-    )?;
+    write!(out, r#"<rect class="{class}" x="{LABELS}" y="{y:.1}" "#)?;
+    writeln!(out, r#"width="{length:.1}" height="{BAR}" rx="3"/>"#)?;
     let (from, to) = (LABELS + low, LABELS + high);
     writeln!(
         out,
@@ -105,10 +103,34 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, write_group};
+    use crate::drive::Driven;
+    use crate::record::{Row, Run, Table, Workload};
 
     #[test]
     fn text_cannot_become_markup() {
         assert_eq!(escape("a<b>&c"), "a&lt;b&gt;&amp;c");
+    }
+
+    #[test]
+    fn the_longest_bar_fills_the_space_and_errors_show_no_figure() {
+        let row = |gateway: &str, cpu_us_per_request, errors| {
+            let (p50_us, p99_us, p999_us) = (1.0, 1.0, 1.0);
+            let (requests, seconds, first_error) = (1, 1.0, None);
+            let driven = Driven { requests, seconds, p50_us, p99_us, p999_us, errors, first_error };
+            let (requests_per_second, resident_bytes) = (1.0, 1);
+            let run = Run { cpu_us_per_request, requests_per_second, resident_bytes, driven };
+            Row::new(gateway, vec![run])
+        };
+        let workload = Workload { path: "/".to_owned(), connections: 64 };
+        let rows = vec![row("floor", 10.0, 0), row("ringway", 12.0, 0), row("nginx", 20.0, 3)];
+        let (mut out, mut y) = (String::new(), 0.0);
+        write_group(&mut out, &Table::new(workload, rows), &mut y).unwrap();
+        assert!(out.contains("64 connections, small responses"), "{out}");
+        assert!(out.contains(r#"class="bar ringway" x="90" y="#), "{out}");
+        assert!(out.contains("12.0 us  (1.20 x floor)"), "{out}");
+        assert!(out.contains(r#"width="480.0" height="22""#), "the longest: {out}");
+        assert!(out.contains("invalid: errors") && !out.contains("20.0 us"), "{out}");
+        assert!(!out.contains('\\'), "{out}");
     }
 }

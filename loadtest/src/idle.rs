@@ -21,14 +21,18 @@ const BYTES_EACH_MAX: u64 = 2048;
 pub(crate) struct Options {
     #[command(flatten)]
     choice: Choice,
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 20_000, value_parser = one_to_a_million())]
     connections: u64,
     /// Connections before memory is first read
     #[arg(long, default_value_t = 64)]
     warm_up: u64,
 }
 
-/// Runs it; fails when a connection costs more than 2 KiB or another client is not served meanwhile.
+fn one_to_a_million() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=1_000_000)
+}
+
+/// Runs it; fails when a connection costs over 2 KiB or another client is not served meanwhile.
 pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     let wanted = options.connections + options.warm_up + DESCRIPTORS_RESERVED;
     let subject = options.choice.start(wanted)?;

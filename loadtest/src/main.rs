@@ -13,6 +13,7 @@ mod compare;
 mod drive;
 mod floor;
 mod idle;
+mod instructions;
 mod listen;
 mod message;
 mod peers;
@@ -46,7 +47,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Compares CPU per request, throughput and latency of the floor, Ringway, nginx, HAProxy, Envoy
+    /// Compares CPU per request, throughput and latency: floor, Ringway, nginx, HAProxy, Envoy
     Compare(compare::Options),
     /// Drives one target with the own generator, closed loop or at a fixed rate
     Drive(drive::Options),
@@ -58,6 +59,8 @@ enum Task {
     ReloadStorm(reload_storm::Options),
     /// Counts system calls per request with strace
     Syscalls(syscalls::Options),
+    /// Counts instructions per operation of the benches with callgrind
+    Instructions(instructions::Options),
     /// Serves canned answers: /, /64k, /1m, /delay/MS
     Upstream {
         #[arg(long, default_value = "127.0.0.1:9000")]
@@ -75,7 +78,7 @@ enum Task {
         /// How many buffers there are: a power of two
         #[arg(long, default_value_t = 256, value_parser = power_of_two)]
         buffers: u16,
-        #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+        #[arg(long, default_value_t = 4096, value_parser = buffer_size())]
         buffer_bytes: u32,
     },
 }
@@ -98,6 +101,7 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         Task::Idle(options) => return idle::run(&options),
         Task::ReloadStorm(options) => return reload_storm::run(&options),
         Task::Syscalls(options) => return syscalls::run(&options),
+        Task::Instructions(options) => return instructions::run(&options),
         Task::Upstream { listen, delay_ms } => {
             sys::process::raise_descriptor_limit(65_536)?;
             upstream::run(listen, Duration::from_millis(delay_ms))?;
@@ -109,6 +113,10 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn buffer_size() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(64..=1 << 20)
 }
 
 fn power_of_two(text: &str) -> Result<u16, String> {

@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as a load generator needs: where a head ends, which status and length it says.
-//! Not a parser to imitate: it trusts both sides, which Ringway's `wire/` never does.
+//! As much of HTTP/1.1 as a load generator needs: where a head ends, which status and length it
+//! says. Not a parser to imitate: it trusts both sides, which Ringway's `wire/` never does.
 
 /// The length of a head including its empty line, once it is complete.
 pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {

@@ -1,5 +1,5 @@
-//! What a comparison found, in the form in which it is kept: JSON for machines, Markdown for people.
-//! The summary numbers are computed here from the single runs, which are all kept.
+//! What a comparison found, in the form in which it is kept: JSON for machines, Markdown for
+//! people. The summary numbers are computed here from the single runs, which are all kept.
 
 use std::fmt::Write as _;
 use std::io;
@@ -267,7 +267,8 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
         let cpu = &row.cpu_us;
         writeln!(
             out,
-            "| {}{mark} | {:.2} [{:.2}, {:.2}] | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {} |",
+            "| {}{mark} | {:.2} [{:.2}, {:.2}] | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} \
+             | {} |",
             row.gateway,
             cpu.median,
             cpu.lowest,
@@ -304,8 +305,10 @@ pub(crate) fn commit(workspace: &Path) -> io::Result<(String, bool)> {
     let git = |arguments: &[&str]| {
         Command::new("git").current_dir(workspace).args(arguments).output().map(|o| o.stdout)
     };
+    // The results of an earlier comparison change nothing that is measured.
+    let status = ["status", "--porcelain", "--", ".", ":!loadtest/results"];
     let commit = String::from_utf8_lossy(&git(&["rev-parse", "--short=12", "HEAD"])?).trim().into();
-    Ok((commit, !git(&["status", "--porcelain"])?.is_empty()))
+    Ok((commit, !git(&status)?.is_empty()))
 }
 
 /// Kernel release and CPU model.

@@ -12,7 +12,7 @@ use crate::sys;
 /// Which gateway, and where it runs.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Choice {
-    /// ringway, floor, nginx, haproxy, envoy, or a program that is started as PROGRAM LISTEN UPSTREAM
+    /// ringway, floor, nginx, haproxy, envoy, or a program to start as PROGRAM LISTEN UPSTREAM
     #[arg(long, default_value = "ringway")]
     gateway: String,
     /// The ringway binary [default: built from this workspace]

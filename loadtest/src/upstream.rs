@@ -1,8 +1,8 @@
-//! The upstream behind every gateway: answers at once from canned bytes, so that what is measured is
-//! the gateway. Keep-alive and pipelining; request bodies by Content-Length are skipped.
+//! The upstream behind every gateway: answers at once from canned bytes, so that what is measured
+//! is the gateway. Keep-alive and pipelining; request bodies by Content-Length are skipped.
 //!
-//! `/64k` and `/1m` answer that many bytes, `/delay/MS` answers late, anything else gets a small JSON
-//! body. It is not a model of a real server and checks nothing that a gateway should have checked.
+//! `/64k` and `/1m` answer that many bytes, `/delay/MS` answers late, anything else gets a small
+//! JSON body. It is no model of a real server: it checks nothing that a gateway should check.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

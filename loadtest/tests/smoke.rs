@@ -1,8 +1,12 @@
 //! The load test itself, run small: real processes on loopback, bounded in time by its own limits.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn loadtest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadtest")).args(arguments).output().unwrap()
@@ -90,4 +94,26 @@ fn unknown_gateways_are_refused() {
     let output = loadtest(&["compare", "--quick", "--only", "apache"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("--only apache: expected some of floor, ringway"), "{errors}");
+}
+
+/// A second ctrl-c, the OOM killer: no gateway stays behind on its core.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the end of another process is waited for")]
+fn children_die_with_the_program() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args(["soak", "--gateway", "floor", &load_core()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("floor at ").unwrap().split_once(": ").unwrap().0;
+    assert!(TcpStream::connect(address).is_ok(), "{line}");
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < deadline, "the floor at {address} still listens");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

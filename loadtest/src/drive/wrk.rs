@@ -1,4 +1,4 @@
-//! Drives with wrk, whose own report lacks p99.9 and exact counts: a Lua `done` prints them instead.
+//! Drives with wrk, whose own report lacks p99.9 and exact counts: a Lua `done` prints them.
 
 use std::io;
 use std::process::{Command, Stdio};

@@ -21,7 +21,10 @@ pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
 }
 
 fn bootstrap(site: Site<'_>, listen: SocketAddr) -> Value {
-    let address = |socket: SocketAddr| json!({"socket_address": {"address": socket.ip().to_string(), "port_value": socket.port()}});
+    let address = |socket: SocketAddr| {
+        let (address, port) = (socket.ip().to_string(), socket.port());
+        json!({"socket_address": {"address": address, "port_value": port}})
+    };
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.\
                   http_connection_manager.v3.HttpConnectionManager",

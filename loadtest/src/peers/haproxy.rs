@@ -1,7 +1,7 @@
 //! HAProxy: one thread, connections to the upstream reused, JSON log lines into a memory ring.
 //!
 //! HAProxy has no buffered log file: it writes each line to a descriptor or a syslog socket, one
-//! system call a request. A ring in memory is the cheapest log it has, so the comparison favours it.
+//! system call a request. A ring in memory is its cheapest log, so the comparison favours it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +9,10 @@ use std::process::Command;
 
 use super::{Site, configure, to_log};
 use crate::children::Process;
+
+const LOG_FORMAT: &str = "{\"time\":\"%tr\",\"requestId\":\"%rt\",\"ip\":\"%ci\",\
+    \"method\":\"%HM\",\"path\":\"%HPO\",\"protocol\":\"%HV\",\"status\":%ST,\
+    \"responseLength\":%B,\"latency\":%Ta,\"integrationLatency\":%Tr}";
 
 pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
     let (file, address) = configure(site, "haproxy.cfg", |listen| render(site, listen))?;
@@ -20,6 +24,7 @@ pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
 
 fn render(site: Site<'_>, listen: SocketAddr) -> String {
     let upstream = site.upstream;
+    let log_format = LOG_FORMAT;
     format!(
         r#"global
   nbthread 1
@@ -43,7 +48,7 @@ defaults
   timeout client 3600s
   timeout server 60s
   timeout http-keep-alive 3600s
-  log-format '{{"time":"%tr","requestId":"%rt","ip":"%ci","method":"%HM","path":"%HPO","protocol":"%HV","status":%ST,"responseLength":%B,"latency":%Ta,"integrationLatency":%Tr}}'
+  log-format '{log_format}'
 
 frontend in
   bind {listen} backlog 4096

@@ -30,7 +30,8 @@ pub(super) fn start(site: Site<'_>, program: &Path) -> io::Result<(Process, Sock
 }
 
 /// Writes the gateway file and its definition; `extra` is a literal route in place of the one that
-/// catches all, so that a reload can be seen by its answer. Each file appears at once, never half written.
+/// catches all, so that a reload can be seen by its answer. Each file appears at once, never half
+/// written.
 pub(crate) fn write_configuration(site: Site<'_>, extra: Option<&str>) -> io::Result<()> {
     let gateway = json!({
         "accessLog": {"destination": site.folder.join("ringway-access.log")},

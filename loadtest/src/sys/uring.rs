@@ -1,7 +1,8 @@
 //! A small safe face of io_uring: multishot accept and receive into provided buffers, and sends.
 //!
 //! Deliberately another piece of code than Ringway's own driver: the floor must not be fast or slow
-//! for the gateway's reasons. Buffers belong to the ring; a [`Lease`] is one of them while it is ours.
+//! for the gateway's reasons. Buffers belong to the ring; a [`Lease`] is one of them while it is
+//! ours.
 #![expect(unsafe_code, reason = "submission entries carry addresses that the kernel uses later")]
 
 use std::io;
@@ -130,8 +131,8 @@ impl Ring {
 
     /// The bytes of a lease.
     pub(crate) fn bytes(&self, lease: &Lease) -> &[u8] {
-        // SAFETY: a lease exists only between the completion that filled the buffer and the call that
-        // consumes it, so the kernel writes nothing here; the length came with that completion.
+        // SAFETY: a lease exists only between the completion that filled the buffer and the call
+        // that consumes it, so the kernel writes nothing here; the length came with it.
         unsafe {
             std::slice::from_raw_parts(self.buffers.address(lease.index), lease.length as usize)
         }
