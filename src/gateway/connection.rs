@@ -3,7 +3,7 @@
 use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
 
 use super::{
-    Local, Seats,
+    Local,
     body::Incoming,
     deliver::{Delivered, Next, Receiver},
     forward::RequestBody,
@@ -35,9 +35,8 @@ pub struct Door {
 }
 
 /// Serves a client until the connection ends.
-pub async fn serve(local: Rc<Local>, seats: Rc<Seats>, door: Rc<Door>, stream: Stream) {
-    let seat = Leaving { seat: seats.take(stream), seats, local: Rc::clone(&local) };
-    local.count(|telemetry| telemetry.shard.connections_open += 1);
+pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
+    let seat = Leaving { seat: local.seats.take(stream), local: &local };
     let (seat, stream) = (&*seat.seat, &seat.seat.stream);
     let origin = Origin::new(stream.peer(), door.local_addr, Protocol::Http, &door.trusted);
     let mut inbound = Inbound { pending: Buffer::empty() };
@@ -61,16 +60,14 @@ pub async fn serve(local: Rc<Local>, seats: Rc<Seats>, door: Rc<Door>, stream: S
 }
 
 /// Gives the seat up however the task ends, a panic included.
-struct Leaving {
+struct Leaving<'l> {
     seat: Rc<Seat>,
-    seats: Rc<Seats>,
-    local: Rc<Local>,
+    local: &'l Local,
 }
 
-impl Drop for Leaving {
+impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.seats.leave(&self.seat);
-        self.local.count(|telemetry| telemetry.shard.connections_open -= 1);
+        self.local.seats.leave(&self.seat);
     }
 }
 

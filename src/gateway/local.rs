@@ -12,8 +12,9 @@ use std::{
     time::Duration,
 };
 
+use super::Seats;
 use crate::{
-    base::{Buffer, Moment, Pool, Shelf, WallTime, limits},
+    base::{Buffer, Pool, Shelf, WallTime, limits},
     http::{FieldList, Status},
     net::Outgoing,
     plan::{Plan, Upstream},
@@ -44,6 +45,9 @@ pub struct Local {
     /// Blocks for heads that do not fit the block they began in.
     joints: Rc<Shelf>,
     installed: RefCell<Rc<Installed>>,
+    /// The client connections.
+    pub seats: Seats,
+    tally: Rc<upstream::Tally>,
     telemetry: RefCell<Telemetry>,
     log: RefCell<Option<AccessLog>>,
     random: RefCell<fastrand::Rng>,
@@ -89,7 +93,8 @@ impl Local {
         seed: u64,
     ) -> Self {
         let mut telemetry = Telemetry::default();
-        let installed = install(&runtime, plan, addresses, &[], &mut telemetry);
+        let tally = Rc::new(upstream::Tally::default());
+        let installed = install(&runtime, plan, addresses, &[], &mut telemetry, &tally);
         let second = runtime.wall().seconds();
         Self {
             runtime,
@@ -97,6 +102,8 @@ impl Local {
             scratch: Pool::new(FIELD_LISTS_KEPT, |_| {}),
             joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
             installed: RefCell::new(Rc::new(installed)),
+            seats: Seats::default(),
+            tally,
             telemetry: RefCell::new(telemetry),
             log: RefCell::new(log),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
@@ -117,7 +124,7 @@ impl Local {
         let old = self.installed();
         let known: Vec<_> = old.plan.upstreams().iter().zip(&old.pools).collect();
         let mut telemetry = self.telemetry.borrow_mut();
-        let new = install(&self.runtime, plan, addresses, &known, &mut telemetry);
+        let new = install(&self.runtime, plan, addresses, &known, &mut telemetry, &self.tally);
         *self.installed.borrow_mut() = Rc::new(new);
     }
 
@@ -206,21 +213,43 @@ impl Local {
         self.count(|telemetry| telemetry.shard.refuse(status));
     }
 
-    /// A copy of this shard's numbers.
+    /// A copy of this shard's numbers, the gauges read now.
     pub fn snapshot(&self) -> Snapshot {
-        self.telemetry.borrow().snapshot()
+        let (in_use, idle) = self.installed().pools.iter().fold((0, 0), |sum, pool| {
+            let (in_use, idle) = pool.census();
+            (sum.0 + in_use, sum.1 + idle)
+        });
+        let mut snapshot = self.telemetry.borrow().snapshot();
+        let shard = &mut snapshot.shard;
+        shard.connections_open = self.seats.len() as u64;
+        shard.requests_in_flight = self.seats.busy() as u64;
+        shard.upstream_connects = self.tally.connected.get();
+        shard.upstream_connect_failures = self.tally.failed.get();
+        shard.upstream_reuses = self.tally.reused.get();
+        shard.upstream_open = (in_use + idle) as u64;
+        shard.panics = self.runtime.panics();
+        shard.access_log_dropped = self.log.borrow().as_ref().map_or(0, AccessLog::dropped);
+        snapshot
     }
 
-    /// Sends log lines that have waited long enough; `now` at the end of time sends all.
-    pub fn flush_log(&self, now: Moment) {
+    /// Sends log lines that have waited long enough.
+    pub fn flush_log(&self) {
         if let Some(log) = &mut *self.log.borrow_mut() {
-            log.send_due(now);
+            log.send_due(self.runtime.now());
+        }
+    }
+
+    /// Sends the last log lines; the writer ends when every shard's log is closed.
+    pub fn close_log(&self) {
+        if let Some(mut log) = self.log.borrow_mut().take() {
+            log.send();
         }
     }
 
     /// Every answer from here on says `connection: close`.
     pub fn start_draining(&self) {
         self.draining.set(true);
+        self.seats.dismiss_idle(self.runtime.now() + limits::DRAIN_IDLE_WAIT);
     }
 
     /// How long a connection may wait for its next request.
@@ -240,6 +269,7 @@ fn install(
     addresses: &Addresses,
     known: &[(&Upstream, &Rc<upstream::Pool>)],
     telemetry: &mut Telemetry,
+    tally: &Rc<upstream::Tally>,
 ) -> Installed {
     let pools = plan
         .upstreams()
@@ -251,7 +281,7 @@ fn install(
                     pool.set_addresses(addresses);
                     Rc::clone(pool)
                 }
-                None => upstream::Pool::new(runtime.clone(), addresses),
+                None => upstream::Pool::new(runtime.clone(), addresses, Rc::clone(tally)),
             }
         })
         .collect();

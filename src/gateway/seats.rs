@@ -50,6 +50,12 @@ impl Seats {
         self.taken.borrow().len()
     }
 
+    /// On how many of them a request is on its way.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.taken.borrow().iter().filter(|seat| !seat.idle.get()).count()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -19,6 +19,14 @@ impl Listener {
         Ok(Self { listener: runtime.driver().listen(address, reuse_port)? })
     }
 
+    /// Accepts on a socket that listens already, bound before the shard was started.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn adopt(runtime: &Runtime, socket: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { listener: runtime.driver().adopt(socket)? })
+    }
+
     /// The next connection and its peer.
     ///
     /// # Errors

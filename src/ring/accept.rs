@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     io,
     net::SocketAddr,
-    os::fd::RawFd,
+    os::fd::{IntoRawFd, RawFd},
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -51,6 +51,20 @@ impl Driver {
     pub fn listen(self: &Rc<Self>, address: SocketAddr, reuse_port: bool) -> io::Result<Listener> {
         let made = self.with(|state| state.listen(address, reuse_port));
         let (key, address) = made.unwrap_or_else(|| Err(stopped()))?;
+        Ok(Listener { driver: Rc::clone(self), key, address })
+    }
+}
+
+impl Driver {
+    /// Accepts on a socket that listens already; `NODELAY` should be set on it.
+    ///
+    /// # Errors
+    /// When it has no address, or there are too many listeners.
+    pub fn adopt(self: &Rc<Self>, socket: std::net::TcpListener) -> io::Result<Listener> {
+        let address = socket.local_addr()?;
+        let descriptor = socket.into_raw_fd();
+        let made = self.with(|state| state.adopt_listener(descriptor));
+        let key = made.unwrap_or_else(|| Err(stopped()))?;
         Ok(Listener { driver: Rc::clone(self), key, address })
     }
 }
@@ -111,6 +125,10 @@ enum Accepted {
 impl State {
     fn listen(&mut self, address: SocketAddr, reuse_port: bool) -> io::Result<(Key, SocketAddr)> {
         let (descriptor, address) = self.kernel.listen(address, reuse_port)?;
+        Ok((self.adopt_listener(descriptor)?, address))
+    }
+
+    fn adopt_listener(&mut self, descriptor: RawFd) -> io::Result<Key> {
         let slot = ListenerSlot {
             descriptor,
             accepted: VecDeque::new(),
@@ -125,7 +143,7 @@ impl State {
             return Err(io::Error::other("too many listeners"));
         };
         self.arm_accept(key);
-        Ok((key, address))
+        Ok(key)
     }
 
     fn poll_accept(&mut self, key: Key, waker: &Waker) -> Accepted {

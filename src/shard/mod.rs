@@ -1,3 +1,138 @@
 //! One core's life: build, accept, handle messages, drain, stop.
+//!
+//! A shard owns everything that a request touches ([`Local`]); other threads reach it through its
+//! mailbox only.
 
 pub mod log_writer;
+
+use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+
+use crate::{
+    gateway::{
+        Addresses, Local,
+        connection::{self, Door},
+    },
+    net::Listener,
+    plan::Plan,
+    runtime::{Mailbox, Runtime, Sender},
+    steps::integrate::TrustedProxies,
+    telemetry::{Reported, access_log::AccessLog},
+};
+
+/// How often log lines and idle upstream connections are looked after.
+const HOUSEKEEPING_WAIT: Duration = Duration::from_millis(200);
+/// How many of those rounds pass between two looks at idle upstream connections.
+const SWEEP_ROUNDS: u32 = 10;
+/// How often a draining shard looks whether it is done.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// What a shard is made of.
+pub struct Build {
+    /// The shard's number, from 0.
+    pub number: usize,
+    /// Sockets that listen, and whose word about clients is believed there.
+    pub doors: Vec<(TcpListener, TrustedProxies)>,
+    /// The first plan.
+    pub plan: Arc<Plan>,
+    /// What its upstreams' names resolve to.
+    pub addresses: Arc<Addresses>,
+    /// Where its log lines go; `None` when there is no access log.
+    pub log: Option<AccessLog>,
+    /// Makes its ids differ from all others'.
+    pub seed: u64,
+    /// What other threads want of it.
+    pub orders: Mailbox<Order>,
+}
+
+/// A message to a shard.
+pub enum Order {
+    /// Serve this plan from the next request on.
+    Serve {
+        /// The plan.
+        plan: Arc<Plan>,
+        /// What its upstreams' names resolve to.
+        addresses: Arc<Addresses>,
+        /// Counts the plans since the start.
+        generation: u64,
+    },
+    /// Names resolve to this now.
+    Resolved(Arc<Addresses>),
+    /// Send your numbers.
+    Count {
+        /// To be told with them.
+        round: u64,
+        /// Where to.
+        to: Sender<Reported>,
+    },
+    /// Take no new connection, finish what is in flight in this time, then end.
+    Drain(Duration),
+}
+
+/// A shard's life, on its own executor.
+///
+/// # Errors
+/// When a listening socket cannot be used.
+pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
+    let Build { number, doors, plan, addresses, log, seed, orders } = build;
+    let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
+    let mut listeners = Vec::new();
+    for (socket, trusted) in doors {
+        let listener = Rc::new(Listener::adopt(&runtime, socket)?);
+        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted });
+        runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door));
+        listeners.push(listener);
+    }
+    runtime.spawn(keep_house(Rc::clone(&local)));
+    let drain = loop {
+        match orders.receive(&runtime).await {
+            Order::Drain(drain) => break drain,
+            order => follow(&local, number, order),
+        }
+    };
+    listeners.iter().for_each(|listener| listener.stop());
+    local.start_draining();
+    let deadline = runtime.now() + drain;
+    while !local.seats.is_empty() && runtime.now() < deadline {
+        runtime.sleep(DRAIN_STEP).await;
+        while let Some(order) = orders.try_receive() {
+            follow(&local, number, order);
+        }
+    }
+    local.close_log();
+    Ok(())
+}
+
+async fn accept(local: Rc<Local>, listener: Rc<Listener>, door: Rc<Door>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        local.count(|telemetry| telemetry.shard.connections_accepted += 1);
+        local.runtime.spawn(connection::serve(Rc::clone(&local), Rc::clone(&door), stream));
+    }
+}
+
+async fn keep_house(local: Rc<Local>) {
+    for round in 1_u32.. {
+        local.runtime.sleep(HOUSEKEEPING_WAIT).await;
+        local.flush_log();
+        if round.is_multiple_of(SWEEP_ROUNDS) {
+            local.sweep();
+        }
+    }
+}
+
+fn follow(local: &Local, number: usize, order: Order) {
+    match order {
+        Order::Serve { plan, addresses, generation } => {
+            local.replace(plan, &addresses);
+            local.count(|telemetry| telemetry.shard.plan_generation = generation);
+        }
+        Order::Resolved(addresses) => local.resolve(&addresses),
+        Order::Count { round, to } => {
+            let report = Reported { shard: number, round, snapshot: local.snapshot() };
+            // Full means that nobody reads: whoever asked has given up.
+            drop(to.try_send(report));
+        }
+        // A second wish to end changes nothing: the control loop ends the process.
+        Order::Drain(_) => {}
+    }
+}
+

@@ -34,7 +34,8 @@ impl Default for Distribution {
 impl Distribution {
     /// Counts one duration; longer than [`DURATION_US_MAX`] counts as that.
     pub fn record(&mut self, duration: Duration) {
-        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(DURATION_US_MAX);
+        let us = duration.as_secs().saturating_mul(1_000_000);
+        let us = us.saturating_add(u64::from(duration.subsec_micros())).min(DURATION_US_MAX);
         self.recent.saturating_record(us);
         self.sum_us = self.sum_us.wrapping_add(us);
         if self.recent.len() >= FOLD_AT {

@@ -8,7 +8,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::{Distribution, Kind, Refused, Snapshot, StageSeries};
+use super::{Answers, Distribution, Kind, Refused, Snapshot, StageSeries};
 
 /// The content type of what [`render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -64,12 +64,15 @@ pub fn render(reports: &[ShardReport], process: &ProcessNumbers) -> String {
     text.0
 }
 
+/// Name, help, and where the number stands.
+type Family<Of, Number> = (&'static str, &'static str, fn(&Of) -> Number);
+
 /// The exposition, growing; each method adds whole families.
 struct Text(String);
 
 impl Text {
     fn stages(&mut self, stages: &[StageSeries]) {
-        let counts: [(&str, &str, fn(&StageSeries) -> u64); 4] = [
+        let counts: [Family<StageSeries, u64>; 4] = [
             ("ringway_count_total", "Requests answered (Count).", |s| s.answers.count),
             ("ringway_4xx_total", "Answers from 400 to 499 (4xx).", |s| s.answers.client_errors),
             ("ringway_5xx_total", "Answers from 500 to 599 (5xx).", |s| s.answers.server_errors),
@@ -85,21 +88,11 @@ impl Text {
                 self.sample(name, &stage_labels(series), number(series));
             }
         }
-        let distributions: [(&str, &str, fn(&StageSeries) -> &Distribution); 2] = [
-            (
-                "ringway_latency",
-                "from the request's head to the end of its answer (Latency)",
-                |s| &s.latency,
-            ),
-            (
-                "ringway_integration_latency",
-                "from the upstream call to the end of its answer (IntegrationLatency)",
-                |s| &s.integration_latency,
-            ),
-        ];
-        for (name, what, distribution) in distributions {
-            self.distribution(name, what, stages, distribution);
-        }
+        let what = "from the request's head to the end of its answer (Latency)";
+        self.distribution("ringway_latency", what, stages, |s| &s.latency);
+        let what = "from the upstream call to the end of its answer (IntegrationLatency)";
+        let name = "ringway_integration_latency";
+        self.distribution(name, what, stages, |s| &s.integration_latency);
     }
 
     /// A histogram family, then a gauge family of the quantiles, which hdrhistogram knows better
@@ -136,7 +129,7 @@ impl Text {
     }
 
     fn routes(&mut self, merged: &Snapshot) {
-        let counts: [(&str, &str, fn(&super::Answers) -> u64); 3] = [
+        let counts: [Family<Answers, u64>; 3] = [
             ("ringway_route_count_total", "Requests answered, by route (Count).", |a| a.count),
             ("ringway_route_4xx_total", "Answers from 400 to 499, by route (4xx).", |a| {
                 a.client_errors

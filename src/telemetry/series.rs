@@ -151,7 +151,7 @@ impl Telemetry {
         SeriesMap { stages }
     }
 
-    /// Counts one answered request. No allocation, a few nanoseconds.
+    /// Counts one answered request. No allocation; about 10 ns for each duration.
     pub fn record(&mut self, key: SeriesKey, outcome: &Outcome) {
         let series = &mut self.stages[key.stage as usize];
         series.answers.record(outcome.status);

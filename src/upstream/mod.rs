@@ -5,4 +5,4 @@
 
 mod pool;
 
-pub use pool::{Checkout, CheckoutFault, Connection, Pool};
+pub use pool::{Checkout, CheckoutFault, Connection, Pool, Tally};

@@ -20,11 +20,10 @@ pub struct Pool {
     open: Cell<usize>,
     addresses: RefCell<Vec<SocketAddr>>,
     next_address: Cell<usize>,
-    /// What happened so far, for the metrics.
-    pub tally: Tally,
+    tally: Rc<Tally>,
 }
 
-/// Counts of one pool since it was made.
+/// What happened on a shard's pools so far, for the metrics.
 #[derive(Default)]
 pub struct Tally {
     /// Connections made.
@@ -68,14 +67,14 @@ pub struct Connection {
 impl Pool {
     /// An empty pool; nothing is connected before the first request.
     #[must_use]
-    pub fn new(runtime: Runtime, addresses: Vec<SocketAddr>) -> Rc<Self> {
+    pub fn new(runtime: Runtime, addresses: Vec<SocketAddr>, tally: Rc<Tally>) -> Rc<Self> {
         Rc::new(Self {
             runtime,
             idle: RefCell::default(),
             open: Cell::new(0),
             addresses: RefCell::new(addresses),
             next_address: Cell::new(0),
-            tally: Tally::default(),
+            tally,
         })
     }
 

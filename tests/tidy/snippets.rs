@@ -119,6 +119,10 @@ fn shape_is_bounded_at_the_limit() {
     let line = |columns: usize| format!("//{}", "é".repeat(columns - 2));
     check("src/base/a.rs", &line(100), &[]);
     check("src/base/a.rs", &line(101), &["2: 101 columns"]);
+    let literal = format!("const A: &str = \"{}\";", "x".repeat(100));
+    check("src/base/a.rs", &literal, &["2: 119 columns"]);
+    check("tests/it/a.rs", &literal, &[]);
+    check("tests/it/a.rs", &line(101), &["2: 101 columns"]);
     let function = |lines: usize| format!("fn long(a: [u8; 2]) {{{}}}", "\n".repeat(lines - 1));
     check("src/base/a.rs", &function(70), &[]);
     check("src/base/a.rs", &function(71), &["2: fn long has 71 lines"]);

@@ -83,9 +83,9 @@ impl Civil {
         };
         Self {
             year: era * 400 + year_of_era + carried,
-            month: month as usize,
+            month: usize::from(month.to_le_bytes()[0]),
             day,
-            weekday: (days % 7) as usize,
+            weekday: usize::from((days % 7).to_le_bytes()[0]),
             second_of_day: seconds % 86_400,
         }
     }

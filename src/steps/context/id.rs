@@ -13,7 +13,7 @@ impl RequestId {
     #[must_use]
     pub fn new(bits: (u64, u64)) -> Self {
         let mut text = [b'='; 16];
-        let digit = |bits: u64, place: u64| BASE64[(bits >> (6 * place)) as usize & 63];
+        let digit = |bits: u64, place: u64| BASE64[usize::from((bits >> (6 * place)).to_le_bytes()[0] & 63)];
         for (place, byte) in (0..10).zip(&mut text[..10]) {
             *byte = digit(bits.0, place);
         }
@@ -85,7 +85,7 @@ impl TraceId {
 /// The lowest digits of a number, as many as there is room for.
 fn write_hex(out: &mut [u8], number: u64) {
     for (place, byte) in out.iter_mut().rev().enumerate() {
-        *byte = HEX[(number >> (4 * place)) as usize & 15];
+        *byte = HEX[usize::from((number >> (4 * place)).to_le_bytes()[0] & 15)];
     }
 }
 

@@ -1,0 +1,114 @@
+//! The comparison as an SVG for the README: one group of bars for each workload, CPU per request.
+//! No background, and colours from the reader's scheme, so that it stands on light and dark pages.
+
+use std::fmt::Write as _;
+
+use crate::record::{Record, Row, Table};
+
+const WIDTH: f64 = 760.0;
+const LABELS: f64 = 90.0;
+const VALUES: f64 = 190.0;
+const BAR: f64 = 22.0;
+const GAP: f64 = 8.0;
+const TITLE: f64 = 38.0;
+
+const STYLE: &str = "
+  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+  .title { font-weight: 600; font-size: 14px }
+  .faint { fill: #59636e; font-size: 12px }
+  .bar { fill: #8c959f } .floor { fill: #c3c9d0 } .ringway { fill: #1a7f5a }
+  .spread { stroke: #1f2328; stroke-width: 1.2; opacity: .55 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3 } .faint { fill: #9198a1 }
+    .bar { fill: #6e7681 } .floor { fill: #444c56 } .ringway { fill: #3fb68b }
+    .spread { stroke: #e6edf3 }
+  }
+";
+
+/// The whole picture.
+pub(crate) fn render(record: &Record) -> String {
+    let mut body = String::new();
+    let mut y = 4.0;
+    for table in &record.tables {
+        // Writing to a String cannot fail.
+        let _ = write_group(&mut body, table, &mut y);
+    }
+    let note = format!(
+        "CPU microseconds of the gateway per request, lower is better: median of {} rounds, line: \
+         lowest to highest.",
+        record.rounds
+    );
+    let place = format!("{}, kernel {}, commit {}", record.cpu, record.kernel, record.commit);
+    for line in [note, place] {
+        y += 16.0;
+        let _ = writeln!(body, r#"<text class="faint" x="0" y="{y:.0}">{}</text>"#, escape(&line));
+    }
+    let height = y + 8.0;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height:.0}\" \
+         width=\"{WIDTH}\" height=\"{height:.0}\" role=\"img\" \
+         aria-label=\"CPU per request of gateways compared\">\n\
+         <style>{STYLE}</style>\n{body}</svg>\n"
+    )
+}
+
+fn write_group(out: &mut String, table: &Table, y: &mut f64) -> std::fmt::Result {
+    let title = escape(&table.workload.title());
+    writeln!(out, r#"<text class="title" x="0" y="{:.0}">{title}</text>"#, *y + 18.0)?;
+    *y += TITLE - GAP;
+    let highest = table.rows.iter().map(|row| row.cpu_us.highest).fold(1e-9, f64::max);
+    let scale = (WIDTH - LABELS - VALUES) / highest;
+    for row in &table.rows {
+        write_bar(out, row, *y, scale)?;
+        *y += BAR + GAP;
+    }
+    *y += GAP;
+    Ok(())
+}
+
+fn write_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> std::fmt::Result {
+    let class = match row.gateway.as_str() {
+        "ringway" => "bar ringway",
+        "floor" => "bar floor",
+        _ => "bar",
+    };
+    let (middle, text_y) = (y + BAR / 2.0, y + BAR / 2.0 + 4.5);
+    let [length, low, high] =
+        [row.cpu_us.median, row.cpu_us.lowest, row.cpu_us.highest].map(|us| us * scale);
+    let name = escape(&row.gateway);
+    writeln!(
+        out,
+        r#"<text x="{:.0}" y="{text_y:.1}" text-anchor="end">{name}</text>"#,
+        LABELS - 8.0
+    )?;
+    writeln!(
+        out,
+        r#"<rect class="{class}" x="{LABELS}" y="{y:.1}" width="{length:.1}" height="{BAR}" rx="3"/>"#
+    )?;
+    let (from, to) = (LABELS + low, LABELS + high);
+    writeln!(
+        out,
+        r#"<line class="spread" x1="{from:.1}" x2="{to:.1}" y1="{middle:.1}" y2="{middle:.1}"/>"#
+    )?;
+    let ratio = row.to_floor.map_or(String::new(), |r| format!("  ({:.2} x floor)", r.median));
+    let value = if row.errors > 0 {
+        "invalid: errors".to_owned()
+    } else {
+        format!("{:.1} us{ratio}", row.cpu_us.median)
+    };
+    writeln!(out, r#"<text x="{:.1}" y="{text_y:.1}">{value}</text>"#, LABELS + high + 8.0)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn text_cannot_become_markup() {
+        assert_eq!(escape("a<b>&c"), "a&lt;b&gt;&amp;c");
+    }
+}

@@ -1,0 +1,109 @@
+//! Drives load through whatever listens at an address, and says what came back.
+//!
+//! Closed loop (each connection asks again as soon as it was answered): wrk where it is installed,
+//! else the generator in `own.rs`. Open loop (a fixed rate): always `own.rs`.
+
+pub(crate) mod own;
+pub(crate) mod wrk;
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// What to drive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load<'a> {
+    pub(crate) target: SocketAddr,
+    pub(crate) path: &'a str,
+    pub(crate) connections: usize,
+    pub(crate) duration: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Driven {
+    /// Answered requests, errors not counted.
+    pub(crate) requests: u64,
+    pub(crate) seconds: f64,
+    /// Closed loop: from sent to answered. Open loop: from when it should have been sent.
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    /// Non-2xx answers, lost connections, timeouts. A row with any is invalid.
+    pub(crate) errors: u64,
+    /// What the first error was.
+    pub(crate) first_error: Option<String>,
+}
+
+impl Driven {
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+        let requests = self.requests as f64;
+        requests / self.seconds
+    }
+}
+
+/// One run of the own generator against anything that listens.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    target: SocketAddr,
+    #[arg(long, default_value = "/")]
+    path: String,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Requests per second [default: a closed loop]
+    #[arg(long)]
+    rate: Option<f64>,
+    /// The core to run on
+    #[arg(long)]
+    core: Option<usize>,
+}
+
+/// Drives and prints what came back; fails when there were errors.
+pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
+    options.core.map_or(Ok(()), crate::sys::process::pin_to)?;
+    let load = Load {
+        target: options.target,
+        path: &options.path,
+        connections: usize::from(options.connections),
+        duration: Duration::from_secs(options.seconds),
+    };
+    let pace = options.rate.map_or(own::Pace::Closed, own::Pace::PerSecond);
+    let driven = own::drive(load, pace, &own::Stop::default())?;
+    println!("{:.0} requests per second", driven.requests_per_second());
+    println!("{}", serde_json::to_string_pretty(&driven)?);
+    Ok(if driven.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Who drives closed loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Generator {
+    /// wrk where it is installed, else own.
+    Auto,
+    Wrk,
+    Own,
+}
+
+impl Generator {
+    /// Decides what `Auto` means on this machine.
+    pub(crate) fn resolve(self) -> Self {
+        match self {
+            Self::Auto if crate::peers::version_of("wrk", "-v").is_some() => Self::Wrk,
+            Self::Auto => Self::Own,
+            chosen => chosen,
+        }
+    }
+
+    /// One closed-loop run. `Auto` must have been resolved.
+    pub(crate) fn drive(self, load: Load<'_>) -> io::Result<Driven> {
+        match self {
+            Self::Wrk => wrk::drive(load),
+            Self::Auto | Self::Own => own::drive(load, own::Pace::Closed, &own::Stop::default()),
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! A generator on one thread and one ring that checks every answer, closed or open loop.
+//!
+//! Open loop corrects for coordinated omission: request `i` should leave at `start + i / rate`, and
+//! its latency counts from then, however late a free connection lets it leave.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::{Driven, Load};
+use crate::sys::uring::{Buffers, Event, Finish, Lease, Ring};
+use crate::{clock, message, sys};
+
+/// How long a connection may be silent after the end before its request counts as lost.
+const GRACE: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_millis(20);
+/// Connections that fail one after the other without any answer end the run.
+const FRUITLESS_CONNECTS_MAX: u32 = 1000;
+
+/// When the next request leaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// When the one before it was answered.
+    Closed,
+    /// So many each second, whatever comes back.
+    PerSecond(f64),
+}
+
+/// Ends a run before its duration is over: after some requests, or from another thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    pub(crate) after_requests: Option<u64>,
+    pub(crate) flag: Arc<AtomicBool>,
+}
+
+/// One run on this thread. Errors are those of this machine; the target's are counted.
+pub(crate) fn drive(load: Load<'_>, pace: Pace, stop: &Stop) -> io::Result<Driven> {
+    sys::process::exact_timers();
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", load.path, load.target);
+    let mut run = Run {
+        ring: Ring::new(Buffers { count: 1024, bytes: 16 << 10 })?,
+        target: load.target,
+        request: Box::leak(request.into_bytes().into_boxed_slice()),
+        connections: vec![],
+        idle: vec![],
+        due: Due { pace, start: clock::now(), next: 0 },
+        stopping: false,
+        fruitless_connects: 0,
+        tally: Tally::new(),
+    };
+    for _ in 0..load.connections {
+        run.connections.push(None);
+        run.connect(run.connections.len() - 1);
+    }
+    run.due.start = clock::now();
+    run.until_over(load.duration, stop)
+}
+
+struct Run {
+    ring: Ring,
+    target: SocketAddr,
+    request: &'static [u8],
+    connections: Vec<Option<Connection>>,
+    /// Connections without a request, last one first.
+    idle: Vec<usize>,
+    due: Due,
+    stopping: bool,
+    fruitless_connects: u32,
+    tally: Tally,
+}
+
+struct Due {
+    pace: Pace,
+    start: Instant,
+    /// The number of the next request of an open loop.
+    next: u64,
+}
+
+impl Due {
+    /// When the next request should leave.
+    fn at(&self, now: Instant) -> Instant {
+        match self.pace {
+            Pace::Closed => now,
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+            Pace::PerSecond(rate) => self.start + Duration::from_secs_f64(self.next as f64 / rate),
+        }
+    }
+}
+
+struct Connection {
+    socket: TcpStream,
+    /// When the request in flight left, or should have.
+    asked: Option<Instant>,
+    answer: Answer,
+    sending: bool,
+    ended: bool,
+}
+
+struct Tally {
+    nanoseconds: Histogram<u64>,
+    answered: u64,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Run {
+    fn until_over(mut self, duration: Duration, stop: &Stop) -> io::Result<Driven> {
+        let mut events = Vec::with_capacity(4096);
+        let mut deadline = self.due.start + duration;
+        loop {
+            let now = clock::now();
+            let enough = stop.after_requests.is_some_and(|wanted| self.tally.answered >= wanted);
+            if !self.stopping && (now >= deadline || enough || stop.flag.load(Ordering::Relaxed)) {
+                self.stopping = true;
+                deadline = now;
+            }
+            if !self.stopping {
+                self.ask_what_is_due(now);
+            }
+            let busy = self.connections.iter().flatten().any(|c| c.asked.is_some());
+            if self.stopping && (!busy || now >= deadline + GRACE) {
+                break;
+            }
+            if self.fruitless_connects > FRUITLESS_CONNECTS_MAX {
+                self.tally.fail("the target refuses or closes every connection");
+                break;
+            }
+            let until_due = self.due.at(now).saturating_duration_since(now);
+            let patience = if until_due.is_zero() { TICK } else { until_due.min(TICK) };
+            self.ring.wait(patience, &mut events)?;
+            let now = clock::now();
+            for event in events.drain(..) {
+                self.take(event, now);
+            }
+        }
+        let unanswered = self.connections.iter().flatten().filter(|c| c.asked.is_some()).count();
+        for _ in 0..unanswered {
+            self.tally.fail("a request was not answered");
+        }
+        Ok(self.tally.report(deadline.duration_since(self.due.start)))
+    }
+
+    fn ask_what_is_due(&mut self, now: Instant) {
+        while let Some(&token) = self.idle.last() {
+            let due = self.due.at(now);
+            if due > now {
+                return;
+            }
+            self.idle.pop();
+            let Some(connection) = &mut self.connections[token] else { continue };
+            connection.asked = Some(due);
+            connection.sending = true;
+            let (socket, token) = (connection.socket.as_raw_fd(), as_token(token));
+            self.ring.send_static(socket, self.request, token, Finish::AtOnce);
+            self.due.next += 1;
+        }
+    }
+
+    fn take(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Received { token, lease } => {
+                self.read(token as usize, &lease, now);
+                self.ring.release(lease);
+            }
+            Event::Sent { token, .. } => {
+                let Some(connection) = &mut self.connections[token as usize] else { return };
+                connection.sending = false;
+                // A failed send is followed by the end of the receive, which is what counts.
+                if connection.ended {
+                    self.replace(token as usize);
+                }
+            }
+            Event::Ended { token, error } => self.ended(token as usize, error),
+            Event::Accepted { .. } => unreachable!("a generator listens nowhere"),
+        }
+    }
+
+    fn read(&mut self, token: usize, lease: &Lease, now: Instant) {
+        let Some(connection) = &mut self.connections[token] else { return };
+        let Some(asked) = connection.asked else {
+            return self.tally.fail("bytes arrived that were not asked for");
+        };
+        match connection.answer.read(self.ring.bytes(lease)) {
+            Read::Partial => {}
+            Read::Complete { close } => {
+                connection.asked = None;
+                self.fruitless_connects = 0;
+                self.tally.answered(now.saturating_duration_since(asked));
+                if close {
+                    // Announced, so it is no error; the end of the receive opens the next one.
+                    let _ = connection.socket.shutdown(std::net::Shutdown::Write);
+                } else {
+                    self.idle.push(token);
+                }
+            }
+            Read::Wrong(what) => {
+                connection.asked = None;
+                self.tally.fail(&what);
+                let _ = connection.socket.shutdown(std::net::Shutdown::Both);
+            }
+        }
+    }
+
+    fn ended(&mut self, token: usize, error: i32) {
+        let Some(connection) = &mut self.connections[token] else { return };
+        connection.ended = true;
+        if connection.asked.take().is_some() {
+            let cause = io::Error::from_raw_os_error(error);
+            let how = if error == 0 { "was closed".to_owned() } else { cause.to_string() };
+            self.tally.fail(&format!("a connection ended with a request in flight: {how}"));
+        }
+        if !connection.sending {
+            self.replace(token);
+        }
+    }
+
+    fn replace(&mut self, token: usize) {
+        self.connections[token] = None;
+        self.idle.retain(|&idle| idle != token);
+        self.fruitless_connects += 1;
+        if !self.stopping && self.fruitless_connects <= FRUITLESS_CONNECTS_MAX {
+            self.connect(token);
+        }
+    }
+
+    fn connect(&mut self, token: usize) {
+        let opened = TcpStream::connect(self.target)
+            .and_then(|socket| socket.set_nodelay(true).map(|()| socket));
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) => return self.tally.fail(&format!("connect {}: {error}", self.target)),
+        };
+        self.ring.receive(socket.as_raw_fd(), as_token(token));
+        let answer = Answer::default();
+        self.connections[token] =
+            Some(Connection { socket, asked: None, answer, sending: false, ended: false });
+        self.idle.push(token);
+    }
+}
+
+fn as_token(index: usize) -> u32 {
+    u32::try_from(index).expect("connections are counted in thousands")
+}
+
+impl Tally {
+    fn new() -> Self {
+        let nanoseconds = Histogram::new_with_bounds(100, 60_000_000_000, 3)
+            .expect("the bounds are in order and three digits are allowed");
+        Self { nanoseconds, answered: 0, errors: 0, first_error: None }
+    }
+
+    fn answered(&mut self, latency: Duration) {
+        self.answered += 1;
+        self.nanoseconds.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn fail(&mut self, what: &str) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| what.to_owned());
+    }
+
+    fn report(self, duration: Duration) -> Driven {
+        #[expect(clippy::cast_precision_loss, reason = "a minute of nanoseconds is below 2^53")]
+        let at = |quantile| self.nanoseconds.value_at_quantile(quantile) as f64 / 1e3;
+        Driven {
+            requests: self.answered,
+            seconds: duration.as_secs_f64(),
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            errors: self.errors,
+            first_error: self.first_error,
+        }
+    }
+}
+
+/// One answer as it arrives.
+#[derive(Default)]
+struct Answer {
+    partial: Vec<u8>,
+    body_left: u64,
+    close: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    Partial,
+    Complete { close: bool },
+    Wrong(String),
+}
+
+impl Answer {
+    fn read(&mut self, received: &[u8]) -> Read {
+        let joined;
+        let mut bytes = received;
+        if self.body_left == 0 {
+            if !self.partial.is_empty() {
+                joined = [std::mem::take(&mut self.partial).as_slice(), bytes].concat();
+                bytes = &joined;
+            }
+            let Some(end) = message::head_end(bytes) else {
+                self.partial = bytes.to_vec();
+                return Read::Partial;
+            };
+            let (head, body) = bytes.split_at(end);
+            match (message::status(head), message::content_length(head)) {
+                (Some(200..=299), Some(length)) => self.body_left = length,
+                (Some(200..=299), None) => return Read::Wrong("no Content-Length".to_owned()),
+                (Some(status), _) => return Read::Wrong(format!("status {status}")),
+                (None, _) => return Read::Wrong("not an HTTP/1.1 response".to_owned()),
+            }
+            self.close = message::says_close(head);
+            bytes = body;
+        }
+        let Some(left) = self.body_left.checked_sub(bytes.len() as u64) else {
+            return Read::Wrong("more bytes than Content-Length said".to_owned());
+        };
+        self.body_left = left;
+        if left > 0 { Read::Partial } else { Read::Complete { close: self.close } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Due, Pace, Read};
+    use std::time::Duration;
+
+    #[track_caller]
+    fn check(pieces: &[&str], expected: &Read) {
+        let mut answer = Answer::default();
+        let (last, before) = pieces.split_last().unwrap();
+        for piece in before {
+            assert_eq!(answer.read(piece.as_bytes()), Read::Partial, "{piece:?}");
+        }
+        assert_eq!(&answer.read(last.as_bytes()), expected, "{pieces:?}");
+    }
+
+    #[test]
+    fn answers_are_checked() {
+        let whole = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        check(&[whole], &Read::Complete { close: false });
+        check(&[&whole[..9], &whole[9..40], &whole[40..]], &Read::Complete { close: false });
+        let close = "HTTP/1.1 204 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        check(&[close], &Read::Complete { close: true });
+        check(&["HTTP/1.1 503 x\r\n\r\n"], &Read::Wrong("status 503".to_owned()));
+        check(&["HTTP/1.1 301 x\r\n\r\n"], &Read::Wrong("status 301".to_owned()));
+        check(&["HTTP/1.1 200 x\r\n\r\n"], &Read::Wrong("no Content-Length".to_owned()));
+        check(&["nonsense\r\n\r\n"], &Read::Wrong("not an HTTP/1.1 response".to_owned()));
+        let surplus = format!("{whole}!");
+        check(&[&surplus], &Read::Wrong("more bytes than Content-Length said".to_owned()));
+    }
+
+    /// The correction itself: the tenth request is due at a tenth of its number, sent or not.
+    #[test]
+    fn an_open_loop_is_due_by_number() {
+        let start = crate::clock::now();
+        let due = Due { pace: Pace::PerSecond(1000.0), start, next: 10 };
+        assert_eq!(due.at(start + Duration::from_secs(9)), start + Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,169 @@
+//! The gateways that are compared: how each is configured and started. Each logs every request and
+//! keeps its upstream connections open, on one worker, so that all do the same work.
+
+mod envoy;
+mod floor;
+mod haproxy;
+mod nginx;
+mod other;
+pub(crate) mod ringway;
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::children::Process;
+use crate::{clock, listen};
+
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Floor,
+    /// The floor with buffers for bodies, which would be a handicap for small messages.
+    FloorForBodies,
+    Ringway {
+        program: PathBuf,
+    },
+    Nginx,
+    Haproxy,
+    Envoy,
+    /// Any program that is started as `PROGRAM LISTEN UPSTREAM`, such as a prototype.
+    Other {
+        name: String,
+        program: PathBuf,
+    },
+}
+
+/// Where a gateway is put.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) upstream: SocketAddr,
+    /// For configurations and logs.
+    pub(crate) folder: &'a Path,
+    pub(crate) core: usize,
+}
+
+/// A gateway that has answered a request.
+pub(crate) struct Running {
+    pub(crate) name: String,
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    pub(crate) version: String,
+}
+
+impl Peer {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Floor | Self::FloorForBodies => "floor",
+            Self::Ringway { .. } => "ringway",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
+            Self::Other { name, .. } => name,
+        }
+    }
+
+    /// Its version, or `None` where it is not installed.
+    pub(crate) fn version(&self) -> Option<String> {
+        match self {
+            Self::Floor | Self::FloorForBodies => Some(env!("CARGO_PKG_VERSION").to_owned()),
+            Self::Ringway { program } => {
+                Some(version_of(program, "--version").unwrap_or_else(|| "unversioned".to_owned()))
+            }
+            Self::Nginx => version_of("nginx", "-v"),
+            Self::Haproxy => version_of("haproxy", "-v"),
+            Self::Envoy => version_of("envoy", "--version"),
+            Self::Other { program, .. } => Some(program.display().to_string()),
+        }
+    }
+
+    /// Starts it and waits for its first good answer.
+    pub(crate) fn start(&self, site: Site<'_>) -> io::Result<Running> {
+        let version = self.version().ok_or_else(|| {
+            io::Error::other(format!("{} is not installed (not found in PATH)", self.name()))
+        })?;
+        let (process, address) = match self {
+            Self::Floor => floor::start(site, floor::SMALL)?,
+            Self::FloorForBodies => floor::start(site, floor::BODIES)?,
+            Self::Ringway { program } => ringway::start(site, program)?,
+            Self::Nginx => nginx::start(site)?,
+            Self::Haproxy => haproxy::start(site)?,
+            Self::Envoy => envoy::start(site)?,
+            Self::Other { name, program } => other::start(site, name, program)?,
+        };
+        let mut running = Running { name: self.name().to_owned(), process, address, version };
+        running.wait_until_it_answers(site.folder)?;
+        Ok(running)
+    }
+}
+
+impl Running {
+    fn wait_until_it_answers(&mut self, folder: &Path) -> io::Result<()> {
+        let deadline = clock::now() + START_PATIENCE;
+        loop {
+            let last = match ask(self.address, "/") {
+                Ok(status) if (200..300).contains(&status) => return Ok(()),
+                Ok(status) => format!("status {status}"),
+                Err(error) => error.to_string(),
+            };
+            let ended = self.process.ended()?;
+            if ended.is_some() || clock::now() >= deadline {
+                let said = std::fs::read_to_string(folder.join(log_name(&self.name)));
+                return Err(io::Error::other(format!(
+                    "{} at {} does not answer ({last}; ended: {ended:?}): {}",
+                    self.name,
+                    self.address,
+                    said.unwrap_or_default().trim()
+                )));
+            }
+            clock::pause(Duration::from_millis(20));
+        }
+    }
+}
+
+/// One request on a connection of its own; the status of the answer.
+pub(crate) fn ask(address: SocketAddr, path: &str) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut head = [0; 512];
+    let length = stream.read(&mut head)?;
+    crate::message::status(&head[..length])
+        .ok_or_else(|| io::Error::other("the answer was not an HTTP/1.1 response"))
+}
+
+/// The first line that `program flag` prints, on either stream.
+pub(crate) fn version_of(program: impl AsRef<std::ffi::OsStr>, flag: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).stdin(Stdio::null()).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    let line =
+        String::from_utf8_lossy(&said).lines().map(str::trim).find(|l| !l.is_empty())?.into();
+    Some(line)
+}
+
+/// Sends what the command says on both streams to `NAME.log` in the site's folder.
+fn to_log(command: &mut Command, site: Site<'_>, name: &str) -> io::Result<()> {
+    let log = std::fs::File::create(site.folder.join(log_name(name)))?;
+    command.stdout(log.try_clone()?).stderr(log);
+    Ok(())
+}
+
+fn log_name(name: &str) -> String {
+    format!("{name}.log")
+}
+
+/// Writes a configuration into the site's folder and picks an address for it to listen on.
+fn configure(
+    site: Site<'_>,
+    file: &str,
+    text: impl FnOnce(SocketAddr) -> String,
+) -> io::Result<(PathBuf, SocketAddr)> {
+    let address = listen::unused()?;
+    let path = site.folder.join(file);
+    std::fs::write(&path, text(address))?;
+    Ok((path, address))
+}

@@ -1,0 +1,100 @@
+//! Ringway: an OpenAPI document whose routes lead to the upstream by HTTP_PROXY, one shard, access
+//! log to a file, metrics on the private port.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{Site, to_log};
+use crate::children::Process;
+use crate::listen;
+
+const GATEWAY_FILE: &str = "gateway.json";
+const DEFINITION: &str = "bench.json";
+
+pub(super) fn start(site: Site<'_>, program: &Path) -> io::Result<(Process, SocketAddr)> {
+    let address = listen::unused()?;
+    write_configuration(site, None)?;
+    let mut command = Command::new(program);
+    command
+        .arg("run")
+        .arg(site.folder.join(GATEWAY_FILE))
+        .arg(format!("--listen={address}"))
+        .arg(format!("--admin={}", listen::unused()?))
+        .arg("--shards=1");
+    to_log(&mut command, site, "ringway")?;
+    Ok((Process::start(&mut command, site.core)?, address))
+}
+
+/// Writes the gateway file and its definition; `extra` is a literal route in place of the one that
+/// catches all, so that a reload can be seen by its answer. Each file appears at once, never half written.
+pub(crate) fn write_configuration(site: Site<'_>, extra: Option<&str>) -> io::Result<()> {
+    let gateway = json!({
+        "accessLog": {"destination": site.folder.join("ringway-access.log")},
+        "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
+            "stages": [{"stageName": "$default"}]}],
+    });
+    for (name, document) in
+        [(DEFINITION, definition(site.upstream, extra)), (GATEWAY_FILE, gateway)]
+    {
+        let path = site.folder.join(name);
+        let text = serde_json::to_string_pretty(&document)?;
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            continue;
+        }
+        let new = path.with_extension("new");
+        std::fs::write(&new, text)?;
+        std::fs::rename(new, path)?;
+    }
+    Ok(())
+}
+
+/// Literal routes for what is measured, and `{proxy+}` or `extra` beside them.
+fn definition(upstream: SocketAddr, extra: Option<&str>) -> Value {
+    let integration = |path: &str| {
+        json!({"x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "ANY",
+            "uri": format!("http://{upstream}{path}"), "payloadFormatVersion": "1.0",
+            "connectionType": "INTERNET", "timeoutInMillis": 29000}})
+    };
+    let mut paths = serde_json::Map::new();
+    for path in ["/", "/pets", "/64k", "/1m"].into_iter().chain(extra) {
+        paths.insert(path.to_owned(), json!({"get": integration(path)}));
+    }
+    if extra.is_none() {
+        let mut greedy = json!({"x-amazon-apigateway-any-method": integration("/{proxy}")});
+        greedy["x-amazon-apigateway-any-method"]["parameters"] = json!(
+            [{"name": "proxy", "in": "path", "required": true, "schema": {"type": "string"}}]);
+        paths.insert("/{proxy+}".to_owned(), greedy);
+    }
+    json!({"openapi": "3.0.1", "info": {"title": "bench", "version": "1"}, "paths": paths})
+}
+
+/// The program to measure: the one that was named, or this workspace's, built by cargo now (which
+/// does nothing when it is fresh).
+pub(crate) fn program(named: Option<PathBuf>) -> io::Result<PathBuf> {
+    if let Some(named) = named {
+        return named
+            .canonicalize()
+            .map_err(|error| io::Error::other(format!("--ringway {}: {error}", named.display())));
+    }
+    let root = workspace();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--package", "ringway", "--bin", "ringway"];
+    let built = Command::new(cargo).current_dir(&root).args(arguments).status()?;
+    if !built.success() {
+        return Err(io::Error::other(
+            "cargo build --release failed; --ringway PATH takes a binary",
+        ));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), |t| root.join(t));
+    Ok(target.join("release/ringway"))
+}
+
+/// The folder of the workspace's Cargo.toml.
+pub(crate) fn workspace() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
