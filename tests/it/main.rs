@@ -8,4 +8,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
 mod harness;
+mod probe;
 mod wire;
