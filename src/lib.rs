@@ -31,7 +31,9 @@
 
 pub mod admin;
 pub mod base;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod gateway;
 pub mod http;
 pub mod json;
@@ -39,6 +41,7 @@ pub mod net;
 pub mod plan;
 pub mod ring;
 pub mod runtime;
+pub mod serve;
 pub mod shard;
 pub mod steps;
 pub mod telemetry;

@@ -1,3 +1,7 @@
-//! The `ringway` program: flags, load, start, signals, exit codes. No logic of its own.
+//! The `ringway` program. No logic of its own.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringway::cli::main(ringway::serve::run)
+}

@@ -105,7 +105,8 @@ async fn read_request<I>(
     let mut scan = RequestScan::default();
     loop {
         if !pending.is_empty() {
-            match http1::parse_request(pending, &mut scan, port.fields.take(), &HeadLimits::REQUEST) {
+            match http1::parse_request(pending, &mut scan, port.fields.take(), &HeadLimits::REQUEST)
+            {
                 Ok(Progress::Complete { head, consumed }) => {
                     pending.advance(consumed);
                     return Some(Ok(head));

@@ -2,13 +2,11 @@
 
 mod buffer;
 pub mod limits;
-mod network;
 mod pool;
 mod problem;
 mod time;
 
 pub use buffer::{Block, Buffer, Shelf};
-pub use network::{Network, NotANetwork};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};
 pub use time::{Moment, WallTime};

@@ -39,6 +39,19 @@ pub struct Problem {
     pub fix: String,
 }
 
+impl Problem {
+    /// An error of the process or the machine, not of a document.
+    #[must_use]
+    pub fn of_process(message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            place: None,
+            message: message.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {

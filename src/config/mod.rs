@@ -1,13 +1,23 @@
 //! Documents in, `Plan` out: the gateway file and OpenAPI import; every problem with its place.
 //!
 //! A file becomes a [`document::Document`] (values with places); the walkers below read it and
-//! add to [`Problems`] all that is wrong, so that a person mends a file in one round.
+//! add to [`Problems`] all that is wrong, so that a person mends a file in one round. [`load`]
+//! is the way in: it reads the files, and what it returns is all that serving needs.
+//!
+//! Reading order: `load` (the story), `gateway_file`, `openapi`, `settings`, `report`.
+//! Files are read in `files` and nowhere else.
 
+mod api_id;
 pub mod document;
+mod files;
 pub mod gateway_file;
+mod load;
 pub mod openapi;
 mod problems;
 pub mod report;
+mod settings;
 mod suggest;
 
+pub use load::{Loaded, Source, load};
 pub use problems::Problems;
+pub use settings::{AccessLogTo, Listener, Overrides, Settings, Shards};

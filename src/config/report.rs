@@ -2,14 +2,19 @@
 //!
 //! Not here: where the text goes to, and whether that is a terminal.
 
-use std::{collections::HashMap, fmt::Write as _, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use annotate_snippets::{
     AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
 };
 use serde_json::json;
 
-use super::{Problems, document::Document};
+use super::{Problems, document};
 use crate::base::{Place, Problem, Severity};
 
 /// A line that is longer is not drawn: its place is told only.
@@ -27,17 +32,17 @@ pub enum Colours {
 /// The texts that places point into, by file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: HashMap<Arc<PathBuf>, Arc<str>>,
+    texts: HashMap<PathBuf, Box<str>>,
 }
 
 impl Sources {
-    /// Keeps a document's text.
-    pub fn add(&mut self, document: &Document) {
-        self.texts.insert(Arc::clone(document.file()), document.text().into());
+    /// Keeps the text of a file, whether it can be parsed or not.
+    pub fn add(&mut self, path: &Path, bytes: &[u8]) {
+        self.texts.insert(path.to_path_buf(), document::text_of(bytes).into());
     }
 
     fn text(&self, place: &Place) -> Option<&str> {
-        self.texts.get(&place.file).map(AsRef::as_ref)
+        self.texts.get(place.file.as_path()).map(AsRef::as_ref)
     }
 }
 
@@ -169,16 +174,17 @@ fn problem_to_json(problem: &Problem) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::config::document::Document;
 
     fn rendered(text: &str, pointer: &str) -> String {
         let mut problems = Problems::new();
         let document = Document::parse(Path::new("a.yaml"), text.as_bytes(), &mut problems);
         let document = document.expect("sound");
         let mut sources = Sources::default();
-        sources.add(&document);
+        sources.add(Path::new("a.yaml"), text.as_bytes());
         let place = document.root().pointer(pointer).expect("there").place();
         problems.error(place, "the port is taken\u{1b}[31m", "take another");
         render(&problems, &sources, Colours::Off)

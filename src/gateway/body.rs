@@ -18,7 +18,7 @@ use crate::{
 const STREAMED_FROM_BYTES: u64 = 16 * 1024;
 
 /// What remains of one message's body.
-pub(super) struct Incoming {
+pub struct Incoming {
     pending: Buffer,
     rest: Rest,
     passed_bytes: u64,
@@ -53,7 +53,7 @@ pub enum BodyFault {
 impl Incoming {
     /// The body that follows a head; `pending` is what was received behind the head.
     #[must_use]
-    pub(super) fn new(framing: Framing, pending: Buffer, bytes_max: u64) -> Self {
+    pub fn new(framing: Framing, pending: Buffer, bytes_max: u64) -> Self {
         let rest = match framing {
             Framing::None | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
@@ -65,19 +65,19 @@ impl Incoming {
 
     /// Whether the whole body was handed on.
     #[must_use]
-    pub(super) const fn is_done(&self) -> bool {
+    pub const fn is_done(&self) -> bool {
         matches!(self.rest, Rest::Nothing | Rest::Ended(_))
     }
 
     /// Body bytes handed on so far.
     #[must_use]
-    pub(super) const fn passed_bytes(&self) -> u64 {
+    pub const fn passed_bytes(&self) -> u64 {
         self.passed_bytes
     }
 
     /// The trailer fields of a chunked body that is done.
     #[must_use]
-    pub(super) fn trailers(&self) -> Option<&Trailers> {
+    pub fn trailers(&self) -> Option<&Trailers> {
         match &self.rest {
             Rest::Ended(trailers) => Some(trailers),
             Rest::Nothing | Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => None,
@@ -86,12 +86,12 @@ impl Incoming {
 
     /// What was received behind the body: the next message.
     #[must_use]
-    pub(super) fn into_rest(self) -> Buffer {
+    pub fn into_rest(self) -> Buffer {
         self.pending
     }
 
     /// The next piece of the body; `None` at its end.
-    pub(super) fn poll_next(
+    pub fn poll_next(
         &mut self,
         stream: &Stream,
         cx: &mut Context<'_>,

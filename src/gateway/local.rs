@@ -289,7 +289,9 @@ fn install(
     Installed { plan, pools, series }
 }
 
-fn stage_names(plan: &Plan) -> Vec<StageNames> {
+/// The plan's stages and routes, named, in the order that they are counted in.
+#[must_use]
+pub fn stage_names(plan: &Plan) -> Vec<StageNames> {
     let stages = plan.apis().iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
     stages
         .map(|(api, stage)| StageNames {

@@ -16,5 +16,6 @@ mod seats;
 mod tunnel;
 mod upload;
 
-pub use local::{Addresses, Installed, Local};
+pub use body::{BodyFault, Incoming};
+pub use local::{Addresses, Installed, Local, stage_names};
 pub use seats::Seats;

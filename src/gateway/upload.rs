@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A request's body being forwarded.
-pub(super) struct Upload<'c> {
+pub struct Upload<'c> {
     /// What is still to come from the client.
     pub body: Incoming,
     client: &'c Stream,

@@ -14,6 +14,7 @@ mod text;
 mod yaml;
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -76,8 +77,8 @@ impl Document {
             problems.error_nowhere(message, "split it into several APIs");
             return None;
         }
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let text = Text::new(String::from_utf8_lossy(bytes).into_owned());
+        let bytes = without_mark(bytes);
+        let text = Text::new(text_of(bytes).into_owned());
         let mut document = Self { file, text, stored: Vec::new(), root: 0 };
         if let Err(error) = std::str::from_utf8(bytes) {
             let at = offset(error.valid_up_to());
@@ -127,6 +128,17 @@ impl Document {
         let looks_json = self.text().trim_start().starts_with('{');
         if named_json || looks_json { Grammar::Json } else { Grammar::Yaml }
     }
+}
+
+/// The text that a document of these bytes has, whether it can be parsed or not: without a byte
+/// order mark, bytes that are not UTF-8 replaced.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(without_mark(bytes))
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::Network;
+use crate::steps::integrate::TrustedProxies;
 
 /// A rule for a string, and what to call a string that keeps it.
 pub(super) struct Format {
@@ -23,7 +23,7 @@ pub(super) const FORMATS: &[Format] = &[
     Format {
         name: "cidr",
         what: "an IP network or address, such as 10.0.0.0/8",
-        keeps: |text| text.parse::<Network>().is_ok(),
+        keeps: |text| TrustedProxies::parse([text]).is_ok(),
     },
     Format {
         name: "stage-name",

@@ -33,8 +33,8 @@ pub struct GatewayFile {
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     #[schemars(extend("format" = "account-id"))]
     pub account_id: Option<String>,
-    /// The last part of the APIs' default host names, {apiId}.execute-api.{region}.{domainSuffix}.
-    /// Without it: amazonaws.com.
+    /// What ${AWS::URLSuffix} says: the last part of the APIs' default host names. Without it:
+    /// amazonaws.com.
     #[schemars(regex(pattern = r"^[a-z0-9.-]{1,190}$"))]
     #[schemars(extend("format" = "domain-suffix"))]
     pub domain_suffix: Option<String>,
@@ -110,7 +110,7 @@ pub struct Certificate {
 }
 
 /// One API: a definition and the stages that serve it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Api {
     /// Its name, different from the others'.
@@ -217,6 +217,21 @@ pub struct Stage {
 
 const fn yes() -> bool {
     true
+}
+
+impl Stage {
+    /// A stage of this name, with nothing else said.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            stage_name: name.to_owned(),
+            description: None,
+            stage_variables: BTreeMap::new(),
+            default_route_settings: RouteSettings::default(),
+            route_settings: BTreeMap::new(),
+            access_log_settings: None,
+            auto_deploy: yes(),
+        }
+    }
 }
 
 /// A stage variable's value.

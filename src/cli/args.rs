@@ -1,0 +1,175 @@
+//! The shape of the command line, and its help.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::Overrides;
+
+/// An API gateway for bare-metal Linux that speaks AWS API Gateway's language
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version, about, after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// What to do; `run` with the demo when nothing is said
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringway                                   serve a demo: a pet store with its own upstream
+  ringway run petstore.yaml --set backend=127.0.0.1:9000
+                                            serve an OpenAPI document
+  ringway run gateway.yaml                  serve a gateway file: listeners, APIs, stages
+  ringway validate gateway.yaml             tell every problem of a file, serve nothing
+  ringway explain gateway.yaml GET /pets/1  tell which route answers, and why no other
+  ringway schema > gateway.schema.json      the gateway file's JSON Schema, for editors
+
+Exit codes: 0 done; 1 the file has errors; 2 wrong command line; 70 a fault of ringway;
+78 the machine lacks something (io_uring, locked memory, descriptors).";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve a gateway file or an OpenAPI document; without FILE, a demo
+    Run(RunArgs),
+    /// Tell every problem of a file with its place and its fix; serve nothing
+    Validate(ValidateArgs),
+    /// Tell which API, stage and route answer a request, and why the others do not
+    Explain(ExplainArgs),
+    /// Print the gateway file's JSON Schema
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a man page: `ringway man | man -l -`
+    Man {
+        /// The command that the page is about; without it, all of ringway
+        command: Option<String>,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ringway run
+  ringway run petstore.yaml --set backend=127.0.0.1:9000
+  ringway run gateway.yaml --listen 0.0.0.0:80 --listen '[::]:80' --shards 4
+
+SIGHUP and changes of the files load them anew; a broken file changes nothing. SIGTERM finishes
+what is in flight; a second one ends at once.";
+
+/// Flags of `run`.
+#[derive(Debug, Default, Parser)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(super) struct RunArgs {
+    /// A gateway file, or an OpenAPI 3.x document (YAML or JSON)
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) flags: Flags,
+}
+
+/// Flags that override what a file says.
+#[derive(Debug, Default, Parser)]
+pub(super) struct Flags {
+    /// Address for clients; may be given again [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<SocketAddr>,
+    /// Address of the private port: health, metrics [default: 127.0.0.1:9901]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Shards, one per core [default: as many as there are cores allowed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    shards: Option<u16>,
+    /// A stage variable, for every stage; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    set: Vec<(String, String)>,
+}
+
+impl Flags {
+    pub(super) fn into_overrides(self) -> Overrides {
+        let Self { listen, admin, shards, set } = self;
+        Overrides { listen, admin, shards, stage_variables: set }
+    }
+}
+
+/// Flags of `validate`.
+#[derive(Debug, Parser)]
+pub(super) struct ValidateArgs {
+    /// A gateway file, or an OpenAPI 3.x document (YAML or JSON)
+    pub(super) file: PathBuf,
+    /// For eyes or for programs
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// A stage variable, for every stage; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub(super) set: Vec<(String, String)>,
+}
+
+/// How problems are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Each problem drawn into the lines it is about
+    Text,
+    /// One JSON object
+    Json,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ringway explain petstore.yaml GET /pets/1
+  ringway explain gateway.yaml POST https://x7k2m9q4ab.execute-api.eu-central-1.amazonaws.com/prod/pets";
+
+/// Flags of `explain`.
+#[derive(Debug, Parser)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(super) struct ExplainArgs {
+    /// A gateway file, or an OpenAPI 3.x document (YAML or JSON)
+    pub(super) file: PathBuf,
+    /// The request's method, such as GET
+    pub(super) method: String,
+    /// The request's URL, or its path and query
+    pub(super) url: String,
+    /// A stage variable, for every stage; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub(super) set: Vec<(String, String)>,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("write KEY=VALUE, such as backend=127.0.0.1:9000")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_overrides() {
+        let line = "ringway run a.yaml --listen 0.0.0.0:80 --listen [::]:80 --set a=b --set c=d=e";
+        let args = Args::parse_from(line.split(' '));
+        let Some(Command::Run(args)) = args.command else { panic!("run") };
+        let overrides = args.flags.into_overrides();
+        assert_eq!(overrides.listen.len(), 2);
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(overrides.stage_variables, [pair("a", "b"), pair("c", "d=e")]);
+        assert!(Args::parse_from(["ringway"]).command.is_none());
+    }
+
+    #[test]
+    fn wrong_lines_are_refused() {
+        for line in ["run --set a", "run --set =b", "run --listen 80", "run --shards 0", "serve"] {
+            let line = format!("ringway {line}");
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

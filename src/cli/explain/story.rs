@@ -1,0 +1,212 @@
+//! What would happen to a request, decision by decision, in the order of the gateway.
+
+use std::{
+    fmt::Write,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use super::request::Asked;
+use crate::{
+    base::{Pool, Shelf, WallTime},
+    http::{HeadSink, Method, RequestHead, Status},
+    json::Body,
+    plan::{Api, Plan, Stage},
+    steps::{
+        context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
+        integrate::{Incoming, Origin, Protocol, Scratch, TrustedProxies, Upgrade, prepare},
+        reject::{Client, Reject},
+        route::{Candidate, Matched, Verdict},
+        stage,
+    },
+    wire::http1::{HeadLimits, Progress, RequestScan, parse_request},
+};
+
+/// Tells it, in lines.
+pub(super) fn tell(plan: &Plan, asked: &Asked) -> String {
+    let mut out = String::new();
+    let head = match parse(asked) {
+        Ok(head) => head,
+        Err(refusal) => {
+            let _ = writeln!(out, "Refused before any API is chosen: {refusal}");
+            return out;
+        }
+    };
+    tell_head(plan, &head, &mut out);
+    out
+}
+
+/// The head as the wire's codec reads it, or the status and sentence of its refusal.
+fn parse(asked: &Asked) -> Result<RequestHead, String> {
+    let shelf = Shelf::new(asked.head.len(), 1);
+    let buffer = shelf.gather(&[asked.head.as_bytes()]).expect("the shelf was made for it");
+    let pool = Pool::new(1, Vec::clear);
+    let mut scan = RequestScan::default();
+    match parse_request(&buffer, &mut scan, &pool, &HeadLimits::REQUEST) {
+        Ok(Progress::Complete { head, .. }) => Ok(head),
+        Ok(Progress::Partial) => Err("the head has no end".to_owned()),
+        Err(refusal) => Err(format!("{} ({})", refusal.status().code(), refusal.sentence())),
+    }
+}
+
+fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
+    let target = head.target();
+    let host = head.authority().host;
+    let api = match plan.select_api(head.fields(), host) {
+        Ok(api) => api,
+        Err(reject) => {
+            tell_reject(reject, out);
+            tell_apis(plan, out);
+            return;
+        }
+    };
+    let _ = writeln!(out, "API    {} ({}): {}", api.name, api.id, why_api(plan, host));
+    let selected = match stage::select(&api.stage_names, target.path) {
+        Ok(selected) => selected,
+        Err(reject) => {
+            tell_reject(reject, out);
+            let names: Vec<_> = api.stages.iter().map(|stage| stage.name.as_str()).collect();
+            let _ = writeln!(out, "       its stages are {}", names.join(", "));
+            return;
+        }
+    };
+    let stage = &api.stages[selected.stage];
+    let why = if stage.name.as_str() == stage::DEFAULT {
+        "the first segment names no other stage"
+    } else {
+        "the first segment of the path names it"
+    };
+    let _ = writeln!(out, "Stage  {}: {why}", stage.name.as_str());
+    let _ = writeln!(out, "       its routes see the path {}", text(selected.path));
+    let matched = stage.router.find(head.method, selected.path);
+    match &matched {
+        Some(matched) => tell_route(api, stage, matched, head, selected.path, out),
+        None => tell_reject(Reject::Client(Client::NoRoute), out),
+    }
+    tell_candidates(stage, head.method, selected.path, out);
+}
+
+fn why_api(plan: &Plan, host: &[u8]) -> String {
+    if plan.apis().len() == 1 {
+        return "it is the only one".to_owned();
+    }
+    format!("the host {} names its id", text(host))
+}
+
+fn tell_apis(plan: &Plan, out: &mut String) {
+    let _ = writeln!(out, "The APIs are");
+    for api in plan.apis() {
+        let _ = writeln!(
+            out,
+            "  {}: host {}.execute-api.*, or the header x-apigw-api-id: {}",
+            api.name, api.id, api.id
+        );
+    }
+}
+
+fn tell_reject(reject: Reject, out: &mut String) {
+    let status = reject.status().code();
+    let _ = writeln!(out, "Answer {status} {} ({})", reject.body(), reject.reason());
+}
+
+fn tell_route(
+    api: &Api,
+    stage: &Stage,
+    matched: &Matched,
+    head: &RequestHead,
+    path: &[u8],
+    out: &mut String,
+) {
+    let route = &stage.routes[matched.route];
+    let parameters = stage.router.parameters(matched, path);
+    let _ = writeln!(out, "Route  {}", route.key_text);
+    for (name, value) in parameters.iter() {
+        let _ = writeln!(out, "       {name} = {}", text(value));
+    }
+    let arrival = example_arrival(head);
+    let mut facts = Facts::new(arrival);
+    facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
+    facts.record_route(&route.key_text);
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    let origin = Origin::new(local, local, Protocol::Http, &TrustedProxies::default());
+    let incoming = Incoming {
+        method: head.method,
+        path,
+        query: head.target().query,
+        fields: head.fields(),
+        host: head.authority().host,
+        parameters,
+        body: &Body::empty(),
+        upgrade: Upgrade::No,
+        origin: &origin,
+    };
+    let mut call = Call { authority: &route.integration.uri.authority, lines: String::new() };
+    let prepared =
+        prepare(&route.integration, &incoming, &facts, &mut Scratch::default(), &mut call);
+    match prepared {
+        Ok(()) => out.push_str(&call.lines),
+        Err(reject) => tell_reject(reject, out),
+    }
+    let wait_ms = route.integration.timeout.as_millis();
+    let _ = writeln!(out, "       waiting at most {wait_ms} ms for the answer's head");
+}
+
+/// A request from loopback at the epoch: what differs from request to request is made up.
+fn example_arrival(head: &RequestHead) -> Arrival<'_> {
+    Arrival {
+        request_id: RequestId::new((0, 0)),
+        trace_id: TraceId::new(0, (0, 0)),
+        received: WallTime(0),
+        request_time: ClfTime::new(0),
+        source_ip: b"127.0.0.1",
+        method: head.method,
+        path: head.target().path,
+        version: head.version,
+        domain_name: head.authority().host,
+        user_agent: b"",
+    }
+}
+
+/// The head that the upstream would get, as lines.
+struct Call<'a> {
+    authority: &'a str,
+    lines: String,
+}
+
+impl HeadSink for Call<'_> {
+    fn request_line(&mut self, method: Method, target: &[u8]) {
+        let (method, target) = (method.as_str(), text(target));
+        let _ = writeln!(self.lines, "Calls  {method} http://{}{target}", self.authority);
+    }
+
+    /// Requests have none.
+    fn status_line(&mut self, _status: Status) {}
+
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
+        let value: String = value.iter().map(|piece| text(piece)).collect();
+        let _ = writeln!(self.lines, "       {}: {value}", text(name));
+    }
+}
+
+fn tell_candidates(stage: &Stage, method: Method, path: &[u8], out: &mut String) {
+    let mut lost = stage.router.candidates(method, path);
+    lost.retain(|candidate| candidate.verdict != Verdict::Chosen);
+    if lost.is_empty() {
+        return;
+    }
+    // Those that came near first; the order of the document otherwise.
+    lost.sort_by_key(|candidate| match candidate.verdict {
+        Verdict::OtherPath => 2,
+        Verdict::OtherMethod => 1,
+        _ => 0,
+    });
+    let key = |candidate: &Candidate| stage.routes[candidate.route].key_text.as_str();
+    let width = lost.iter().map(|candidate| key(candidate).len()).max().unwrap_or_default();
+    let _ = writeln!(out, "\nThe other routes of the stage");
+    for candidate in &lost {
+        let _ = writeln!(out, "  {:width$}  {}", key(candidate), candidate.verdict);
+    }
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

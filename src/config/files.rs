@@ -1,0 +1,47 @@
+//! Where documents come from: the file system, or what was compiled into the program.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use crate::{base::limits::DOCUMENT_BYTES_MAX, demo};
+
+/// What is to be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A gateway file or an OpenAPI document.
+    File(PathBuf),
+    /// The pet store of [`demo`]: no file is read. Its stage variable [`demo::BACKEND`] must be
+    /// overridden with the address of its upstream.
+    Demo,
+}
+
+impl Source {
+    /// The path of the first document, as problems tell it.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Demo => Path::new(demo::FILE),
+        }
+    }
+
+    /// The bytes at `path`, at most one more than a document may have.
+    ///
+    /// # Errors
+    /// The reason, as the end of a sentence that begins with the file's name.
+    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        if *self == Self::Demo {
+            return Ok(demo::DEFINITION.as_bytes().to_vec());
+        }
+        let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+        let file = File::open(path).map_err(cannot)?;
+        if file.metadata().map_err(cannot)?.is_dir() {
+            return Err("is a folder, not a file".to_owned());
+        }
+        let mut bytes = Vec::new();
+        file.take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        Ok(bytes)
+    }
+}

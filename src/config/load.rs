@@ -1,0 +1,228 @@
+//! From a path to a plan: which kind of file it is, what else it names, and the two compiles.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use super::files::Source;
+use super::{
+    Overrides, Problems, Settings, api_id,
+    document::Document,
+    gateway_file::{self, raw},
+    openapi::{self, BasePath, ImportOptions, StageInputs},
+    report::Sources,
+};
+use crate::{
+    base::{Place, Severity},
+    plan::{ApiDraft, Plan},
+    steps::{
+        context::StageVariables,
+        stage::{self, StageName},
+    },
+};
+
+/// What came of loading; without a plan, `problems` has at least one error.
+pub struct Loaded {
+    /// The compiled gateway, when there was no error.
+    pub plan: Option<Arc<Plan>>,
+    /// Addresses, shards, log, drain.
+    pub settings: Settings,
+    /// Everything that was found, sorted by place: errors, warnings, and what was left out.
+    pub problems: Problems,
+    /// The texts that the problems' places point into.
+    pub sources: Sources,
+    /// Every file that was read or should have been: what a watch looks at.
+    pub files_read: Vec<PathBuf>,
+}
+
+/// Loads a gateway file with its definitions, or one OpenAPI document, and compiles it. The same
+/// files and overrides give the same result. Never panics on what a file holds.
+#[must_use]
+pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
+    let mut loader = Loader {
+        source,
+        overrides,
+        problems: Problems::new(),
+        sources: Sources::default(),
+        files_read: Vec::new(),
+    };
+    let (settings, drafts) = loader.load();
+    let plan = loader.compile(drafts);
+    let Loader { mut problems, sources, files_read, .. } = loader;
+    problems.sort();
+    Loaded { plan, settings, problems, sources, files_read }
+}
+
+struct Loader<'l> {
+    source: &'l Source,
+    overrides: &'l Overrides,
+    problems: Problems,
+    sources: Sources,
+    files_read: Vec<PathBuf>,
+}
+
+impl Loader<'_> {
+    fn load(&mut self) -> (Settings, Vec<ApiDraft>) {
+        let path = self.source.path().to_path_buf();
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let Some(document) = self.read(&path, None) else {
+            return (Settings::default(), Vec::new());
+        };
+        let no_file = raw::GatewayFile::default();
+        if is_definition(&document) {
+            let settings = self.settings(&no_file, &folder);
+            let api = api_of_document(&document, &path);
+            let place = document.root().place();
+            let draft = self.load_api(&no_file, &api, &document, &place);
+            return (settings, draft.into_iter().collect());
+        }
+        let file = gateway_file::read(&document, &mut self.problems);
+        let Some(file) = file else { return (Settings::default(), Vec::new()) };
+        let settings = self.settings(&file, &folder);
+        let mut drafts = Vec::new();
+        for (index, api) in file.apis.iter().enumerate() {
+            let place = document.root().pointer(&format!("/apis/{index}/definition"));
+            let place = place.unwrap_or(document.root()).place();
+            let Some(definition) = self.read(&folder.join(&api.definition), Some(&place)) else {
+                continue;
+            };
+            drafts.extend(self.load_api(&file, api, &definition, &place));
+        }
+        (settings, drafts)
+    }
+
+    fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {
+        Settings::compile(file, folder, self.overrides, &mut self.problems)
+    }
+
+    /// Reads and parses a file. `named_at` is where another document names it.
+    fn read(&mut self, path: &Path, named_at: Option<&Place>) -> Option<Document> {
+        if !self.files_read.iter().any(|known| known == path) {
+            self.files_read.push(path.to_path_buf());
+        }
+        let bytes = match self.source.read(path) {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                let message = format!("{} {reason}", path.display());
+                let fix = "name a file that exists; paths are relative to the file they stand in";
+                match named_at {
+                    Some(place) => self.problems.error(place.clone(), message, fix),
+                    None => self.problems.error_nowhere(message, ""),
+                }
+                return None;
+            }
+        };
+        self.sources.add(path, &bytes);
+        Document::parse(path, &bytes, &mut self.problems)
+    }
+
+    /// One API with its stages. `place` is where the definition is named.
+    fn load_api(
+        &mut self,
+        file: &raw::GatewayFile,
+        api: &raw::Api,
+        document: &Document,
+        place: &Place,
+    ) -> Option<ApiDraft> {
+        let errors_before = self.problems.errors();
+        let warnings_before = self.problems.count(Severity::Warning);
+        let definition = openapi::import(document, &import_options(file, api), &mut self.problems)?;
+        let warnings = self.problems.count(Severity::Warning) - warnings_before;
+        if api.fail_on_warnings && warnings > 0 {
+            let message =
+                format!("the import of {} warns, and failOnWarnings is true", api.definition);
+            self.problems.error(place.clone(), message, "mend what the warnings name");
+        }
+        let default = [raw::Stage::named(stage::DEFAULT)];
+        let stages = if api.stages.is_empty() { &default } else { api.stages.as_slice() };
+        let mut drafts = Vec::new();
+        for stage in stages {
+            let Some((name, variables)) = self.stage_inputs(api, stage, place) else { continue };
+            let inputs = StageInputs { name: &name, variables: &variables };
+            drafts.extend(definition.compile(&inputs, &mut self.problems));
+        }
+        let id = api.api_id.clone().unwrap_or_else(|| api_id::of_name(&api.name));
+        let is_sound = self.problems.errors() == errors_before;
+        is_sound.then(|| ApiDraft { id, name: api.name.clone(), stages: drafts })
+    }
+
+    /// The stage's name and its variables, those of the command line over those of the file.
+    fn stage_inputs(
+        &mut self,
+        api: &raw::Api,
+        stage: &raw::Stage,
+        place: &Place,
+    ) -> Option<(StageName, StageVariables)> {
+        let mut variables = stage.stage_variables.clone();
+        for (name, value) in &self.overrides.stage_variables {
+            variables.insert(name.clone(), raw::StageVariable(value.clone()));
+        }
+        let entries = variables.iter().map(|(name, value)| (name.as_str(), value.0.as_str()));
+        let mut faults = Vec::new();
+        let variables = StageVariables::compile(entries).map_err(|all| faults.extend(all)).ok();
+        let name = StageName::parse(&stage.stage_name).map_err(|fault| faults.push(fault)).ok();
+        for fault in faults {
+            let message = format!("api {}, stage {}: {fault}", api.name, stage.stage_name);
+            self.problems.error(place.clone(), message, "");
+        }
+        Some((name?, variables?))
+    }
+
+    fn compile(&mut self, drafts: Vec<ApiDraft>) -> Option<Arc<Plan>> {
+        if self.problems.errors() > 0 {
+            return None;
+        }
+        match Plan::compile(drafts) {
+            Ok(plan) => Some(Arc::new(plan)),
+            Err(faults) => {
+                for fault in faults {
+                    self.problems.error_nowhere(fault, "");
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Whether a document is an API's definition (or was meant as one), and not a gateway file: the
+/// importer says what is wrong with Swagger 2 documents and templates.
+fn is_definition(document: &Document) -> bool {
+    let root = document.root();
+    let signs = ["openapi", "swagger", "AWSTemplateFormatVersion", "Resources"];
+    signs.iter().any(|key| root.find(key).is_some())
+        || (root.find("paths").is_some() && root.find("apis").is_none())
+}
+
+/// The one API of an OpenAPI document that is run directly: its title, else its file's name.
+fn api_of_document(document: &Document, path: &Path) -> raw::Api {
+    let title = document.root().pointer("/info/title").and_then(|title| title.as_str());
+    let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = title.filter(|title| !title.is_empty()).map_or_else(stem, str::to_owned);
+    raw::Api { name, definition: path.display().to_string(), ..raw::Api::default() }
+}
+
+fn import_options(file: &raw::GatewayFile, api: &raw::Api) -> ImportOptions {
+    let mut options = ImportOptions {
+        basepath: match api.basepath {
+            raw::BasePath::Ignore => BasePath::Ignore,
+            raw::BasePath::Prepend => BasePath::Prepend,
+            raw::BasePath::Split => BasePath::Split,
+        },
+        ..ImportOptions::default()
+    };
+    let said = [
+        ("AWS::Region", &file.region),
+        ("AWS::AccountId", &file.account_id),
+        ("AWS::URLSuffix", &file.domain_suffix),
+    ];
+    for (name, value) in said {
+        if let Some(value) = value {
+            options.substitutions.insert(name.to_owned(), value.clone());
+        }
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests;

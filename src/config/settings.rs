@@ -1,0 +1,189 @@
+//! What the process needs besides the plan: addresses, shards, log, drain. File, then flags.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{Problems, gateway_file::raw::GatewayFile};
+use crate::{base::limits::DRAIN_WAIT, steps::integrate::TrustedProxies};
+
+/// What the command line says over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// When there are any: instead of all listeners of the file. They trust no proxy.
+    pub listen: Vec<SocketAddr>,
+    /// The private port.
+    pub admin: Option<SocketAddr>,
+    /// How many shards.
+    pub shards: Option<u16>,
+    /// Stage variables, name and value, for every stage of every API; the last of a name wins.
+    pub stage_variables: Vec<(String, String)>,
+}
+
+/// Everything that serving needs besides the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// The private port.
+    pub admin: SocketAddr,
+    /// How many shards.
+    pub shards: Shards,
+    /// Where access log lines go.
+    pub access_log: AccessLogTo,
+    /// How long what is in flight may take at the end.
+    pub drain: Duration,
+}
+
+/// An address that clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// IP address and port.
+    pub address: SocketAddr,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// How many shards there shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shards {
+    /// One for each core that the process may run on.
+    PerCore,
+    /// This many; 1 to 1024.
+    Exactly(u16),
+}
+
+/// Where access log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogTo {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// This file, appended to. Relative paths are the gateway file's folder's.
+    File(PathBuf),
+}
+
+impl Settings {
+    /// The settings of a gateway file in `folder`, flags over it.
+    pub(super) fn compile(
+        file: &GatewayFile,
+        folder: &Path,
+        overrides: &Overrides,
+        problems: &mut Problems,
+    ) -> Self {
+        let listeners = if overrides.listen.is_empty() {
+            file.listeners.iter().map(|listener| compile_listener(listener, problems)).collect()
+        } else {
+            overrides.listen.iter().copied().map(listener_at).collect()
+        };
+        let mut settings = Self { listeners, ..Self::default() };
+        if settings.listeners.is_empty() {
+            settings.listeners = Self::default().listeners;
+        }
+        let admin = overrides.admin.or(file.admin.as_ref().map(|admin| admin.address));
+        settings.admin = admin.unwrap_or(settings.admin);
+        if let Some(shards) = overrides.shards.or(file.shards) {
+            settings.shards = Shards::Exactly(shards);
+        }
+        settings.access_log = match file.access_log.as_ref().map(|log| log.destination.as_str()) {
+            None | Some("stdout") => AccessLogTo::Stdout,
+            Some("off") => AccessLogTo::Off,
+            Some(path) => AccessLogTo::File(folder.join(path)),
+        };
+        if let Some(seconds) = file.drain_seconds {
+            settings.drain = Duration::from_secs(seconds.into());
+        }
+        settings.check_addresses(problems);
+        settings
+    }
+
+    /// The private port must not be a public one; port 0 is whatever is free, and never the same.
+    fn check_addresses(&self, problems: &mut Problems) {
+        let taken = |listener: &Listener| listener.address == self.admin && self.admin.port() != 0;
+        if self.listeners.iter().any(taken) {
+            let message =
+                format!("{} is both a listener's address and that of the private port", self.admin);
+            problems
+                .error_nowhere(message, "change one of them (admin: {address: ..}, or --admin)");
+        }
+    }
+}
+
+impl Default for Settings {
+    /// What holds when nothing is said.
+    fn default() -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            listeners: vec![listener_at(local(8080))],
+            admin: local(9901),
+            shards: Shards::PerCore,
+            access_log: AccessLogTo::Stdout,
+            drain: DRAIN_WAIT,
+        }
+    }
+}
+
+fn listener_at(address: SocketAddr) -> Listener {
+    Listener { address, trusted_proxies: TrustedProxies::default() }
+}
+
+fn compile_listener(
+    listener: &super::gateway_file::raw::Listener,
+    problems: &mut Problems,
+) -> Listener {
+    let texts = listener.trusted_proxies.iter().map(|network| network.0.as_str());
+    let trusted_proxies = TrustedProxies::parse(texts).unwrap_or_else(|faults| {
+        for fault in faults {
+            problems.error_nowhere(format!("listener {}: {fault}", listener.address), "");
+        }
+        TrustedProxies::default()
+    });
+    Listener { address: listener.address, trusted_proxies }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(file: &str, overrides: &Overrides) -> (Settings, usize) {
+        let file: GatewayFile = serde_json::from_str(file).unwrap();
+        let mut problems = Problems::new();
+        let settings = Settings::compile(&file, Path::new("/etc/r"), overrides, &mut problems);
+        (settings, problems.errors())
+    }
+
+    #[test]
+    fn nothing_said_means_the_defaults() {
+        let (settings, errors) = compile(r#"{"apis": []}"#, &Overrides::default());
+        assert_eq!((settings, errors), (Settings::default(), 0));
+    }
+
+    #[test]
+    fn flags_go_over_the_file() {
+        let file = r#"{"apis": [], "admin": {"address": "127.0.0.1:1"}, "shards": 2,
+            "listeners": [{"address": "0.0.0.0:80", "trustedProxies": ["10.0.0.0/8"]}],
+            "accessLog": {"destination": "a.log"}, "drainSeconds": 5}"#;
+        let (settings, _) = compile(file, &Overrides::default());
+        assert_eq!(settings.listeners[0].address.port(), 80);
+        assert!(settings.listeners[0].trusted_proxies.contains("10.1.2.3".parse().unwrap()));
+        assert_eq!((settings.admin.port(), settings.shards), (1, Shards::Exactly(2)));
+        assert_eq!(settings.access_log, AccessLogTo::File("/etc/r/a.log".into()));
+        assert_eq!(settings.drain, Duration::from_secs(5));
+        let listen = vec!["[::]:8080".parse().unwrap()];
+        let admin = Some("127.0.0.1:2".parse().unwrap());
+        let overrides = Overrides { listen, admin, shards: Some(7), ..Overrides::default() };
+        let (settings, _) = compile(file, &overrides);
+        assert_eq!(settings.listeners, [listener_at("[::]:8080".parse().unwrap())]);
+        assert_eq!((settings.admin.port(), settings.shards), (2, Shards::Exactly(7)));
+    }
+
+    #[test]
+    fn the_private_port_is_no_public_one() {
+        let admin = Some("127.0.0.1:8080".parse().unwrap());
+        let (_, errors) = compile(r#"{"apis": []}"#, &Overrides { admin, ..Default::default() });
+        assert_eq!(errors, 1);
+    }
+}
