@@ -43,12 +43,7 @@ impl Problem {
     /// An error of the process or the machine, not of a document.
     #[must_use]
     pub fn of_process(message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            place: None,
-            message: message.into(),
-            fix: fix.into(),
-        }
+        Self { severity: Severity::Error, place: None, message: message.into(), fix: fix.into() }
     }
 }
 

@@ -16,7 +16,7 @@ const GATHERED_BYTES_MAX: usize = 4 * limits::LARGE_BLOCK_BYTES;
 
 /// How a body is framed on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reframe {
+pub(super) enum Reframe {
     /// The head told the length, or the close will.
     Plain,
     /// In chunks.

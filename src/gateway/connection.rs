@@ -112,8 +112,7 @@ impl Visit<'_> {
         };
         let mut facts = Facts::new(self.arrival(head));
         let path = Path::default();
-        let response =
-            pipeline::answer(self.local, &installed, request, &mut facts, &path).await;
+        let response = pipeline::answer(self.local, &installed, request, &mut facts, &path).await;
         let tunnelled = match &response {
             Response::Forwarded(forwarded) => {
                 forwarded.exchange.head.status == Status::SWITCHING_PROTOCOLS

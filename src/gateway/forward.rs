@@ -70,17 +70,11 @@ pub struct Exchange<'c> {
     /// The answer's body, still to be handed on.
     pub body: Incoming,
     /// The rest of the request's body, when the upstream answered early.
-    pub upload: Option<Upload<'c>>,
+    pub(super) upload: Option<Upload<'c>>,
     connection: Connection,
 }
 
 impl Exchange<'_> {
-    /// The upstream's stream.
-    #[must_use]
-    pub(super) fn stream(&self) -> &Stream {
-        self.connection.stream()
-    }
-
     /// Whether the request went up whole.
     #[must_use]
     pub(super) fn is_uploaded(&self) -> bool {
@@ -130,7 +124,8 @@ impl Exchange<'_> {
     /// upstream agrees. Gives back what was received behind the request's body.
     #[must_use]
     pub(super) fn finish(self) -> Option<Buffer> {
-        let whole = self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
+        let whole =
+            self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
         let rest = self.upload.map(|upload| upload.body).filter(Incoming::is_done);
         if whole && self.head.connection.keep_alive && self.body.into_rest().is_empty() {
             self.connection.put_back();
@@ -302,10 +297,15 @@ async fn read_head<R>(
             Ok(Some(more)) => more,
             ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
         };
-        pending = local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
+        pending =
+            local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
         loop {
-            let parsed =
-                http1::parse_response(&pending, &mut scan, local.fields.take(), &HeadLimits::RESPONSE);
+            let parsed = http1::parse_response(
+                &pending,
+                &mut scan,
+                local.fields.take(),
+                &HeadLimits::RESPONSE,
+            );
             let Ok(progress) = parsed else {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             };
@@ -315,7 +315,8 @@ async fn read_head<R>(
                 return Ok((head, pending));
             }
             interim += 1;
-            if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX {
+            if head.status == Status::SWITCHING_PROTOCOLS || interim > limits::INTERIM_RESPONSES_MAX
+            {
                 return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
             }
         }
@@ -354,7 +355,7 @@ fn poll_upload(
             going.abandon();
             Some(fault)
         }
-        Poll::Ready(Err(UploadFault::Upstream(_))) => {
+        Poll::Ready(Err(UploadFault::Upstream)) => {
             going.abandon();
             None
         }

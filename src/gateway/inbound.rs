@@ -51,7 +51,12 @@ impl Inbound {
         let mut scan = RequestScan::default();
         let mut waits = false;
         loop {
-            match http1::parse_request(&self.pending, &mut scan, local.fields.take(), &HeadLimits::REQUEST) {
+            match http1::parse_request(
+                &self.pending,
+                &mut scan,
+                local.fields.take(),
+                &HeadLimits::REQUEST,
+            ) {
                 Ok(Progress::Complete { head, consumed }) => {
                     self.pending.advance(consumed);
                     return Ok((head, began));

@@ -25,8 +25,7 @@ use crate::{
         observe,
     },
     telemetry::{
-        Outcome, SeriesKey, SeriesMap, Snapshot, StageNames, Telemetry,
-        access_log::AccessLog,
+        Outcome, SeriesKey, SeriesMap, Snapshot, StageNames, Telemetry, access_log::AccessLog,
     },
     upstream,
 };
@@ -292,7 +291,8 @@ fn install(
 /// The plan's stages and routes, named, in the order that they are counted in.
 #[must_use]
 pub fn stage_names(plan: &Plan) -> Vec<StageNames> {
-    let stages = plan.apis().iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
+    let stages =
+        plan.apis().iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
     stages
         .map(|(api, stage)| StageNames {
             api: api.name.as_str().into(),

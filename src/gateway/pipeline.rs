@@ -108,7 +108,8 @@ async fn travel<'c>(
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
     place.series.set(Some(series));
     let parameters = stage.router.parameters(matched, selected.path);
-    let body = forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
+    let body =
+        forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
     let incoming = integrate::Incoming {
         method: head.method,
         path: selected.path,

@@ -3,10 +3,7 @@
 //! Polled by whoever waits for the answer, so that an upstream may answer before it has read
 //! everything. The request's head is the first thing in flight.
 
-use std::{
-    io,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
 use super::{
     Local,
@@ -19,7 +16,7 @@ use crate::{
 };
 
 /// A request's body being forwarded.
-pub struct Upload<'c> {
+pub(super) struct Upload<'c> {
     /// What is still to come from the client.
     pub body: Incoming,
     client: &'c Stream,
@@ -44,7 +41,7 @@ pub(super) enum UploadFault {
     /// The client's side.
     Client(BodyFault),
     /// The upstream's side: it may still have answered.
-    Upstream(io::Error),
+    Upstream,
 }
 
 impl<'c> Upload<'c> {
@@ -78,13 +75,13 @@ impl<'c> Upload<'c> {
             match self.step {
                 Step::Done => return Poll::Ready(Ok(())),
                 Step::Sending | Step::Ending => {
-                    ready!(upstream.poll_sent(cx)).map_err(UploadFault::Upstream)?;
-                    self.step =
-                        if self.step == Step::Ending { Step::Done } else { Step::Reading };
+                    ready!(upstream.poll_sent(cx)).map_err(|_| UploadFault::Upstream)?;
+                    self.step = if self.step == Step::Ending { Step::Done } else { Step::Reading };
                 }
                 Step::Reading => {
                     let mut out = local.outgoing();
-                    let ended = ready!(self.fill(local, &mut out, cx)).map_err(UploadFault::Client)?;
+                    let ended =
+                        ready!(self.fill(local, &mut out, cx)).map_err(UploadFault::Client)?;
                     self.step = if ended { Step::Ending } else { Step::Sending };
                     upstream.start_send(out);
                 }

@@ -35,9 +35,8 @@ use crate::{
     },
     demo,
     gateway::Addresses,
-    plan::Plan,
     ring,
-    runtime::{self, ExecutorSpec, Sender as Mail, mailbox, start},
+    runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
     shard::{
         self, Build, Order,
         log_writer::{LogTarget, LogWriter},
@@ -193,7 +192,7 @@ impl Process {
                 }
                 Event::ReloadFor(answer) => drop(answer.try_send(self.reload())),
                 Event::FileChanged => {
-                    self.settle();
+                    self.settle(|event| matches!(event, Event::FileChanged));
                     let _ = self.reload();
                 }
                 Event::Resolved(found) => self.resolved(found),
@@ -259,12 +258,13 @@ impl Process {
         }
     }
 
-    /// Files are often written in several steps: waits for a pause, and for nothing else.
-    fn settle(&self) {
+    /// Files are often written in several steps, and signals sent twice (`timeout` signals the
+    /// process and its group): swallows repetitions until there is a pause.
+    fn settle(&self, repeats: fn(&Event) -> bool) {
         let mut kept = Vec::new();
         loop {
             match self.events.recv_timeout(SETTLE_WAIT) {
-                Ok(Event::FileChanged) => {}
+                Ok(event) if repeats(&event) => {}
                 Ok(other) => {
                     kept.push(other);
                     break;
@@ -294,6 +294,7 @@ impl Process {
         let drain = self.settings.drain;
         self.order(|| Order::Drain(drain));
         let mut code = ExitCode::SUCCESS;
+        self.settle(|event| matches!(event, Event::End));
         while self.running > 0 {
             match self.events.recv_timeout(drain + END_WAIT) {
                 Ok(Event::ShardEnded(_, Ok(()))) => self.running -= 1,
@@ -337,11 +338,9 @@ fn start_shard(build: Build, cpu: Option<usize>, events: Sender<Event>) -> Resul
         let how = ended.try_recv().unwrap_or(Ok(()));
         let _ = events.send(Event::ShardEnded(number, joined.and(how)));
     };
-    std::thread::Builder::new()
-        .name(format!("join-{number}"))
-        .spawn(wait)
-        .map(drop)
-        .map_err(|error| failure(format!("shard {number} cannot be watched: {error}"), "", INTERNAL))
+    std::thread::Builder::new().name(format!("join-{number}")).spawn(wait).map(drop).map_err(
+        |error| failure(format!("shard {number} cannot be watched: {error}"), "", INTERNAL),
+    )
 }
 
 /// A socket for the demo's upstream, its address told to the plan; none when the user named his.

@@ -13,18 +13,18 @@ use crate::base::{Problem, Severity};
 const BACKLOG: i32 = 4_096;
 
 /// One listening address: a socket for each shard, all on the same port.
-pub struct Bound {
+pub(super) struct Bound {
     /// The address as the kernel has it (port 0 was replaced).
-    pub address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// One socket for each shard, in shard order.
-    pub sockets: Vec<TcpListener>,
+    pub(super) sockets: Vec<TcpListener>,
 }
 
 /// Binds `address` once for each of `shards`.
 ///
 /// # Errors
 /// A problem that names the address and the way out, when it is taken or not ours to take.
-pub fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Problem> {
+pub(super) fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Problem> {
     bind_all(address, shards).map_err(|error| explain(address, &error))
 }
 

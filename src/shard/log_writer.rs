@@ -11,7 +11,7 @@ use std::{
     os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
@@ -48,7 +48,7 @@ pub struct LogCounts {
 /// The running writer, as the control thread holds it.
 pub struct LogWriter {
     shared: Arc<Shared>,
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl LogWriter {
             writing.run(&chunks);
             drop(end);
         })?;
-        Ok(Self { shared, ended })
+        Ok(Self { shared, ended: Mutex::new(ended) })
     }
 
     /// Opens the file anew before the next chunk: after a log rotation (SIGHUP).
@@ -109,7 +109,8 @@ impl LogWriter {
     /// dropped by then. True when the thread ended; else it is left behind, stuck in the kernel.
     #[must_use]
     pub fn finish(&self, wait: Duration) -> bool {
-        self.ended.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected)
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected)
     }
 }
 

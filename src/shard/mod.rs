@@ -135,4 +135,3 @@ fn follow(local: &Local, number: usize, order: Order) {
         Order::Drain(_) => {}
     }
 }
-

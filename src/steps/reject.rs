@@ -133,9 +133,7 @@ impl Client {
     /// AWS's words where it has them: 413 is not RFC 9110's "Content Too Large".
     const fn body(self) -> &'static str {
         match self {
-            Self::Malformed | Self::MappedPath | Self::Closed => {
-                r#"{"message":"Bad Request"}"#
-            },
+            Self::Malformed | Self::MappedPath | Self::Closed => r#"{"message":"Bad Request"}"#,
             Self::NoApi | Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,

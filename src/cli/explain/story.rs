@@ -41,7 +41,7 @@ fn parse(asked: &Asked) -> Result<RequestHead, String> {
     let buffer = shelf.gather(&[asked.head.as_bytes()]).expect("the shelf was made for it");
     let pool = Pool::new(1, Vec::clear);
     let mut scan = RequestScan::default();
-    match parse_request(&buffer, &mut scan, &pool, &HeadLimits::REQUEST) {
+    match parse_request(&buffer, &mut scan, pool.take(), &HeadLimits::REQUEST) {
         Ok(Progress::Complete { head, .. }) => Ok(head),
         Ok(Progress::Partial) => Err("the head has no end".to_owned()),
         Err(refusal) => Err(format!("{} ({})", refusal.status().code(), refusal.sentence())),
@@ -158,9 +158,9 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
         received: WallTime(0),
         request_time: ClfTime::new(0),
         source_ip: b"127.0.0.1",
-        method: head.method,
+        method: Some(head.method),
         path: head.target().path,
-        version: head.version,
+        version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: b"",
     }

@@ -13,7 +13,9 @@ impl RequestId {
     #[must_use]
     pub fn new(bits: (u64, u64)) -> Self {
         let mut text = [b'='; 16];
-        let digit = |bits: u64, place: u64| BASE64[usize::from((bits >> (6 * place)).to_le_bytes()[0] & 63)];
+        let digit = |bits: u64, place: u64| {
+            BASE64[usize::from((bits >> (6 * place)).to_le_bytes()[0] & 63)]
+        };
         for (place, byte) in (0..10).zip(&mut text[..10]) {
             *byte = digit(bits.0, place);
         }

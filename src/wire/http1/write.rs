@@ -130,14 +130,14 @@ impl HeadSink for HeadWriter<'_> {
 
 /// `Content-Length: length`, a line of a head.
 pub fn write_content_length(text: &mut Vec<u8>, length: u64) {
-    text.extend_from_slice(b"Content-Length: ");
+    text.extend_from_slice(b"content-length: ");
     text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
     text.extend_from_slice(b"\r\n");
 }
 
 /// `Transfer-Encoding: chunked`, a line of a head.
 pub fn write_chunked(text: &mut Vec<u8>) {
-    text.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    text.extend_from_slice(b"transfer-encoding: chunked\r\n");
 }
 
 /// The size line of a chunk of `size` bytes (more than 0); after its data comes a CRLF.

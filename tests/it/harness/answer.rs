@@ -134,7 +134,10 @@ pub(crate) fn read_chunked(
 
 /// Every field line of a head that the gateway sent (without its first line), strictly.
 pub(crate) fn parse_fields(head: &str) -> Vec<(String, String)> {
-    head.split("\r\n").filter(|line| !line.is_empty()).map(|line| parse_field(line).unwrap()).collect()
+    head.split("\r\n")
+        .filter(|line| !line.is_empty())
+        .map(|line| parse_field(line).unwrap())
+        .collect()
 }
 
 fn parse_status_line(line: &str) -> Result<(String, u16, String), Fault> {

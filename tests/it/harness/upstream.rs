@@ -185,9 +185,7 @@ impl Upstream {
     /// Answers every request with the same bytes and keeps the connection.
     pub(crate) fn answering(bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref().to_vec();
-        Self::start(move |mut peer| {
-            while peer.request().is_some() && peer.send(&bytes) {}
-        })
+        Self::start(move |mut peer| while peer.request().is_some() && peer.send(&bytes) {})
     }
 
     /// Answers every request with 200 and the request's body.
@@ -249,7 +247,8 @@ impl Drop for Upstream {
 /// A 200 with that body and its length.
 pub(crate) fn ok(body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let mut bytes = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -263,9 +262,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn serve(stream: TcpStream, seen: &Arc<Record>, script: Arc<impl Fn(Peer) + Send + Sync + 'static>) {
+fn serve(
+    stream: TcpStream,
+    seen: &Arc<Record>,
+    script: Arc<impl Fn(Peer) + Send + Sync + 'static>,
+) {
     let number = seen.connections.fetch_add(1, Ordering::SeqCst);
-    let Ok((output, kept)) = stream.try_clone().and_then(|one| Ok((one, stream.try_clone()?))) else {
+    let Ok((output, kept)) = stream.try_clone().and_then(|one| Ok((one, stream.try_clone()?)))
+    else {
         return;
     };
     let _ = output.set_nodelay(true);

@@ -274,7 +274,10 @@ fn a_slow_upstream_costs_no_memory() {
         .map(|client| {
             let (mut sender, body) = (client.sender(), body.clone());
             thread::spawn(move || {
-                let head = format!("PUT /u HTTP/1.1\r\nhost: it\r\ncontent-length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "PUT /u HTTP/1.1\r\nhost: it\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 sender.write_all(head.as_bytes()).unwrap();
                 sender.write_all(&body).unwrap();
             })

@@ -101,7 +101,8 @@ fn http_1_0_closes_unless_keep_alive_was_asked() {
 /// RFC 9112 6.1: no chunked to a 1.0 client; the end of the connection ends the body.
 #[test]
 fn an_http_1_0_client_gets_a_chunked_answer_until_close() {
-    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npets\r\n3\r\n!!!\r\n0\r\n\r\n";
+    let answer =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npets\r\n3\r\n!!!\r\n0\r\n\r\n";
     let upstream = Upstream::answering(answer);
     let gateway = start(&upstream);
     let mut client = Client::connect(gateway.address);

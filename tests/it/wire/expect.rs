@@ -39,7 +39,10 @@ fn an_impatient_client_needs_no_100() {
         answer = client.answer();
     }
     assert_eq!((answer.status, answer.text().as_str()), (200, "body"));
-    assert_eq!(client.ask("POST /up HTTP/1.1\r\nhost: it\r\ncontent-length: 1\r\n\r\nx").status, 200);
+    assert_eq!(
+        client.ask("POST /up HTTP/1.1\r\nhost: it\r\ncontent-length: 1\r\n\r\nx").status,
+        200
+    );
 }
 
 #[test]

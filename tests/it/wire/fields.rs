@@ -158,7 +158,9 @@ fn every_request_has_a_trace_id() {
 
 #[test]
 fn every_answer_has_a_request_id_of_its_own() {
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\napigw-requestid: forged\r\ncontent-length: 0\r\n\r\n");
+    let upstream = Upstream::answering(
+        "HTTP/1.1 200 OK\r\napigw-requestid: forged\r\ncontent-length: 0\r\n\r\n",
+    );
     let gateway = start(&upstream);
     let mut client = Client::connect(gateway.address);
     let mut seen = HashSet::new();
@@ -168,7 +170,8 @@ fn every_answer_has_a_request_id_of_its_own() {
         assert!(id.ends_with('=') && id.len() == 16, "like JKJaXmPLvHcESHA=: {id}");
         assert!(seen.insert(id), "the same id twice");
     }
-    let refusal = exchange(gateway.address, "GET / HTTP/1.1\r\nhost: it\r\ncontent-length: x\r\n\r\n");
+    let refusal =
+        exchange(gateway.address, "GET / HTTP/1.1\r\nhost: it\r\ncontent-length: x\r\n\r\n");
     assert_eq!(refusal.status, 400);
     assert!(refusal.field("apigw-requestid").is_some(), "refusals have one too: {refusal:?}");
 }

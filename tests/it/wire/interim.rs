@@ -13,7 +13,9 @@ fn start(upstream: &Upstream) -> Gateway {
 fn interim_answers_do_not_disturb_the_final_one() {
     let upstream = Upstream::start(|mut peer| {
         while peer.request().is_some() {
-            peer.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+            peer.send(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n",
+            );
             std::thread::sleep(Duration::from_millis(5));
             peer.send("HTTP/1.1 102 Processing\r\n\r\n");
             peer.send(ok("final"));
@@ -53,7 +55,8 @@ fn endless_interim_answers_are_a_bad_gateway() {
     assert_eq!(answer.status, 502);
 }
 
-const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: it\r\nconnection: Upgrade\r\nupgrade: echo/1\r\n\r\n";
+const UPGRADE: &str =
+    "GET /chat HTTP/1.1\r\nhost: it\r\nconnection: Upgrade\r\nupgrade: echo/1\r\n\r\n";
 
 #[test]
 fn an_upgrade_becomes_a_tunnel() {

@@ -30,21 +30,93 @@ fn the_error_catalogue_byte_by_byte() {
     let many = "x-many: 1\r\n".repeat(101);
     let cases: Vec<(&str, String, u16, &str, After)> = vec![
         ("no such path", get("/none HTTP/1.1\r\nhost: it"), 404, "Not Found", After::Kept),
-        ("no such verb", "DELETE /pets HTTP/1.1\r\nhost: it\r\n\r\n".into(), 404, "Not Found", After::Kept),
+        (
+            "no such verb",
+            "DELETE /pets HTTP/1.1\r\nhost: it\r\n\r\n".into(),
+            404,
+            "Not Found",
+            After::Kept,
+        ),
         ("trailing slash", get("/pets/ HTTP/1.1\r\nhost: it"), 404, "Not Found", After::Kept),
-        ("two hosts", get("/pets HTTP/1.1\r\nhost: it\r\nhost: it"), 400, "Bad Request", After::Closed),
+        (
+            "two hosts",
+            get("/pets HTTP/1.1\r\nhost: it\r\nhost: it"),
+            400,
+            "Bad Request",
+            After::Closed,
+        ),
         ("no host", get("/pets HTTP/1.1\r\nx: y"), 400, "Bad Request", After::Closed),
-        ("space before the colon", get("/pets HTTP/1.1\r\nhost : it"), 400, "Bad Request", After::Closed),
-        ("obs-fold", get("/pets HTTP/1.1\r\nhost: it\r\nx: a\r\n b"), 400, "Bad Request", After::Closed),
-        ("both framings", post("content-length: 5\r\ntransfer-encoding: chunked"), 400, "Bad Request", After::Closed),
+        (
+            "space before the colon",
+            get("/pets HTTP/1.1\r\nhost : it"),
+            400,
+            "Bad Request",
+            After::Closed,
+        ),
+        (
+            "obs-fold",
+            get("/pets HTTP/1.1\r\nhost: it\r\nx: a\r\n b"),
+            400,
+            "Bad Request",
+            After::Closed,
+        ),
+        (
+            "both framings",
+            post("content-length: 5\r\ntransfer-encoding: chunked"),
+            400,
+            "Bad Request",
+            After::Closed,
+        ),
         ("bad length", post("content-length: 5x"), 400, "Bad Request", After::Closed),
-        ("another coding", post("transfer-encoding: gzip, chunked"), 501, "Not Implemented", After::Closed),
-        ("too large", post("content-length: 10485761"), 413, "Request Entity Too Large", After::Closed),
-        ("another expectation", post("expect: x\r\ncontent-length: 0"), 417, "Expectation Failed", After::Closed),
-        ("long target", get(&format!("/{} HTTP/1.1\r\nhost: it", "x".repeat(8_192))), 414, "URI Too Long", After::Closed),
-        ("long head", get(&format!("/pets HTTP/1.1\r\nhost: it\r\nx: {}", "x".repeat(10_240))), 431, "Request Header Fields Too Large", After::Closed),
-        ("many fields", get(&format!("/pets HTTP/1.1\r\nhost: it\r\n{}", many.trim_end())), 431, "Request Header Fields Too Large", After::Closed),
-        ("another version", get("/pets HTTP/2.0\r\nhost: it"), 505, "HTTP Version Not Supported", After::Closed),
+        (
+            "another coding",
+            post("transfer-encoding: gzip, chunked"),
+            501,
+            "Not Implemented",
+            After::Closed,
+        ),
+        (
+            "too large",
+            post("content-length: 10485761"),
+            413,
+            "Request Entity Too Large",
+            After::Closed,
+        ),
+        (
+            "another expectation",
+            post("expect: x\r\ncontent-length: 0"),
+            417,
+            "Expectation Failed",
+            After::Closed,
+        ),
+        (
+            "long target",
+            get(&format!("/{} HTTP/1.1\r\nhost: it", "x".repeat(8_192))),
+            414,
+            "URI Too Long",
+            After::Closed,
+        ),
+        (
+            "long head",
+            get(&format!("/pets HTTP/1.1\r\nhost: it\r\nx: {}", "x".repeat(10_240))),
+            431,
+            "Request Header Fields Too Large",
+            After::Closed,
+        ),
+        (
+            "many fields",
+            get(&format!("/pets HTTP/1.1\r\nhost: it\r\n{}", many.trim_end())),
+            431,
+            "Request Header Fields Too Large",
+            After::Closed,
+        ),
+        (
+            "another version",
+            get("/pets HTTP/2.0\r\nhost: it"),
+            505,
+            "HTTP Version Not Supported",
+            After::Closed,
+        ),
     ];
     for (what, request, status, message, after) in cases {
         let mut client = Client::connect(gateway.address);
@@ -105,7 +177,8 @@ fn limits_hold_at_the_limit_and_one_more() {
     let gateway = start(&upstream);
     // The target alone.
     let target = |length: usize| format!("/any/{}", "t".repeat(length - "/any/".len()));
-    let ask = |text: &str| exchange(gateway.address, format!("GET {text} HTTP/1.1\r\nhost: it\r\n\r\n"));
+    let ask =
+        |text: &str| exchange(gateway.address, format!("GET {text} HTTP/1.1\r\nhost: it\r\n\r\n"));
     assert_eq!(ask(&target(8_192)).status, 200);
     assert_eq!(ask(&target(8_193)).status, 414);
     // The whole head.

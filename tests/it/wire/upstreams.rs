@@ -29,13 +29,19 @@ fn a_malformed_answer_is_a_bad_gateway() {
         ("obs-fold", b"HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 0\r\n\r\n"),
         ("space before the colon", b"HTTP/1.1 200 OK\r\ncontent-length : 0\r\n\r\n"),
         ("bad name", b"HTTP/1.1 200 OK\r\nx(y: 1\r\ncontent-length: 0\r\n\r\n"),
-        ("both framings", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "both framings",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
         ("two lengths", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd"),
         ("bad length", b"HTTP/1.1 200 OK\r\ncontent-length: +3\r\n\r\nabc"),
         ("negative length", b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"),
         ("huge length", b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n"),
         ("another coding", b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        ("chunked twice", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "chunked twice",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        ),
         ("status 99", b"HTTP/1.1 99 Low\r\ncontent-length: 0\r\n\r\n"),
         ("status 2000", b"HTTP/1.1 2000 High\r\ncontent-length: 0\r\n\r\n"),
         ("version 2", b"HTTP/2.0 200 OK\r\ncontent-length: 0\r\n\r\n"),
@@ -89,7 +95,13 @@ fn a_head_without_end_is_a_bad_gateway() {
 
 #[test]
 fn a_malformed_chunk_cuts_the_answer() {
-    let bodies: [&[u8]; 5] = [b"3\r\nabcX\r\n0\r\n\r\n", b"zz\r\n", b"3\nabc\n0\n\n", b"-1\r\n", b" 3\r\nabc\r\n0\r\n\r\n"];
+    let bodies: [&[u8]; 5] = [
+        b"3\r\nabcX\r\n0\r\n\r\n",
+        b"zz\r\n",
+        b"3\nabc\n0\n\n",
+        b"-1\r\n",
+        b" 3\r\nabc\r\n0\r\n\r\n",
+    ];
     for body in bodies {
         let upstream = Upstream::start(move |mut peer| {
             while peer.request().is_some() {
@@ -104,7 +116,9 @@ fn a_malformed_chunk_cuts_the_answer() {
         let read = client.try_answer_to("GET");
         assert!(read.is_err(), "{:?} looked whole: {read:?}", body.escape_ascii().to_string());
         let _ = Client::connect(gateway.address).try_send(GET);
-        eventually("the bad connection is closed", || upstream.open() < upstream.connections().max(1));
+        eventually("the bad connection is closed", || {
+            upstream.open() < upstream.connections().max(1)
+        });
     }
 }
 
@@ -183,8 +197,7 @@ fn a_closed_idle_connection_is_not_used() {
 #[test]
 fn an_upstream_that_closes_is_believed() {
     for head in ["HTTP/1.1 200 OK\r\nconnection: close", "HTTP/1.0 200 OK"] {
-        let upstream =
-            Upstream::answering(format!("{head}\r\ncontent-length: 2\r\n\r\nhi"));
+        let upstream = Upstream::answering(format!("{head}\r\ncontent-length: 2\r\n\r\nhi"));
         let gateway = start(&upstream);
         let mut client = Client::connect(gateway.address);
         for _ in 0..3 {
