@@ -7,5 +7,12 @@
 #![expect(clippy::disallowed_methods, reason = "the peers of a gateway live in real time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
+mod cli;
+mod faults;
 mod harness;
+mod peers;
+mod probe;
+mod reload;
+mod routing;
+mod soak;
 mod wire;

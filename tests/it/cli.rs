@@ -1,0 +1,217 @@
+//! The command line: what each command prints, and how it exits.
+
+use std::net::TcpListener;
+
+use crate::harness::{
+    Client, Folder, Launch, Route, Upstream, dead_address, exchange, gateway_file, ok, openapi,
+    proxy_all, ringway,
+};
+
+#[track_caller]
+fn check_contains(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+}
+
+/// A fresh user's first command.
+#[test]
+fn the_demo_answers_at_once() {
+    let gateway = Launch::demo().start();
+    let said = gateway.said();
+    let mut client = Client::connect(gateway.address);
+    let answer = client.get("/pets");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    check_contains(&answer.text(), &["\"name\""]);
+    let one = client.get("/pets/1");
+    assert_eq!(one.status, 200, "{one:?}");
+    assert_eq!(client.get("/no/such/thing").status, 404);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    while !gateway.said().contains("curl") && std::time::Instant::now() < end {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    check_contains(&gateway.said(), &["curl", &format!("{}", gateway.address)]);
+    drop(said);
+}
+
+#[test]
+fn the_private_port_has_health_and_metrics() {
+    let upstream = Upstream::answering(ok("x"));
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).shards(2).start();
+    let mut client = Client::connect(gateway.address);
+    for _ in 0..10 {
+        assert_eq!(client.get("/pets").status, 200);
+    }
+    let health = exchange(gateway.admin, "GET /healthz HTTP/1.1\r\nhost: it\r\n\r\n");
+    assert_eq!(health.status, 200, "{health:?}");
+    let counted = || {
+        let answer = exchange(gateway.admin, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = answer.text();
+        let lines = text.lines().filter(|line| {
+            line.starts_with("ringway_requests_total") || line.starts_with("ringway_answers_total")
+        });
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    crate::harness::eventually("ten requests are counted", || counted() >= 10.0);
+    // The public port knows nothing of it.
+    assert!(!exchange(gateway.address, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text().contains("ringway_"));
+}
+
+#[test]
+fn validate_tells_every_problem_and_binds_nothing() {
+    let folder = Folder::new();
+    folder.write("good.yaml", &proxy_all(dead_address()));
+    let good = ringway(folder.path(), &["validate", "good.yaml"]);
+    assert_eq!(good.code, Some(0), "{good:?}");
+
+    folder.write(
+        "bad.yaml",
+        "openapi: 3.0.1\ninfo: {title: t, version: '1'}\npaths:\n  /a:\n    get:\n      \
+         x-amazon-apigateway-integration:\n        type: http_proxy\n        httpMethod: GET\n        \
+         uri: http://127.0.0.1:1/\n        payloadFormatVersion: '1.0'\n        timeoutInMillis: 60000\n",
+    );
+    let bad = ringway(folder.path(), &["validate", "bad.yaml"]);
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    let text = format!("{}{}", bad.output, bad.said);
+    check_contains(&text, &["bad.yaml", "timeoutInMillis", "60000", "30000", "11"]);
+
+    folder.write("typo.yaml", &gateway_file("good.yaml", &["{stageNam: $default}"], ""));
+    let typo = ringway(folder.path(), &["validate", "typo.yaml"]);
+    assert_eq!(typo.code, Some(1), "{typo:?}");
+    check_contains(&format!("{}{}", typo.output, typo.said), &["did you mean", "stageName"]);
+}
+
+#[test]
+fn explain_names_the_winner_and_the_losers() {
+    let folder = Folder::new();
+    let routes = [
+        Route::new("GET", "/pets/{id}", "http://127.0.0.1:1/pets/{id}"),
+        Route::new("ANY", "/{proxy+}", "http://127.0.0.1:1/{proxy}"),
+    ];
+    folder.write("api.yaml", &openapi(&routes));
+    let ran = ringway(folder.path(), &["explain", "api.yaml", "GET", "/pets/7"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    check_contains(&ran.output, &["GET /pets/{id}", "ANY /{proxy+}", "$default"]);
+    let ran = ringway(folder.path(), &["explain", "api.yaml", "GET", "http://x/"]);
+    check_contains(&format!("{}{}", ran.output, ran.said), &["404"]);
+}
+
+#[test]
+fn schema_completions_man_and_help_print() {
+    let folder = Folder::new();
+    let schema = ringway(folder.path(), &["schema"]);
+    assert_eq!(schema.code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&schema.output).unwrap();
+    for key in ["listeners", "apis", "usagePlans", "apiKeys", "domainNames", "accessLog"] {
+        assert!(json["properties"][key].is_object(), "{key} is missing in the schema");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = ringway(folder.path(), &["completions", shell]);
+        assert_eq!(ran.code, Some(0), "{shell}");
+        check_contains(&ran.output, &["ringway", "validate"]);
+    }
+    let man = ringway(folder.path(), &["man"]);
+    assert_eq!(man.code, Some(0));
+    check_contains(&man.output, &[".TH"]);
+    for words in [&["--help"][..], &["run", "--help"], &["validate", "--help"]] {
+        let help = ringway(folder.path(), words);
+        assert_eq!(help.code, Some(0), "{words:?}");
+        let width = help.output.lines().map(str::len).max().unwrap();
+        assert!(width <= 120, "a help line of {width} columns");
+    }
+    check_contains(&ringway(folder.path(), &["run", "--help"]).output, &["--listen", "--shards", "--set", "--admin"]);
+}
+
+#[test]
+fn wrong_lines_and_missing_files_are_told_apart() {
+    let folder = Folder::new();
+    let cases: [(&[&str], i32, &[&str]); 5] = [
+        (&["run", "missing.yaml"], 1, &["missing.yaml"]),
+        (&["validate", "missing.yaml"], 1, &["missing.yaml"]),
+        (&["explain", "missing.yaml", "GET", "/"], 1, &["missing.yaml"]),
+        (&["run", "--listen", "nonsense"], 2, &["--listen"]),
+        (&["serve"], 2, &["serve"]),
+    ];
+    for (words, code, said) in cases {
+        let ran = ringway(folder.path(), words);
+        assert_eq!(ran.code, Some(code), "{words:?}: {ran:?}");
+        check_contains(&ran.said, said);
+        assert!(!ran.said.contains("panicked"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let document = proxy_all(dead_address());
+    for flag in ["--listen", "--admin"] {
+        let started = Launch::file("api.yaml", &document).flag(flag, &address).try_start();
+        let Err((status, said)) = started else { panic!("it bound {address}") };
+        let code = status.and_then(|status| status.code());
+        assert!(code.is_some_and(|code| code != 0), "{code:?}: {said}");
+        check_contains(&said, &[&address, "in use"]);
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_broken_file_does_not_start() {
+    let started = Launch::file("api.yaml", "openapi: 3.0.1\npaths: [").try_start();
+    let Err((status, said)) = started else { panic!("it serves a broken file") };
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+    check_contains(&said, &["api.yaml"]);
+}
+
+/// What the machine lacks: one sentence with the remedy, exit 78. Descriptors can be taken away.
+#[test]
+fn too_few_descriptors_are_told_at_the_start() {
+    let started = Launch::file("api.yaml", &proxy_all(dead_address())).ulimit("-n 12").try_start();
+    let Err((status, said)) = started else { panic!("it starts with 12 descriptors") };
+    assert_eq!(status.and_then(|status| status.code()), Some(78), "{said}");
+    check_contains(&said, &["descriptor"]);
+}
+
+#[test]
+fn several_listeners_serve_the_same() {
+    let upstream = Upstream::answering(ok("both"));
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address()))
+        .flag("--listen", "127.0.0.1:0")
+        .flag("--listen", "127.0.0.1:0")
+        .shards(2)
+        .start();
+    let addresses: Vec<String> = gateway
+        .said()
+        .lines()
+        .filter_map(|line| Some(line.split_once("listening on http://")?.1.trim().to_owned()))
+        .collect();
+    assert_eq!(addresses.len(), 2, "{}", gateway.said());
+    for address in addresses {
+        assert_eq!(Client::connect(address.parse().unwrap()).get("/x").text(), "both");
+    }
+}
+
+#[test]
+fn the_access_log_has_one_json_line_per_request() {
+    let upstream = Upstream::answering(ok("logged"));
+    let gateway = Launch::file("gateway.yaml", &gateway_file("api.yaml", &["{stageName: $default}"], "accessLog: {destination: access.log}"))
+        .beside("api.yaml", &proxy_all(upstream.address()))
+        .start();
+    let mut client = Client::connect(gateway.address);
+    let id = client.get("/pets?q=%22x%22").field("apigw-requestid").unwrap().to_owned();
+    client.ask("GET /other HTTP/1.1\r\nhost: it\r\nuser-agent: a\"b\\c\r\n\r\n");
+    client.ask("GET /other HTTP/1.1\r\nhost: it\r\nx : y\r\n\r\n");
+    let path = gateway.folder.join("access.log");
+    let lines = || -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    crate::harness::eventually("three lines are written", || lines().len() >= 3);
+    let lines = lines();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[0]["requestId"].as_str(), Some(id.as_str()), "{}", lines[0]);
+    let statuses: Vec<String> = lines.iter().map(|line| line["status"].to_string()).collect();
+    let statuses: Vec<&str> = statuses.iter().map(|text| text.trim_matches('"')).collect();
+    assert_eq!(statuses, ["200", "200", "400"]);
+}
