@@ -18,6 +18,9 @@ use super::{
 };
 use crate::ring::{Driver, Kernel};
 
+/// Polls between two turns of the driver; a simulation that needs more is in a loop.
+const POLLS_MAX: u32 = 1_000_000;
+
 /// Runs `main` on `kernel` until it ends, then stops everything.
 ///
 /// # Errors
@@ -78,8 +81,14 @@ impl Queue {
     }
 
     /// Polls the woken until none is left.
+    ///
+    /// # Panics
+    /// When that never happens: a task wakes itself again and again.
     fn run(&self) {
+        let mut polls = 0_u32;
         while let Some(task) = self.next() {
+            polls += 1;
+            assert!(polls < POLLS_MAX, "a task wakes itself without end");
             let taken = self.tasks.borrow_mut().get_mut(task).and_then(Option::take);
             let Some((mut seat, waker)) = taken else { continue };
             if seat.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {

@@ -14,5 +14,6 @@ mod peers;
 mod probe;
 mod reload;
 mod routing;
+mod simulation;
 mod soak;
 mod wire;
