@@ -11,7 +11,7 @@ use std::{
 
 use super::{Listener, Outgoing, Stream};
 use crate::{
-    base::limits::LARGE_BLOCK_BYTES,
+    base::limits::{LARGE_BLOCK_BYTES, SEND_PIECES_MAX},
     ring::Holdings,
     runtime::{ExecutorSpec, Runtime, start},
 };
@@ -333,5 +333,71 @@ fn two_thousand_short_connections_leave_nothing() {
         assert_eq!(runtime.tasks(), 2);
         let made = runtime.driver().small_shelf().blocks_made();
         assert!(made <= blocks.max(held.lent_blocks) + 16, "{blocks} blocks became {made}");
+    });
+}
+
+#[test]
+fn a_full_gathered_send_arrives_whole() {
+    on_the_ring(async |runtime| {
+        const SENDS: usize = 12;
+        let listener = listen(&runtime);
+        let (runtime_, listener_) = (runtime.clone(), Rc::clone(&listener));
+        runtime.spawn(async move {
+            let stream = connect(&runtime_, &listener_).await;
+            for _ in 0..SENDS {
+                let piece: Vec<u8> = (0..LARGE_BLOCK_BYTES).map(pattern).collect();
+                let shelf = runtime_.driver().large_shelf();
+                let gathered = || shelf.gather(&[&piece]).expect("enough blocks");
+                let pieces = (0..SEND_PIECES_MAX).map(|_| gathered()).collect();
+                let text = b"head".to_vec();
+                stream.send(Outgoing { text, pieces }).await.expect("sends");
+            }
+        });
+        let (stream, _) = listener.accept().await.expect("accepts");
+        // The socket fills up: sends are short and continued in the middle of a piece.
+        runtime.sleep(Duration::from_millis(100)).await;
+        let bytes = receive_exactly(&stream, SENDS * (4 + SEND_PIECES_MAX * LARGE_BLOCK_BYTES));
+        let bytes = bytes.await;
+        assert!(stream.receive().await.expect("ends").is_none());
+        for send in bytes.chunks(4 + SEND_PIECES_MAX * LARGE_BLOCK_BYTES) {
+            assert_eq!(&send[..4], b"head");
+            for (offset, &byte) in send[4..].iter().enumerate() {
+                assert_eq!(byte, pattern(offset % LARGE_BLOCK_BYTES));
+            }
+        }
+        assert_eq!(runtime.panics(), 0);
+    });
+}
+
+#[test]
+fn one_piece_too_many_is_a_bug_of_the_caller() {
+    on_the_ring(async |runtime| {
+        let listener = listen(&runtime);
+        let stream = connect(&runtime, &listener).await;
+        runtime.spawn(async move {
+            let pieces = vec![crate::base::Buffer::empty(); SEND_PIECES_MAX + 1];
+            stream.start_send(Outgoing { text: Vec::new(), pieces });
+        });
+        runtime.sleep(Duration::from_millis(5)).await;
+        assert_eq!(runtime.panics(), 1);
+    });
+}
+
+#[test]
+fn a_busy_task_does_not_keep_the_driver_from_the_kernel() {
+    on_the_ring(async |runtime| {
+        let done = Rc::new(Cell::new(false));
+        let done_ = Rc::clone(&done);
+        runtime.spawn(std::future::poll_fn(move |context| {
+            context.waker().wake_by_ref();
+            if done_.get() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        }));
+        let listener = listen(&runtime);
+        runtime.spawn(serve(runtime.clone(), Rc::clone(&listener)));
+        let stream = connect(&runtime, &listener).await;
+        stream.send(text(b"still here")).await.expect("sends");
+        assert_eq!(receive_exactly(&stream, 10).await, b"still here");
+        runtime.sleep(Duration::from_millis(5)).await;
+        done.set(true);
     });
 }
