@@ -401,3 +401,59 @@ fn a_busy_task_does_not_keep_the_driver_from_the_kernel() {
         done.set(true);
     });
 }
+
+/// A relay that asks upstream and streams what it answers, as the gateway does.
+async fn relay(runtime: Runtime, client: Stream, upstream: Stream, size: usize) {
+    while let Ok(Some(_)) = client.receive().await {
+        upstream.send(text(b"more")).await.expect("sends");
+        let mut left = size;
+        upstream.stream_body(true);
+        while left > 0 {
+            let buffer = upstream.receive().await.expect("receives").expect("not yet the end");
+            left -= buffer.len();
+            let mut outgoing = runtime.outgoing();
+            outgoing.pieces.push(buffer);
+            client.send(outgoing).await.expect("sends");
+        }
+        upstream.stream_body(false);
+    }
+}
+
+/// Writing behind must not leave anybody waiting until a control tick.
+#[test]
+fn a_streamed_body_does_not_wait_for_a_tick() {
+    const SIZE: usize = 66_000;
+    let listener = std::net::TcpListener::bind(LOOPBACK).expect("binds");
+    let upstream = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut server, _) = listener.accept().expect("accepts");
+        while server.read(&mut [0; 100]).is_ok_and(|count| count > 0) {
+            server.write_all(&[5; SIZE]).expect("writes");
+        }
+    });
+    let (report, reports) = mpsc::channel();
+    let handle = start(spec("relay"), move |runtime| async move {
+        let front = listen(&runtime);
+        report.send(front.local_addr()).expect("the test waits");
+        let deadline = runtime.now() + WAIT;
+        let to_upstream = Stream::connect(&runtime, upstream, deadline).await.expect("connects");
+        let (client, _) = front.accept().await.expect("accepts");
+        relay(runtime, client, to_upstream, SIZE).await;
+    });
+    let handle = handle.expect("starts");
+    let address = reports.recv_timeout(WAIT).expect("an address");
+    let mut client = TcpStream::connect(address).expect("connects");
+    client.set_read_timeout(Some(WAIT)).expect("sets");
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        #[expect(clippy::disallowed_methods, reason = "outside of the shard")]
+        let start = std::time::Instant::now();
+        client.write_all(b"more").expect("writes");
+        client.read_exact(&mut [0; SIZE]).expect("reads");
+        waits.push(start.elapsed());
+    }
+    drop(client);
+    handle.join().expect("ends well");
+    waits.sort();
+    assert!(waits[10] < Duration::from_millis(50), "{waits:?}");
+}
