@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the peers of a gateway live in real time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
+mod allocation;
 mod cli;
 mod faults;
 mod harness;
