@@ -11,6 +11,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Instant,
 };
 
 use ringway::{
@@ -135,9 +136,13 @@ fn steady_state_requests_allocate_nothing() {
         }
     };
     get(1_000);
-    let before = counter.count();
+    let (before, started) = (counter.count(), Instant::now());
     get(REQUESTS);
     let made = counter.count() - before;
-    // What is left: the count's own line, a chunk of access log now and then, watchers.
-    assert!(made < REQUESTS / 100, "{made} allocations in {REQUESTS} requests");
+    // glommio's reactor is let run at each tick of its preemption timer (10 ms), busy or not, and
+    // allocates a few entries then: per time, not per request.
+    let ticks = u64::try_from(started.elapsed().as_millis()).unwrap() / 10;
+    let allowed = 8 * ticks + 100;
+    assert!(allowed < REQUESTS, "too slow a run to tell: {ticks} ticks");
+    assert!(made < allowed, "{made} allocations in {REQUESTS} requests and {ticks} ticks");
 }

@@ -142,7 +142,8 @@ fn response_mappings_follow_the_status() {
             ));
         }
     });
-    let mapping = "responseParameters:\n  '200':\n    append:header.x-new: $response.header.x-old\n    \
+    let mapping = "responseParameters:\n  '200':\n    \
+                   append:header.x-new: $response.header.x-old\n    \
                    remove:header.x-drop: ''\n  '404':\n    overwrite:statuscode: '403'\n    \
                    overwrite:header.x-old: static";
     let route = Route::new("GET", "/{status}", format!("http://{}/{{status}}", upstream.address()))
