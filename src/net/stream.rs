@@ -93,6 +93,12 @@ impl Stream {
         self.socket.stream_body(large);
     }
 
+    /// Ready when the connection broke: the peer reset it. A FIN is no failure, the peer may still
+    /// be reading. Takes nothing from what was received.
+    pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
+        self.socket.poll_failure(context)
+    }
+
     /// An idle pooled connection may be used: nothing came unasked, it is open, it had no error.
     #[must_use]
     pub fn is_reusable(&self) -> bool {

@@ -154,6 +154,11 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
+    /// Ready when the connection broke (a reset, not a FIN); takes nothing from what was received.
+    pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
+        self.poll_with(|state| state.poll_failure(self.key, context.waker())).map(drop)
+    }
+
     /// Starts sending. The bytes are the driver's from now on: it goes on sending them also when
     /// nobody waits and when the socket is dropped.
     ///
