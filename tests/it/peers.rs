@@ -49,7 +49,7 @@ fn nginx(folder: &Folder, address: SocketAddr) -> Server {
             "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
              events {{}}\nhttp {{ access_log off; client_max_body_size 20m; client_body_temp_path {root}/a;\n\
              proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d; scgi_temp_path {root}/e;\n\
-             gzip on; gzip_min_length 1; gzip_types text/plain; default_type text/plain;\n\
+             gzip on; gzip_proxied any; gzip_min_length 1; gzip_types text/plain; default_type text/plain;\n\
              server {{ listen {address}; root {root}/www; location = /moved {{ return 302 /a.txt; }} }} }}\n"
         ),
     );

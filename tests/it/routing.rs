@@ -106,7 +106,7 @@ fn request_mappings_append_overwrite_and_remove() {
     let mapping = "requestParameters:\n  append:header.x-list: $request.querystring.a\n  \
                    overwrite:header.x-one: '${request.path.id}-${stageVariables.v}'\n  \
                    remove:header.x-gone: ''\n  overwrite:querystring.q: $request.header.x-q\n  \
-                   remove:querystring.secret: ''\n  overwrite:path: /mapped/$request.path.id";
+                   remove:querystring.secret: ''\n  overwrite:path: '/mapped/${request.path.id}'";
     let route = Route::new("GET", "/m/{id}", format!("http://{}/base/{{id}}", upstream.address()))
         .more(mapping);
     let gateway =

@@ -1,7 +1,7 @@
 //! A document's text with two small indices, so that a place costs the same in a file of one
-//! line as in any other: where lines begin, and how many characters precede every 1024th byte.
+//! line as in any other: where lines begin, and how many characters precede every 64th byte.
 
-const STEP: usize = 1024;
+const STEP: usize = 64;
 
 /// The text of a document, without its byte order mark.
 pub(super) struct Text {

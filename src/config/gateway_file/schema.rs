@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{formats, raw::GatewayFile};
 use crate::{
-    base::{Place, Problem, Severity},
+    base::{Place, Problem, Severity, limits::PROBLEMS_MAX},
     config::{
         Problems,
         document::{Kind, Node},
@@ -113,6 +113,10 @@ impl<'w> Walk<'w> {
         known: impl Iterator<Item = &'k str> + Clone,
         at: &str,
     ) {
+        if self.problems.errors() >= PROBLEMS_MAX {
+            // Counted and not kept: a file of nothing but wrong keys costs no searches for words.
+            return self.problems.error(place, "", "");
+        }
         let message = format!("{}the key {key:?} is not known here", prefix(at));
         let fix = match nearest(key, known.clone()) {
             Some(near) => format!("did you mean {near}?"),

@@ -13,7 +13,6 @@ pub(super) const ON_PURPOSE: &[(&str, &str)] = &[
     ("COMP-405-ALLOW", "AWS answers 404 where no route has the verb"),
     // TRACE and CONNECT are no methods of API Gateway's; 501 (RFC 9110 15.6.2) is for those.
     ("COMP-TRACE-WITH-BODY", "TRACE is not implemented, with or without a body: 501"),
-    ("COMP-OPTIONS-STAR", "`*` names the gateway itself, which has no route for it: 404"),
     // RFC 9110 15.5.14: the length says at once that it is over the payload limit.
     ("MAL-POST-CL-HUGE-NO-BODY", "over the payload limit: 413 before any body"),
     // The framing fields of the hop behind are the gateway's own: names are case-insensitive.

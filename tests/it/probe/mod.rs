@@ -153,7 +153,7 @@ fn judge(case: &Case, outcome: &Outcome, expected: &str) -> Result<(), String> {
         Want::Nothing => outcome.answers.is_empty(),
     };
     if !is_wanted {
-        return Err(format!("wanted {:?}", case.want));
+        return Err(format!("wanted {:?}, got {:?}", case.want, outcome.statuses()));
     }
     let must_close = |status: u16| matches!(status, 400 | 413 | 414 | 417 | 431 | 501 | 505);
     if outcome.statuses().last().is_some_and(|&status| must_close(status)) && !outcome.is_closed {
