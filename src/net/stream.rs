@@ -57,7 +57,8 @@ impl Stream {
     /// and when the stream is dropped.
     ///
     /// # Panics
-    /// When an earlier send still waits (`poll_sent` was not ready), or with more than `SEND_PIECES_MAX` pieces.
+    /// When an earlier send still waits (`poll_sent` was not ready), or with more than
+    /// `SEND_PIECES_MAX` pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
         self.socket.start_send(outgoing);
     }

@@ -320,7 +320,6 @@ impl State {
             self.cut_send(key);
         } else if sending {
             // What was promised is still sent, but not for ever.
-            self.hurry = true;
             let at = self.now + SEND_WAIT;
             let timer = self.wheel.insert(at, Alarm::Socket(key));
             if let Some(slot) = self.slots.find(key) {
@@ -336,7 +335,6 @@ impl State {
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life == Life::Closing {
             slot.life = Life::Cut;
-            self.hurry = true;
             self.cancel(Kind::Send, key);
         }
     }
