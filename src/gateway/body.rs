@@ -24,6 +24,10 @@ pub struct Incoming {
     passed_bytes: u64,
     bytes_max: u64,
     streamed: bool,
+    /// A fault came: the body never ends well from here on.
+    failed: bool,
+    /// One that came behind pieces that had to be handed on first.
+    held: Option<BodyFault>,
 }
 
 enum Rest {
@@ -60,13 +64,26 @@ impl Incoming {
             Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
-        Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
+        Self {
+            pending,
+            rest,
+            passed_bytes: 0,
+            bytes_max,
+            streamed: false,
+            failed: false,
+            held: None,
+        }
     }
 
     /// Whether the whole body was handed on.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        matches!(self.rest, Rest::Nothing | Rest::Ended(_))
+        !self.failed && matches!(self.rest, Rest::Nothing | Rest::Ended(_))
+    }
+
+    /// Keeps a fault for the next call: the decoder must not be asked again behind it.
+    pub(super) fn hold(&mut self, fault: BodyFault) {
+        self.held = Some(fault);
     }
 
     /// Body bytes handed on so far.
@@ -91,7 +108,23 @@ impl Incoming {
     }
 
     /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// What is wrong with the body; then it never counts as done.
     pub fn poll_next(
+        &mut self,
+        stream: &Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Buffer>, BodyFault>> {
+        if let Some(fault) = self.held.take() {
+            return Poll::Ready(Err(fault));
+        }
+        let next = self.poll_piece(stream, cx);
+        self.failed |= matches!(next, Poll::Ready(Err(_)));
+        next
+    }
+
+    fn poll_piece(
         &mut self,
         stream: &Stream,
         cx: &mut Context<'_>,

@@ -67,8 +67,12 @@ impl Reframe {
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Err(fault)) if gathered == 0 => return Poll::Ready(Err(fault)),
                 Poll::Pending if gathered == 0 => return Poll::Pending,
-                // What came before a fault is sent first; the fault shows again at the next call.
-                Poll::Ready(Err(_)) | Poll::Pending => return Poll::Ready(Ok(false)),
+                // What came before a fault is sent first.
+                Poll::Ready(Err(fault)) => {
+                    body.hold(fault);
+                    return Poll::Ready(Ok(false));
+                }
+                Poll::Pending => return Poll::Ready(Ok(false)),
             }
         }
     }
