@@ -212,7 +212,7 @@ impl World {
             // Closing over pipelined requests resets, and that may overtake what was sent.
             // Behind a head of HTTP/1.0 a cut body looks like a short one.
             _ if script.is_http10() => {
-                &[Outcome::Cut, Outcome::Closed, Outcome::Answered { whole: false }]
+                &[Outcome::Cut, Outcome::Closed, SHORT, answered[0].clone()]
             }
             _ => &[Outcome::Cut, Outcome::Closed],
         };
