@@ -8,6 +8,7 @@ use std::{
     io,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use super::{
@@ -55,7 +56,9 @@ pub(super) struct Call<'c, R> {
     pub client: &'c Stream,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// The answer's head must be here by then.
+    /// How long the answer's head may take from the whole request on.
+    pub timeout: Duration,
+    /// The same from now on: for the connection, and a request without a body to wait for.
     pub deadline: Moment,
     /// A switch of protocols was asked for, so 101 is an answer.
     pub upgrade: bool,
@@ -81,8 +84,8 @@ impl Exchange<'_> {
         self.upload.as_ref().is_none_or(Upload::is_done)
     }
 
-    /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only;
-    /// forwards the rest of the request's body meanwhile. Says whether the body ended.
+    /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only
+    /// when `out` is empty; forwards the rest of the request's body meanwhile. Says whether the body ended.
     ///
     /// # Errors
     /// The answer's body does not come whole.
@@ -234,6 +237,9 @@ where
     stream.set_deadline(Some(call.deadline));
     stream.start_send(out);
     let (head, pending) = read_head(local, call, stream, &mut upload).await?;
+    if let Some(upload) = &mut upload {
+        upload.answer_begun();
+    }
     let framing = http1::response_framing(call.method, &head);
     let body = Incoming::new(framing, pending, u64::MAX);
     Ok(Exchange { head, framing, body, upload, connection })
@@ -270,7 +276,7 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
     };
     out.text.extend_from_slice(b"\r\n");
     reframe.begin(&begun, out);
-    Some(Upload::new(rest, call.client, reframe))
+    Some(Upload::new(rest, call.client, reframe, call.timeout))
 }
 
 /// RFC 9110 10.1.1: said once the upstream is there to take the body.
