@@ -137,7 +137,7 @@ impl Receiver<'_> {
         };
         reframe.begin(begun, &mut out);
         loop {
-            let filled = exchange.fill(local, &mut reframe, &mut out).await;
+            let filled = exchange.fill(local, self.stream, &mut reframe, &mut out).await;
             // What came whole before a cut is sent, then the cut is shown by closing.
             let sent = self.send(local, out).await;
             let body_bytes = exchange.body.passed_bytes();

@@ -20,9 +20,12 @@ use super::{
 };
 use crate::{
     base::{Buffer, Moment, limits},
-    http::{Framing, Method, ResponseHead, Status},
+    http::{Framing, Method, Name, ResponseHead, Status},
     net::{Outgoing, Stream},
-    steps::reject::{Client, Ours, Reject, Upstream},
+    steps::{
+        integrate::Upgrade,
+        reject::{Client, Ours, Reject, Upstream},
+    },
     upstream::{Checkout, CheckoutFault, Connection, Pool},
     wire::http1::{self, HeadLimits, HeadWriter, Progress},
 };
@@ -61,7 +64,7 @@ pub(super) struct Call<'c, R> {
     /// The same from now on: for the connection, and a request without a body to wait for.
     pub deadline: Moment,
     /// A switch of protocols was asked for, so 101 is an answer.
-    pub upgrade: bool,
+    pub upgrade: Upgrade<'c>,
 }
 
 /// An exchange whose answer's head has arrived.
@@ -85,19 +88,24 @@ impl Exchange<'_> {
     }
 
     /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only
-    /// when `out` is empty; forwards the rest of the request's body meanwhile. Says whether the body ended.
+    /// when `out` is empty; forwards the rest of the request's body meanwhile. Says whether the
+    /// body ended.
     ///
     /// # Errors
     /// The answer's body does not come whole.
     pub(super) async fn fill(
         &mut self,
         local: &Local,
+        client: &Stream,
         reframe: &mut Reframe,
         out: &mut Outgoing,
     ) -> Result<bool, BodyFault> {
         let stream = self.connection.stream();
         stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
         poll_fn(|cx| {
+            if client.poll_failure(cx).is_ready() {
+                return Poll::Ready(Err(BodyFault::Cut));
+            }
             poll_upload(&mut self.upload, stream, local, cx);
             reframe.poll_fill(&mut self.body, stream, out, cx)
         })
@@ -298,7 +306,7 @@ async fn read_head<R>(
     let mut scan = http1::ResponseScan::default();
     let mut interim = 0;
     loop {
-        let received = receive(local, stream, upload).await.map_err(Failure::Final)?;
+        let received = receive(local, call.client, stream, upload).await.map_err(Failure::Final)?;
         let more = match received {
             Ok(Some(more)) => more,
             ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
@@ -329,20 +337,35 @@ async fn read_head<R>(
     }
 }
 
+/// Whether this is a 101 to a protocol that was asked for (RFC 9110 7.8).
 fn is_switch<R>(call: &Call<'_, R>, head: &ResponseHead) -> bool {
-    head.status == Status::SWITCHING_PROTOCOLS && call.upgrade
+    let Upgrade::To(asked) = call.upgrade else { return false };
+    let mut chosen = head.fields().all(Name::Upgrade).flat_map(elements).peekable();
+    head.status == Status::SWITCHING_PROTOCOLS
+        && chosen.peek().is_some()
+        && chosen.all(|one| elements(asked).any(|known| known.eq_ignore_ascii_case(one)))
+}
+
+fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 /// The upstream's next bytes. An error of the client's side ends the call; one of the upstream's
 /// sending side does not, it may have answered before it closed.
 async fn receive(
     local: &Local,
+    client: &Stream,
     stream: &Stream,
     upload: &mut Option<Upload<'_>>,
 ) -> Result<io::Result<Option<Buffer>>, Reject> {
-    poll_fn(|cx| match poll_upload(upload, stream, local, cx) {
-        Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
-        None => stream.poll_receive(cx).map(Ok),
+    poll_fn(|cx| {
+        if client.poll_failure(cx).is_ready() {
+            return Poll::Ready(Err(Reject::Client(Client::Closed)));
+        }
+        match poll_upload(upload, stream, local, cx) {
+            Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
+            None => stream.poll_receive(cx).map(Ok),
+        }
     })
     .await
 }

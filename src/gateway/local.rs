@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::Seats;
+use super::{Seats, visit::Guide};
 use crate::{
     base::{Buffer, Pool, Shelf, WallTime, limits},
     http::{FieldList, Status},
@@ -32,6 +32,8 @@ use crate::{
 
 /// Lists of header fields that a shard keeps: one per request in flight, as many as are common.
 const FIELD_LISTS_KEPT: usize = 1_024;
+/// Kept futures of visits, about 4 KiB each.
+const GUIDES_KEPT: usize = 512;
 
 /// One shard's share of the gateway.
 pub struct Local {
@@ -43,6 +45,7 @@ pub struct Local {
     pub scratch: Pool<Scratch>,
     /// Blocks for heads that do not fit the block they began in.
     joints: Rc<Shelf>,
+    guides: RefCell<Vec<Guide>>,
     installed: RefCell<Rc<Installed>>,
     /// The client connections.
     pub seats: Seats,
@@ -100,6 +103,7 @@ impl Local {
             fields: Pool::new(FIELD_LISTS_KEPT, Vec::clear),
             scratch: Pool::new(FIELD_LISTS_KEPT, |_| {}),
             joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
+            guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),
             seats: Seats::default(),
             tally,
@@ -108,6 +112,17 @@ impl Local {
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
             dates: Cell::new(Dates::of(second)),
             draining: Cell::new(false),
+        }
+    }
+
+    pub(super) fn take_guide(&self) -> Option<Guide> {
+        self.guides.borrow_mut().pop()
+    }
+
+    pub(super) fn keep_guide(&self, guide: Guide) {
+        let mut guides = self.guides.borrow_mut();
+        if guides.len() < GUIDES_KEPT {
+            guides.push(guide);
         }
     }
 

@@ -15,6 +15,7 @@ pub mod pipeline;
 mod seats;
 mod tunnel;
 mod upload;
+mod visit;
 
 pub use body::{BodyFault, Incoming};
 pub use local::{Addresses, Installed, Local, stage_names};

@@ -110,6 +110,7 @@ async fn travel<'c>(
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
+    let upgrade = upgrade_of(head);
     let incoming = integrate::Incoming {
         method: head.method,
         path: selected.path,
@@ -118,7 +119,7 @@ async fn travel<'c>(
         host: head.authority().host,
         parameters,
         body: &Body::new(&body),
-        upgrade: upgrade_of(head),
+        upgrade,
         origin: request.origin,
     };
     let started = local.runtime.now();
@@ -135,7 +136,7 @@ async fn travel<'c>(
         expects_continue: request.expects_continue,
         timeout: route.integration.timeout,
         deadline: started + route.integration.timeout,
-        upgrade: incoming.upgrade != Upgrade::No,
+        upgrade,
     };
     let exchange = forward::send(local, call, request.body).await?;
     let latency = local.runtime.now().since(started);

@@ -6,7 +6,8 @@ use std::{
     rc::Rc,
 };
 
-use crate::{base::Moment, net::Stream};
+use super::connection::Door;
+use crate::{base::Moment, net::Stream, steps::integrate::Origin};
 
 /// Client connections that are open now.
 #[derive(Default)]
@@ -18,6 +19,10 @@ pub struct Seats {
 pub struct Seat {
     /// Its stream.
     pub stream: Stream,
+    /// Its two ends.
+    pub origin: Origin,
+    /// Where it came in.
+    pub door: Rc<Door>,
     /// No request is on its way.
     pub idle: Cell<bool>,
     place: Cell<usize>,
@@ -26,10 +31,10 @@ pub struct Seat {
 impl Seats {
     /// Takes a connection in.
     #[must_use]
-    pub fn take(&self, stream: Stream) -> Rc<Seat> {
+    pub fn take(&self, stream: Stream, origin: Origin, door: Rc<Door>) -> Rc<Seat> {
         let mut taken = self.taken.borrow_mut();
         let place = Cell::new(taken.len());
-        let seat = Rc::new(Seat { stream, idle: Cell::new(true), place });
+        let seat = Rc::new(Seat { stream, origin, door, idle: Cell::new(true), place });
         taken.push(Rc::clone(&seat));
         seat
     }

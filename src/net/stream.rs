@@ -57,7 +57,8 @@ impl Stream {
     /// and when the stream is dropped.
     ///
     /// # Panics
-    /// When an earlier send still waits (`poll_sent` was not ready), or with more than `SEND_PIECES_MAX` pieces.
+    /// When an earlier send still waits (`poll_sent` was not ready), or with more than
+    /// `SEND_PIECES_MAX` pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
         self.socket.start_send(outgoing);
     }
@@ -90,6 +91,12 @@ impl Stream {
     /// A body streams in: receive into large blocks from now on; `false`: into small ones.
     pub fn stream_body(&self, large: bool) {
         self.socket.stream_body(large);
+    }
+
+    /// Ready when the connection broke: the peer reset it. A FIN is no failure, the peer may still
+    /// be reading. Takes nothing from what was received.
+    pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
+        self.socket.poll_failure(context)
     }
 
     /// An idle pooled connection may be used: nothing came unasked, it is open, it had no error.

@@ -11,7 +11,7 @@ use std::{
 
 use super::{Listener, Outgoing, Stream};
 use crate::{
-    base::limits::LARGE_BLOCK_BYTES,
+    base::limits::{LARGE_BLOCK_BYTES, SEND_PIECES_MAX},
     ring::Holdings,
     runtime::{ExecutorSpec, Runtime, start},
 };
@@ -334,4 +334,126 @@ fn two_thousand_short_connections_leave_nothing() {
         let made = runtime.driver().small_shelf().blocks_made();
         assert!(made <= blocks.max(held.lent_blocks) + 16, "{blocks} blocks became {made}");
     });
+}
+
+#[test]
+fn a_full_gathered_send_arrives_whole() {
+    on_the_ring(async |runtime| {
+        const SENDS: usize = 12;
+        let listener = listen(&runtime);
+        let (runtime_, listener_) = (runtime.clone(), Rc::clone(&listener));
+        runtime.spawn(async move {
+            let stream = connect(&runtime_, &listener_).await;
+            for _ in 0..SENDS {
+                let piece: Vec<u8> = (0..LARGE_BLOCK_BYTES).map(pattern).collect();
+                let shelf = runtime_.driver().large_shelf();
+                let gathered = || shelf.gather(&[&piece]).expect("enough blocks");
+                let pieces = (0..SEND_PIECES_MAX).map(|_| gathered()).collect();
+                let text = b"head".to_vec();
+                stream.send(Outgoing { text, pieces }).await.expect("sends");
+            }
+        });
+        let (stream, _) = listener.accept().await.expect("accepts");
+        // The socket fills up: sends are short and continued in the middle of a piece.
+        runtime.sleep(Duration::from_millis(100)).await;
+        let bytes = receive_exactly(&stream, SENDS * (4 + SEND_PIECES_MAX * LARGE_BLOCK_BYTES));
+        let bytes = bytes.await;
+        assert!(stream.receive().await.expect("ends").is_none());
+        for send in bytes.chunks(4 + SEND_PIECES_MAX * LARGE_BLOCK_BYTES) {
+            assert_eq!(&send[..4], b"head");
+            for (offset, &byte) in send[4..].iter().enumerate() {
+                assert_eq!(byte, pattern(offset % LARGE_BLOCK_BYTES));
+            }
+        }
+        assert_eq!(runtime.panics(), 0);
+    });
+}
+
+#[test]
+fn one_piece_too_many_is_a_bug_of_the_caller() {
+    on_the_ring(async |runtime| {
+        let listener = listen(&runtime);
+        let stream = connect(&runtime, &listener).await;
+        runtime.spawn(async move {
+            let pieces = vec![crate::base::Buffer::empty(); SEND_PIECES_MAX + 1];
+            stream.start_send(Outgoing { text: Vec::new(), pieces });
+        });
+        runtime.sleep(Duration::from_millis(5)).await;
+        assert_eq!(runtime.panics(), 1);
+    });
+}
+
+#[test]
+fn a_busy_task_does_not_keep_the_driver_from_the_kernel() {
+    on_the_ring(async |runtime| {
+        let done = Rc::new(Cell::new(false));
+        let done_ = Rc::clone(&done);
+        runtime.spawn(std::future::poll_fn(move |context| {
+            context.waker().wake_by_ref();
+            if done_.get() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        }));
+        let listener = listen(&runtime);
+        runtime.spawn(serve(runtime.clone(), Rc::clone(&listener)));
+        let stream = connect(&runtime, &listener).await;
+        stream.send(text(b"still here")).await.expect("sends");
+        assert_eq!(receive_exactly(&stream, 10).await, b"still here");
+        runtime.sleep(Duration::from_millis(5)).await;
+        done.set(true);
+    });
+}
+
+/// A relay that asks upstream and streams what it answers, as the gateway does.
+async fn relay(runtime: Runtime, client: Stream, upstream: Stream, size: usize) {
+    while let Ok(Some(_)) = client.receive().await {
+        upstream.send(text(b"more")).await.expect("sends");
+        let mut left = size;
+        upstream.stream_body(true);
+        while left > 0 {
+            let buffer = upstream.receive().await.expect("receives").expect("not yet the end");
+            left -= buffer.len();
+            let mut outgoing = runtime.outgoing();
+            outgoing.pieces.push(buffer);
+            client.send(outgoing).await.expect("sends");
+        }
+        upstream.stream_body(false);
+    }
+}
+
+/// Writing behind must not leave anybody waiting until a control tick.
+#[test]
+fn a_streamed_body_does_not_wait_for_a_tick() {
+    const SIZE: usize = 66_000;
+    let listener = std::net::TcpListener::bind(LOOPBACK).expect("binds");
+    let upstream = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut server, _) = listener.accept().expect("accepts");
+        while server.read(&mut [0; 100]).is_ok_and(|count| count > 0) {
+            server.write_all(&[5; SIZE]).expect("writes");
+        }
+    });
+    let (report, reports) = mpsc::channel();
+    let handle = start(spec("relay"), move |runtime| async move {
+        let front = listen(&runtime);
+        report.send(front.local_addr()).expect("the test waits");
+        let deadline = runtime.now() + WAIT;
+        let to_upstream = Stream::connect(&runtime, upstream, deadline).await.expect("connects");
+        let (client, _) = front.accept().await.expect("accepts");
+        relay(runtime, client, to_upstream, SIZE).await;
+    });
+    let handle = handle.expect("starts");
+    let address = reports.recv_timeout(WAIT).expect("an address");
+    let mut client = TcpStream::connect(address).expect("connects");
+    client.set_read_timeout(Some(WAIT)).expect("sets");
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        #[expect(clippy::disallowed_methods, reason = "outside of the shard")]
+        let start = std::time::Instant::now();
+        client.write_all(b"more").expect("writes");
+        client.read_exact(&mut [0; SIZE]).expect("reads");
+        waits.push(start.elapsed());
+    }
+    drop(client);
+    handle.join().expect("ends well");
+    waits.sort();
+    assert!(waits[10] < Duration::from_millis(50), "{waits:?}");
 }

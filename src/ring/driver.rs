@@ -87,8 +87,6 @@ pub(super) struct State {
     /// Sockets with a quiet send that has not been confirmed; see `send.rs`.
     pub(super) quiet: Vec<Key>,
     pub(super) turns: u32,
-    /// Somebody waits for a quiet send's end: the next enter must not wait.
-    pub(super) hurry: bool,
     bell_wakers: Vec<Waker>,
     completions: Vec<Completion>,
     fired: Vec<Alarm>,
@@ -132,7 +130,6 @@ impl Driver {
             wakes: Vec::new(),
             quiet: Vec::new(),
             turns: 0,
-            hurry: false,
             bell_wakers: Vec::new(),
             completions: Vec::new(),
             fired: Vec::new(),
@@ -262,8 +259,7 @@ impl State {
             group.refill(&mut *self.kernel);
         }
         self.feed_starved();
-        let hurry = std::mem::take(&mut self.hurry);
-        let until = if may_wait && !hurry { self.next_alarm() } else { self.now };
+        let until = if may_wait && !self.is_send_awaited() { self.next_alarm() } else { self.now };
         let entered = self.kernel.enter(Some(until));
         self.now = self.kernel.now();
         self.turns = self.turns.wrapping_add(1);

@@ -29,6 +29,15 @@ impl State {
         }
     }
 
+    /// Ready when the connection broke; bytes and the end of the stream are left where they are.
+    pub(super) fn poll_failure(&mut self, key: Key, waker: &Waker) -> Polled<()> {
+        let Some(slot) = self.slots.find(key) else { return Polled::gone() };
+        match slot.end {
+            Some(End::Error(_)) => Polled::Ready(Ok(())),
+            Some(End::Fin) | None => Polled::wait(&mut slot.receive_waker, waker),
+        }
+    }
+
     pub(super) fn received(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };

@@ -114,8 +114,6 @@ impl State {
             Sending::UnderWay(_) => {
                 assert!(slot.next.is_none(), "one send waits at a time");
                 slot.next = Some(outgoing);
-                // Its turn comes when the one before is known to be done.
-                self.hurry = true;
             }
             _ => self.begin_send(key, outgoing),
         }
@@ -197,6 +195,16 @@ impl State {
         }
     }
 
+    /// Somebody waits for the end of a quiet send: the next enter must not wait, because the
+    /// send will say nothing.
+    pub(super) fn is_send_awaited(&mut self) -> bool {
+        self.quiet.iter().any(|&key| {
+            self.slots
+                .find(key)
+                .is_some_and(|slot| slot.next.is_some() || slot.shut_wanted || slot.is_closing())
+        })
+    }
+
     fn finish_send(&mut self, key: Key, result: Result<(), i32>) {
         let Some(slot) = self.slots.find(key) else { return };
         let taken = std::mem::replace(&mut slot.sending, Sending::Nothing);
@@ -248,7 +256,6 @@ impl State {
         let Some(slot) = self.slots.find(key) else { return };
         if matches!(slot.sending, Sending::UnderWay(_)) {
             slot.shut_wanted = true;
-            self.hurry = true;
             return;
         }
         // It fails when the peer has gone; the receive side tells that better.

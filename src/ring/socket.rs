@@ -154,6 +154,11 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
+    /// Ready when the connection broke (a reset, not a FIN); takes nothing from what was received.
+    pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
+        self.poll_with(|state| state.poll_failure(self.key, context.waker())).map(drop)
+    }
+
     /// Starts sending. The bytes are the driver's from now on: it goes on sending them also when
     /// nobody waits and when the socket is dropped.
     ///
@@ -320,7 +325,6 @@ impl State {
             self.cut_send(key);
         } else if sending {
             // What was promised is still sent, but not for ever.
-            self.hurry = true;
             let at = self.now + SEND_WAIT;
             let timer = self.wheel.insert(at, Alarm::Socket(key));
             if let Some(slot) = self.slots.find(key) {
@@ -336,7 +340,6 @@ impl State {
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life == Life::Closing {
             slot.life = Life::Cut;
-            self.hurry = true;
             self.cancel(Kind::Send, key);
         }
     }

@@ -10,6 +10,9 @@ use crate::{
 
 /// Turns between two yields to glommio's own timers and channels.
 const TURNS_BETWEEN_YIELDS: u32 = 1_024;
+/// Rounds of the tasks between two turns of the driver: tasks that keep each other busy must not
+/// keep it from the kernel.
+const ROUNDS_MAX: usize = 32;
 /// Rounds that are given to the tasks of a stopping executor, to be dropped.
 const LAST_ROUNDS: usize = 3;
 
@@ -182,17 +185,19 @@ where
     let mut turns = 0_u32;
     loop {
         // Every woken task runs until a whole round found none.
-        loop {
+        let mut idle = false;
+        for _ in 0..ROUNDS_MAX {
             let before = runtime.seats.polls();
             executor.yield_now().await;
-            if runtime.seats.polls() == before {
+            idle = runtime.seats.polls() == before;
+            if idle {
                 break;
             }
         }
         if ended.get().is_some() {
             break;
         }
-        runtime.driver.turn(true)?;
+        runtime.driver.turn(idle)?;
         turns = turns.wrapping_add(1);
         if executor.need_preempt() || turns.is_multiple_of(TURNS_BETWEEN_YIELDS) {
             executor.yield_now().await;

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::ring::{Driver, Kernel};
 
+/// Polls between two turns of the driver.
+const POLLS_MAX: usize = 10_000;
+
 /// Runs `main` on `kernel` until it ends, then stops everything.
 ///
 /// # Errors
@@ -31,10 +34,10 @@ where
     let driver = Driver::new(kernel)?;
     let runtime = Runtime::new(Rc::clone(&driver), Spawner::Simulated(Rc::clone(&queue)));
     let ended = spawn_main(&runtime, main);
-    queue.run();
+    let mut idle = queue.run();
     while ended.get().is_none() {
-        driver.turn(true)?;
-        queue.run();
+        driver.turn(idle)?;
+        idle = queue.run();
     }
     runtime.seats().close();
     queue.run();
@@ -77,15 +80,17 @@ impl Queue {
         self.tasks.borrow_mut().push(Some((Box::pin(seat), waker)));
     }
 
-    /// Polls the woken until none is left.
-    fn run(&self) {
-        while let Some(task) = self.next() {
+    /// Polls the woken until none is left (`true`), or until it was enough for one turn.
+    fn run(&self) -> bool {
+        for _ in 0..POLLS_MAX {
+            let Some(task) = self.next() else { return true };
             let taken = self.tasks.borrow_mut().get_mut(task).and_then(Option::take);
             let Some((mut seat, waker)) = taken else { continue };
             if seat.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 self.tasks.borrow_mut()[task] = Some((seat, waker));
             }
         }
+        false
     }
 
     fn next(&self) -> Option<usize> {

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Client, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi, proxy_all};
+use crate::harness::{
+    Client, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi, proxy_all,
+};
 
 /// One well-behaved client, asked a few times; slow is a failure too.
 #[track_caller]
@@ -27,11 +29,12 @@ fn good() -> Upstream {
 #[test]
 fn without_descriptors_the_open_connections_are_served() {
     let upstream = good();
-    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).ulimit("-n 96").start();
+    let gateway =
+        Launch::file("api.yaml", &proxy_all(upstream.address())).ulimit("-n 1024").start();
     let mut first = Client::connect(gateway.address);
     assert_eq!(first.get("/good").status, 200);
     // The kernel completes these connections; the gateway cannot take them all.
-    let crowd: Vec<Client> = (0..200).map(|_| Client::connect(gateway.address)).collect();
+    let crowd: Vec<Client> = (0..1_300).map(|_| Client::connect(gateway.address)).collect();
     let before = gateway.cpu_ticks();
     for _ in 0..20 {
         assert_eq!(first.get("/good").text(), "good");
@@ -52,7 +55,8 @@ fn without_descriptors_the_open_connections_are_served() {
 #[test]
 fn a_full_access_log_disk_is_told_and_harmless() {
     let upstream = good();
-    let file = gateway_file("api.yaml", &["{stageName: $default}"], "accessLog: {destination: /dev/full}");
+    let file =
+        gateway_file("api.yaml", &["{stageName: $default}"], "accessLog: {destination: /dev/full}");
     let gateway = Launch::file("gateway.yaml", &file)
         .beside("api.yaml", &proxy_all(upstream.address()))
         .start();
@@ -68,10 +72,13 @@ fn a_full_access_log_disk_is_told_and_harmless() {
 
 #[test]
 fn an_upstream_that_never_answers_holds_nobody_else() {
-    let (upstream, stuck) = (good(), Upstream::start(|mut peer| {
-        peer.request();
-        peer.wait_for_close();
-    }));
+    let (upstream, stuck) = (
+        good(),
+        Upstream::start(|mut peer| {
+            peer.request();
+            peer.wait_for_close();
+        }),
+    );
     let gateway = Launch::file(
         "api.yaml",
         &openapi(&[
@@ -166,7 +173,8 @@ fn silent_connections_hold_nobody() {
 fn a_client_that_never_reads_holds_nobody() {
     let upstream = Upstream::start(|mut peer| {
         while let Some(request) = peer.request() {
-            let body = if request.target == "/good" { b"good".to_vec() } else { vec![b'x'; 8_000_000] };
+            let body =
+                if request.target == "/good" { b"good".to_vec() } else { vec![b'x'; 8_000_000] };
             if !peer.send(ok(body)) {
                 return;
             }

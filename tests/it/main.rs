@@ -1,12 +1,13 @@
-//! The gateway as its users meet it: the real `ringway` program, real sockets, bytes in and bytes out.
+//! The gateway as its users meet it: the real `ringway` program, real sockets, bytes in and out.
 //!
-//! Not unit tests of the parts: those stand beside the code. `harness/` starts the program and plays
-//! both of its peers; every other module is one subject. Each test has its own ports and folder, so
-//! all of them run side by side.
+//! Not unit tests of the parts: those stand beside the code. `harness/` starts the program and
+//! plays both of its peers; every other module is one subject. Each test has its own ports and
+//! folder, so all of them run side by side.
 
 #![expect(clippy::disallowed_methods, reason = "the peers of a gateway live in real time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
+mod allocation;
 mod cli;
 mod faults;
 mod harness;

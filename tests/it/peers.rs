@@ -7,7 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::harness::{Client, Folder, Launch, Upstream, dead_address, eventually, ok, pattern, proxy_all};
+use crate::harness::{
+    Client, Folder, Launch, Upstream, dead_address, eventually, ok, pattern, proxy_all,
+};
 
 /// Whether the program is there; where CI runs, it has to be.
 fn has(program: &str) -> bool {
@@ -47,15 +49,22 @@ fn nginx(folder: &Folder, address: SocketAddr) -> Server {
         "nginx.conf",
         &format!(
             "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
-             events {{}}\nhttp {{ access_log off; client_max_body_size 20m; client_body_temp_path {root}/a;\n\
-             proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d; scgi_temp_path {root}/e;\n\
-             gzip on; gzip_proxied any; gzip_min_length 1; gzip_types text/plain; default_type text/plain;\n\
-             server {{ listen {address}; root {root}/www; location = /moved {{ return 302 /a.txt; }} }} }}\n"
+             events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/a;\n\
+             proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
+             scgi_temp_path {root}/e; gzip on; gzip_proxied any; gzip_min_length 1;\n\
+             gzip_types text/plain; default_type text/plain;\n\
+             server {{ listen {address}; root {root}/www;\n\
+             location = /moved {{ return 302 /a.txt; }} }} }}\n"
         ),
     );
     let config = folder.join("nginx.conf");
     let mut command = Command::new("nginx");
-    command.args(["-e".as_ref(), folder.join("errors").as_os_str(), "-c".as_ref(), config.as_os_str()]);
+    command.args([
+        "-e".as_ref(),
+        folder.join("errors").as_os_str(),
+        "-c".as_ref(),
+        config.as_os_str(),
+    ]);
     Server::start(&mut command, address)
 }
 
@@ -81,7 +90,10 @@ fn nginx_behind_the_gateway() {
     for _ in 0..3 {
         assert_eq!(client.get("/a.txt").text(), "hello from a file\n");
         assert!(client.get("/big.bin").body == big);
-        assert_eq!(client.ask("HEAD /big.bin HTTP/1.1\r\nhost: it\r\n\r\n").field("content-length"), Some("5000000"));
+        assert_eq!(
+            client.ask("HEAD /big.bin HTTP/1.1\r\nhost: it\r\n\r\n").field("content-length"),
+            Some("5000000")
+        );
         assert_eq!(client.get("/moved").status, 302);
         assert_eq!(client.get("/missing").status, 404);
         let part = client.ask("GET /a.txt HTTP/1.1\r\nhost: it\r\nrange: bytes=0-4\r\n\r\n");
@@ -103,7 +115,9 @@ fn python_s_http_server_behind_the_gateway() {
     let big = fill(&folder);
     let port = address.port().to_string();
     let mut command = Command::new("python3");
-    command.args(["-m", "http.server", &port, "--bind", "127.0.0.1"]).current_dir(folder.join("www"));
+    command
+        .args(["-m", "http.server", &port, "--bind", "127.0.0.1"])
+        .current_dir(folder.join("www"));
     let _server = Server::start(&mut command, address);
     let gateway = Launch::file("api.yaml", &proxy_all(address)).start();
     let mut client = Client::connect(gateway.address);
@@ -148,7 +162,8 @@ fn curl_before_the_gateway() {
         let (done, output) = run("curl", &arguments, folder.path());
         assert!(done && output == body, "curl {more:?}: {} bytes", output.len());
     }
-    let several = [&base[..], &["-w", "%{num_connects}", "-d", "x", &url, "-d", "y", &url]].concat();
+    let several =
+        [&base[..], &["-w", "%{num_connects}", "-d", "x", &url, "-d", "y", &url]].concat();
     let (done, output) = run("curl", &several, folder.path());
     assert!(done && output.ends_with(b"0"), "{}: keep-alive", output.escape_ascii());
     assert!(run("curl", &["-sS", "--fail", "-I", &url], folder.path()).0);

@@ -212,8 +212,7 @@ fn term_under_load_fails_no_request() {
             }
         }
     });
-    let mut gateway =
-        Launch::file("api.yaml", &proxy_all(upstream.address())).shards(2).start();
+    let mut gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).shards(2).start();
     let load = Load::start(gateway.address, 8, Tolerance { statuses: &[], closing: true });
     eventually("the load runs", || load.done() > 100);
     gateway.signal("TERM");

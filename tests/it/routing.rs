@@ -109,8 +109,7 @@ fn request_mappings_append_overwrite_and_remove() {
                    remove:querystring.secret: ''\n  overwrite:path: '/mapped/${request.path.id}'";
     let route = Route::new("GET", "/m/{id}", format!("http://{}/base/{{id}}", upstream.address()))
         .more(mapping);
-    let gateway =
-        Launch::file("api.yaml", &openapi(&[route])).flag("--set", "v=one").start();
+    let gateway = Launch::file("api.yaml", &openapi(&[route])).flag("--set", "v=one").start();
     let answer = exchange(
         gateway.address,
         "GET /m/7?a=b&secret=1&q=old HTTP/1.1\r\nhost: it\r\nx-list: first\r\nx-one: mine\r\n\
@@ -143,7 +142,8 @@ fn response_mappings_follow_the_status() {
             ));
         }
     });
-    let mapping = "responseParameters:\n  '200':\n    append:header.x-new: $response.header.x-old\n    \
+    let mapping = "responseParameters:\n  '200':\n    \
+                   append:header.x-new: $response.header.x-old\n    \
                    remove:header.x-drop: ''\n  '404':\n    overwrite:statuscode: '403'\n    \
                    overwrite:header.x-old: static";
     let route = Route::new("GET", "/{status}", format!("http://{}/{{status}}", upstream.address()))

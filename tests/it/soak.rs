@@ -19,7 +19,8 @@ fn short_connections(address: SocketAddr, count: usize, threads: usize) {
                     // Some say that they close, some just go, some go in the middle.
                     match number % 4 {
                         0 => {
-                            let request = "GET /s HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n";
+                            let request =
+                                "GET /s HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n";
                             assert_eq!(client.ask(request).status, 200);
                             client.assert_closed();
                         }

@@ -90,6 +90,8 @@ impl World {
 
     /// Submits the queue, then lets time pass until something completes or `until`.
     pub(super) fn enter(&mut self, until: Option<Moment>) -> io::Result<()> {
+        // Computing takes time, too.
+        self.now = self.now + Duration::from_micros(1);
         let mut count = self.queue.len();
         let partial = count > 0 && self.chance(self.faults.partial_enters);
         if partial {

@@ -59,7 +59,8 @@ pub(crate) fn proxy_all_in(upstream: SocketAddr, timeout_millis: u32) -> String 
 /// A gateway file with one API from `definition` and these stages (YAML list items, flow form).
 pub(crate) fn gateway_file(definition: &str, stages: &[&str], more: &str) -> String {
     let mut text = format!(
-        "{more}\napis:\n  - name: it\n    protocol: HTTP\n    definition: {definition}\n    stages:\n"
+        "{more}\napis:\n  - name: it\n    protocol: HTTP\n    definition: {definition}\n\
+         \x20   stages:\n"
     );
     for stage in stages {
         let _ = writeln!(text, "      - {stage}");

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
@@ -19,7 +19,6 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     limits: String,
     shards: usize,
-    log: bool,
     listens_as_written: bool,
 }
 
@@ -31,7 +30,6 @@ impl Launch {
             arguments: vec!["run".to_owned()],
             limits: String::new(),
             shards: 1,
-            log: false,
             listens_as_written: false,
         }
     }
@@ -72,12 +70,6 @@ impl Launch {
         self
     }
 
-    /// Leaves standard output (the access log, by default) to be read with [`Gateway::output`].
-    pub(crate) fn keep_output(mut self) -> Self {
-        self.log = true;
-        self
-    }
-
     /// Starts it and waits until it listens.
     #[track_caller]
     pub(crate) fn start(self) -> Gateway {
@@ -98,13 +90,9 @@ impl Launch {
                 self.arguments.extend([flag.to_owned(), value.to_owned()]);
             }
         }
-        let output = self.folder.join("stdout");
         let mut command = command(&self.limits, &self.arguments);
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(Stdio::piped());
-        match self.log {
-            true => command.stdout(fs::File::create(&output).unwrap()),
-            false => command.stdout(Stdio::null()),
-        };
+        command.stdout(Stdio::null());
         let mut child = spawn(command);
         let said = Arc::new(Mutex::new(String::new()));
         let lines = listen_to(child.stderr.take().unwrap(), &said);
@@ -115,7 +103,7 @@ impl Launch {
             thread::sleep(Duration::from_millis(50));
             return Err((status, said.lock().unwrap().clone()));
         };
-        Ok(Gateway { child, address, admin, said, output, folder: self.folder })
+        Ok(Gateway { child, address, admin, said, folder: self.folder })
     }
 }
 
@@ -125,7 +113,6 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     said: Arc<Mutex<String>>,
-    output: PathBuf,
     pub(crate) folder: Folder,
 }
 
@@ -137,11 +124,6 @@ impl Gateway {
     /// What it wrote to standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
-    }
-
-    /// What it wrote to standard output so far; see [`Launch::keep_output`].
-    pub(crate) fn output(&self) -> String {
-        fs::read_to_string(&self.output).unwrap()
     }
 
     /// Sends a signal by name: `HUP`, `TERM`, `INT`.

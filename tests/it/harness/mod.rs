@@ -1,6 +1,6 @@
 //! The peers of the gateway under test, and the gateway as a process.
 //!
-//! Plain blocking `std::net` throughout: what plays the peer must not share code with what it judges.
+//! Plain blocking `std::net` throughout: what plays the peer shares no code with what it judges.
 
 mod answer;
 mod client;
@@ -9,12 +9,12 @@ mod folder;
 mod gateway;
 mod upstream;
 
-pub(crate) use answer::{Answer, Fault, parse_fields, read_chunked};
+pub(crate) use answer::{Answer, Fault};
 pub(crate) use client::{Client, exchange};
 pub(crate) use documents::{Route, gateway_file, openapi, proxy_all, proxy_all_in};
 pub(crate) use folder::Folder;
-pub(crate) use gateway::{Gateway, Launch, Ran, ringway};
-pub(crate) use upstream::{Peer, Request, Upstream, ok};
+pub(crate) use gateway::{Gateway, Launch, ringway};
+pub(crate) use upstream::{Peer, Upstream, ok};
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},

@@ -17,8 +17,6 @@ use super::{PATIENCE, answer};
 /// One request as the upstream received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// Which connection it came on, counted from 0.
-    pub(crate) connection: usize,
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) version: String,
@@ -76,7 +74,6 @@ impl Peer {
             panic!("the gateway sent a bad request line: {line:?}");
         };
         Some(Request {
-            connection: self.number,
             method: method.to_owned(),
             target: target.to_owned(),
             version: version.to_owned(),
@@ -214,10 +211,6 @@ impl Upstream {
         let requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests[0].clone()
-    }
-
-    pub(crate) fn forget_requests(&self) {
-        self.record.requests.lock().unwrap().clear();
     }
 
     /// Connections accepted so far.

@@ -58,7 +58,11 @@ fn validators() -> Vec<Case> {
         ),
         case("CAP-INM-UNQUOTED", OK, get("if-none-match: abc\r\n")),
         case("CAP-INM-WILDCARD", OK, get("if-none-match: *\r\n")),
-        case("CAP-LAST-MODIFIED-304", OK, get("if-modified-since: Sun, 06 Nov 1994 08:49:37 GMT\r\n")),
+        case(
+            "CAP-LAST-MODIFIED-304",
+            OK,
+            get("if-modified-since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
+        ),
     ]
 }
 
@@ -79,11 +83,7 @@ fn fields() -> Vec<Case> {
         case("RFC9112-5-EMPTY-HEADER-NAME", BAD, get(": empty-name\r\n")),
         case("COMP-EXPECT-UNKNOWN", Want::Statuses(&[417]), get("expect: 200-ok\r\n")),
         case("RFC9112-5-HEADER-NO-COLON", BAD, get("NoColonHere\r\n")),
-        case(
-            "COMP-HTTP10-DEFAULT-CLOSE",
-            OK,
-            "GET / HTTP/1.0\r\nhost: it\r\n\r\n",
-        ),
+        case("COMP-HTTP10-DEFAULT-CLOSE", OK, "GET / HTTP/1.0\r\nhost: it\r\n\r\n"),
         case("RFC9112-5-INVALID-HEADER-NAME", BAD, get("Bad[Name]: v\r\n")),
         case(
             "COMP-NO-1XX-HTTP10",

@@ -23,7 +23,11 @@ fn whole() -> Vec<Case> {
             Want::OneOf(&[400, 505]),
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
         ),
-        case("MAL-LONG-METHOD", BAD, format!("{} / HTTP/1.1\r\nhost: it\r\n\r\n", "A".repeat(100_000))),
+        case(
+            "MAL-LONG-METHOD",
+            BAD,
+            format!("{} / HTTP/1.1\r\nhost: it\r\n\r\n", "A".repeat(100_000)),
+        ),
         case("MAL-MANY-HEADERS", too_large, get(&many)),
         case("MAL-LONG-HEADER-NAME", too_large, get(&format!("{}: v\r\n", "n".repeat(100_000)))),
         case("MAL-LONG-HEADER-VALUE", too_large, get(&format!("x: {}\r\n", "v".repeat(100_000)))),

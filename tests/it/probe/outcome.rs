@@ -99,7 +99,8 @@ impl Outcome {
             return self.is_closed;
         }
         let words = || expected.split(|letter: char| !letter.is_ascii_alphanumeric());
-        words().any(|word| word == status.to_string()) || (is_success && words().any(|word| word == "2xx"))
+        words().any(|word| word == status.to_string())
+            || (is_success && words().any(|word| word == "2xx"))
     }
 }
 

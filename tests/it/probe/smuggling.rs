@@ -21,11 +21,7 @@ fn chunks() -> Vec<Case> {
         case("SMUG-CHUNK-EXT-INVALID-TOKEN", BAD, chunked("5;[bad]=x\r\nhello\r\n0\r\n\r\n")),
         case("SMUG-CHUNK-EXT-LF", BAD, chunked("5;a\nhello\r\n0\r\n\r\n")),
         case("SMUG-CHUNK-HEX-PREFIX", BAD, chunked("0x5\r\nhello\r\n0\r\n\r\n")),
-        case(
-            "SMUG-CHUNK-INVALID-SIZE-DESYNC",
-            BAD,
-            chunked(&format!("+0\r\n\r\n{SMUGGLED}")),
-        ),
+        case("SMUG-CHUNK-INVALID-SIZE-DESYNC", BAD, chunked(&format!("+0\r\n\r\n{SMUGGLED}"))),
         case("SMUG-CHUNK-LEADING-SP", BAD, chunked(" 5\r\nhello\r\n0\r\n\r\n")),
         case("SMUG-CHUNK-LF-TERM", BAD, chunked("5\nhello\n0\n\n")),
         case("SMUG-CHUNK-LF-TRAILER", BAD, chunked("5\r\nhello\r\n0\r\nx: y\n\r\n")),
@@ -61,7 +57,11 @@ fn lengths() -> Vec<Case> {
         case("SMUG-CL-OCTAL", BAD, length(" 0o5")),
         case("SMUG-CL-TRAILING-SPACE", OK, length(" 5   ")),
         case("SMUG-CL-UNDERSCORE", BAD, length(" 1_5")),
-        case("SMUG-DUPLICATE-CL", BAD, post("content-length: 5\r\ncontent-length: 6\r\n", "hello!")),
+        case(
+            "SMUG-DUPLICATE-CL",
+            BAD,
+            post("content-length: 5\r\ncontent-length: 6\r\n", "hello!"),
+        ),
         case("SMUG-DUPLICATE-CL-SMUGGLED-GET", BAD, post(two, &format!("hello{SMUGGLED}"))),
         case("SMUG-MULTIPLE-HOST-COMMA", BAD, "GET / HTTP/1.1\r\nhost: a.it, b.it\r\n\r\n"),
     ]
@@ -75,16 +75,19 @@ fn both_framings() -> Vec<Case> {
     let tail = format!("0\r\n\r\n{SMUGGLED}");
     let te = "transfer-encoding: chunked\r\n";
     let short = |body: &str| post(&format!("content-length: 4\r\n{te}"), body);
-    let smuggled = |line: &str| {
-        format!("0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: it\r\n{line}\r\n\r\n")
-    };
+    let smuggled =
+        |line: &str| format!("0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: it\r\n{line}\r\n\r\n");
     let close = format!("connection: close\r\n{te}");
     vec![
         case("SMUG-CL-TE-BOTH", BAD, both(te, "0\r\n\r\n")),
         case("SMUG-CLTE-CONN-CLOSE", BAD, both(&close, &tail)),
         case("SMUG-CLTE-DESYNC", BAD, both(te, "0\r\n\r\nX")),
         case("SMUG-CLTE-PIPELINE", BAD, short(&tail)),
-        case("SMUG-CLTE-SMUGGLED-GET-CL-NON-NUMERIC", BAD, both(te, &smuggled("content-length: x"))),
+        case(
+            "SMUG-CLTE-SMUGGLED-GET-CL-NON-NUMERIC",
+            BAD,
+            both(te, &smuggled("content-length: x")),
+        ),
         case("SMUG-CLTE-SMUGGLED-GET-CL-PLUS", BAD, both(te, &smuggled("content-length: +0"))),
         case(
             "SMUG-CLTE-SMUGGLED-GET-TE-CASE-MISMATCH",
@@ -126,7 +129,11 @@ fn codings() -> Vec<Case> {
     let refused = Want::OneOf(&[400, 501]);
     let twice = "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n";
     vec![
-        case("SMUG-OPTIONS-TE-OBS-FOLD", BAD, coding("transfer-encoding:\r\n chunked").replace("POST", "OPTIONS")),
+        case(
+            "SMUG-OPTIONS-TE-OBS-FOLD",
+            BAD,
+            coding("transfer-encoding:\r\n chunked").replace("POST", "OPTIONS"),
+        ),
         case("SMUG-TE-CASE-MISMATCH", EITHER, coding("transfer-encoding: Chunked")),
         case("SMUG-TE-DOUBLE-CHUNKED", BAD, coding("transfer-encoding: chunked, chunked")),
         case(

@@ -108,6 +108,34 @@ fn dangerous_trailers_do_not_travel() {
     }
 }
 
+/// A fault behind good data: the decoder must not begin again at the bytes before the fault, where
+/// `F_` would read as a chunk of 15 bytes and the rest as a well-formed body.
+#[test]
+fn a_fault_behind_a_good_chunk_is_a_fault() {
+    let bodies = [
+        "5\r\nhello\r\nF_\r\n0\r\n\r\nAAAAAA\r\n0\r\n\r\n",
+        "5\r\nhello\r\n1_\r\nx\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\ncontent-length: 50\r\n\r\n",
+        "5\r\nhello\r\n0\r\ntransfer-encoding: chunked\r\n\r\n",
+        "5\r\nhello\r\n0\r\nx: y\n\r\n",
+    ];
+    for body in bodies {
+        let upstream = Upstream::echoing();
+        let gateway = start(&upstream);
+        let mut client = Client::connect(gateway.address);
+        client.send(format!(
+            "POST /f HTTP/1.1\r\nhost: it\r\ntransfer-encoding: chunked\r\n\r\n{body}"
+        ));
+        client.answer_to("POST").assert_refusal(400, "Bad Request");
+        client.assert_closed();
+        assert_eq!(
+            upstream.requests().len(),
+            0,
+            "{body:?} reached the upstream as a whole request"
+        );
+    }
+}
+
 #[test]
 fn response_trailers_travel() {
     let upstream = Upstream::answering(

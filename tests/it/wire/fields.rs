@@ -24,7 +24,8 @@ fn hop_by_hop_fields_of_a_request_end_here() {
     let upstream = Upstream::answering(ok(""));
     let gateway = start(&upstream);
     let request = format!(
-        "GET /h HTTP/1.1\r\nhost: it\r\nconnection: keep-alive, X-Private\r\n{}\r\nx-public: 1\r\n\r\n",
+        "GET /h HTTP/1.1\r\nhost: it\r\nconnection: keep-alive, X-Private\r\n{}\r\n\
+         x-public: 1\r\n\r\n",
         HOP_BY_HOP.join("\r\n")
     );
     assert_eq!(exchange(gateway.address, request).status, 200);
@@ -58,7 +59,8 @@ fn connection_cannot_drop_end_to_end_fields() {
     let gateway = start(&upstream);
     let answer = exchange(
         gateway.address,
-        "POST /h HTTP/1.1\r\nhost: it\r\nconnection: content-length, host\r\ncontent-length: 3\r\n\r\nabc",
+        "POST /h HTTP/1.1\r\nhost: it\r\nconnection: content-length, host\r\n\
+         content-length: 3\r\n\r\nabc",
     );
     assert!(matches!(answer.status, 200 | 400), "{answer:?}");
     if answer.status == 200 {
@@ -77,7 +79,8 @@ fn end_to_end_fields_keep_their_values_and_order() {
     let gateway = start(&upstream);
     let answer = exchange(
         gateway.address,
-        "GET /f?b=2&a=1&a=%20x HTTP/1.1\r\nhost: it\r\ncookie: a=1\r\nx-list: one\r\nX-List: two\r\n\
+        "GET /f?b=2&a=1&a=%20x HTTP/1.1\r\nhost: it\r\ncookie: a=1\r\nx-list: one\r\n\
+         X-List: two\r\n\
          accept: */*\r\nauthorization: Basic eDp5\r\nx-empty:\r\nx-space:   kept inside   \r\n\r\n",
     );
     let cookies: Vec<&str> = answer.all("set-cookie").collect();

@@ -1,0 +1,230 @@
+//! One request's visit: from its head to the end of its answer, then the access log.
+//!
+//! The future of a visit is large, and most connections are idle: so it is not part of the
+//! connection's. A [`Guide`] is a boxed future that runs one visit after the other, for whichever
+//! connection has a request; a shard has as many as there were requests at the same time.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+};
+
+use super::{
+    Local,
+    body::Incoming,
+    deliver::{Delivered, Next, Receiver},
+    forward::RequestBody,
+    inbound::Inbound,
+    pipeline::{self, Path, Request, Response},
+    seats::Seat,
+    tunnel,
+};
+use crate::{
+    base::{Buffer, Moment, limits},
+    http::{Framing, Name, RequestHead, Status},
+    steps::context::{self, Arrival, Facts, TraceId},
+    telemetry::{Outcome, SeriesKey},
+};
+
+/// A request and the connection it came on.
+pub(super) struct Visit {
+    /// The shard's share.
+    pub(super) local: Rc<Local>,
+    /// The connection.
+    pub(super) seat: Rc<Seat>,
+    /// What was received behind the head.
+    pub(super) inbound: Inbound,
+    /// The head.
+    pub(super) head: RequestHead,
+    /// When its first byte was there.
+    pub(super) began: Moment,
+}
+
+/// What a visit leaves behind.
+pub(super) struct Left {
+    /// What was received and belongs to no message yet.
+    pub(super) inbound: Inbound,
+    /// What follows on the connection.
+    pub(super) end: End,
+}
+
+/// What follows a request.
+pub(super) enum End {
+    /// The next one.
+    Keep,
+    /// Close; the client may have sent more than was read.
+    Unread,
+    /// Close.
+    Close,
+    /// Close at once: the answer is cut off.
+    Abort,
+}
+
+/// A kept future that runs visits.
+pub(super) struct Guide {
+    work: Pin<Box<dyn Future<Output = ()>>>,
+    desk: Rc<Desk>,
+}
+
+/// Where a guide finds its visit, and leaves what came of it.
+#[derive(Default)]
+struct Desk {
+    visit: RefCell<Option<Visit>>,
+    left: RefCell<Option<Left>>,
+}
+
+impl Guide {
+    fn new() -> Self {
+        let desk = Rc::new(Desk::default());
+        let own = Rc::clone(&desk);
+        let work = Box::pin(async move {
+            loop {
+                // Polled only when a visit lies there or one is under way: nobody has to wake it.
+                let next = poll_fn(|_| own.visit.take().map_or(Poll::Pending, Poll::Ready));
+                let left = next.await.run().await;
+                own.left.replace(Some(left));
+            }
+        });
+        Self { work, desk }
+    }
+}
+
+impl Visit {
+    /// Runs the visit in a kept future. When the connection's task is dropped meanwhile, the guide
+    /// goes with it.
+    pub(super) async fn guided(self) -> Left {
+        let local = Rc::clone(&self.local);
+        let mut guide = local.take_guide().unwrap_or_else(Guide::new);
+        guide.desk.visit.replace(Some(self));
+        let left = poll_fn(|cx| {
+            let _never_ends = guide.work.as_mut().poll(cx);
+            guide.desk.left.take().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await;
+        local.keep_guide(guide);
+        left
+    }
+
+    async fn run(self) -> Left {
+        let Self { local, seat, mut inbound, head, began } = self;
+        let end = serve(&local, &seat, &mut inbound, &head, began).await;
+        Left { inbound, end }
+    }
+}
+
+async fn serve(
+    local: &Local,
+    seat: &Seat,
+    inbound: &mut Inbound,
+    head: &RequestHead,
+    began: Moment,
+) -> End {
+    let installed = local.installed();
+    let body = take_body(inbound, head.framing);
+    let request = Request {
+        head,
+        client: &seat.stream,
+        origin: &seat.origin,
+        expects_continue: head.expects_continue,
+        body,
+    };
+    let receiver = Receiver {
+        stream: &seat.stream,
+        head,
+        may_keep: head.connection.keep_alive,
+        body_is_here: !matches!(request.body, RequestBody::Arriving { .. }),
+    };
+    let body_is_here = receiver.body_is_here;
+    let request_bytes = match head.framing {
+        Framing::Length(length) => length,
+        Framing::None | Framing::Chunked | Framing::UntilClose => 0,
+    };
+    let mut facts = Facts::new(arrival(local, seat, head));
+    let path = Path::default();
+    let response = pipeline::answer(local, &installed, request, &mut facts, &path).await;
+    let tunnelled = match &response {
+        Response::Forwarded(forwarded) => {
+            forwarded.exchange.head.status == Status::SWITCHING_PROTOCOLS
+        }
+        Response::Refused(_) | Response::Own => false,
+    };
+    let delivered = if tunnelled {
+        tunnel::run(local, &receiver, response, &facts, inbound).await
+    } else {
+        receiver.deliver(local, response, &facts).await
+    };
+    record(local, &mut facts, path.series.get(), &delivered, began, request_bytes);
+    match delivered.next {
+        Next::Keep(None) => End::Keep,
+        Next::Keep(Some(rest)) => {
+            inbound.pending = rest;
+            End::Keep
+        }
+        Next::Close if body_is_here && inbound.pending.is_empty() => End::Close,
+        Next::Close => End::Unread,
+        Next::Abort => End::Abort,
+    }
+}
+
+fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<'h> {
+    let received = local.runtime.wall();
+    let fields = head.fields();
+    let trace = fields.find(Name::XAmznTraceId).and_then(TraceId::parse);
+    Arrival {
+        request_id: local.request_id(),
+        trace_id: trace.unwrap_or_else(|| TraceId::new(received.seconds(), local.random_bits())),
+        received,
+        request_time: local.clf_time(received),
+        source_ip: &seat.origin.source_ip(fields, &seat.door.trusted),
+        method: Some(head.method),
+        path: head.target().path,
+        version: Some(head.version),
+        domain_name: head.authority().host,
+        user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
+    }
+}
+
+fn record(
+    local: &Local,
+    facts: &mut Facts<'_>,
+    series: Option<SeriesKey>,
+    delivered: &Delivered,
+    began: Moment,
+    request_bytes: u64,
+) {
+    let latency = local.runtime.now().since(began);
+    facts.record_outcome(context::Outcome {
+        status: delivered.status,
+        response_length: delivered.body_bytes,
+        latency,
+    });
+    let outcome = Outcome {
+        status: delivered.status,
+        latency,
+        integration: facts.integrated().map(|integrated| integrated.latency),
+        data_bytes: request_bytes + delivered.body_bytes,
+    };
+    if series.is_none() {
+        local.count_refused(delivered.status);
+    }
+    local.record(facts, series, &outcome);
+}
+
+/// The body behind a head: what is here of it, and where the rest will come from.
+fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
+    match framing {
+        Framing::None | Framing::Length(0) | Framing::UntilClose => RequestBody::None,
+        Framing::Length(length) if length <= inbound.pending.len() as u64 => {
+            let length = usize::try_from(length).expect("no longer than what is pending");
+            RequestBody::Here(inbound.pending.split_to(length))
+        }
+        Framing::Length(_) | Framing::Chunked => {
+            let pending = std::mem::replace(&mut inbound.pending, Buffer::empty());
+            let rest = Incoming::new(framing, pending, limits::REQUEST_BODY_BYTES_MAX);
+            RequestBody::Arriving { begun: Vec::new(), rest, framing }
+        }
+    }
+}
