@@ -11,23 +11,31 @@
 //!
 //! # The map, ground floor first
 //!
+//! [`architecture`] says more: what may import what, how a request travels, what never happens.
+//!
 //! | folder | what it is |
 //! |---|---|
-//! | [`base`] | limits, buffers, time types, ids, slab, `Problem` |
+//! | [`base`] | limits, buffers, pools, time types, `Problem` |
 //! | [`http`] | the vocabulary: method, status, headers, target, heads |
 //! | [`json`] | simd-json views, JSONPath as AWS uses it |
 //! | [`telemetry`] | per-shard counters and histograms, merge, Prometheus text |
 //! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies |
 //! | [`steps`] | one folder per API Gateway concept, each pure |
 //! | [`plan`] | the compiled gateway |
+//! | [`demo`] | the pet store that runs without a file |
 //! | [`config`] | documents in, `Plan` out |
 //! | [`ring`] | the io_uring driver; the only folder with `unsafe` |
 //! | [`runtime`] | pinned executors, clock, sleep, mailboxes |
 //! | [`net`] | listeners and streams |
-//! | [`upstream`] | connection pools, one exchange on one connection |
+//! | [`upstream`] | connection pools |
 //! | [`gateway`] | the story of a request; connection loops; forwarding |
 //! | [`shard`] | one core's life |
 //! | [`admin`] | the private port |
+//! | [`serve`] | the process: start, signals, reload, the end |
+//! | [`cli`] | the command line |
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 
 pub mod admin;
 pub mod base;

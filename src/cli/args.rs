@@ -119,7 +119,7 @@ pub(super) enum Format {
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   ringway explain petstore.yaml GET /pets/1
-  ringway explain gateway.yaml POST https://x7k2m9q4ab.execute-api.eu-central-1.amazonaws.com/prod/pets";
+  ringway explain gateway.yaml POST http://x7k2m9q4ab.execute-api.internal/prod/pets";
 
 /// Flags of `explain`.
 #[derive(Debug, Parser)]

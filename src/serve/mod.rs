@@ -217,9 +217,8 @@ impl Process {
         self.watch(&loaded.files_read);
         let Some(plan) = loaded.plan else {
             self.board.reloads_failed.fetch_add(1, Ordering::Relaxed);
-            let sentence = "the new files have errors; the old plan stays in force";
-            tell(sentence);
-            return Err(sentence.to_owned());
+            tell("the new files have errors; the old plan stays in force");
+            return Err(report::render(&loaded.problems, &loaded.sources, Colours::Off));
         };
         if needs_restart(&self.settings, &loaded.settings) {
             tell("listeners, private port, shards or access log changed: restart to apply that");

@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod peers;
 mod probe;
+mod readme;
 mod reload;
 mod routing;
 mod soak;

@@ -1,5 +1,5 @@
 //! The house's rules, each a function from one file to its faults. The table of imports is
-//! `design/architecture.md`'s; change both together.
+//! `src/architecture.md`'s; change both together.
 
 use crate::source::{Source, identifier, line_of, words};
 
@@ -27,8 +27,8 @@ pub(crate) const IMPORTS: &[(&str, &[&str])] = &[
     ("wire", &["base", "http"]),
     ("steps", &["base", "http", "json"]),
     ("plan", &["base", "http", "steps"]),
-    ("config", &["base", "http", "json", "steps", "plan"]),
-    ("demo", &["base", "http"]),
+    ("demo", &[]),
+    ("config", &["base", "http", "json", "steps", "plan", "demo"]),
     ("ring", &["base"]),
     ("runtime", &["base", "ring"]),
     ("net", &["base", "http", "ring", "runtime"]),
@@ -98,7 +98,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("simd_json", &["src/json/"]),
     ("hdrhistogram", &["src/telemetry/"]),
     ("serde", &["src/config/", "src/cli/", "/config.rs"]),
-    ("serde_json", &["src/config/", "src/cli/"]),
+    ("serde_json", &["src/config/", "src/cli/", "src/demo/"]),
     ("schemars", &["src/config/", "src/cli/"]),
     ("saphyr_parser", &["src/config/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
@@ -125,7 +125,7 @@ const UNLOCKED: &[&str] =
     &["base", "http", "json", "telemetry", "wire", "steps", "plan", "net", "upstream", "gateway"];
 
 /// The only file of config/ that may touch the file system.
-const CONFIG_READS: &str = "src/config/load.rs";
+const CONFIG_READS: &str = "src/config/files.rs";
 
 /// Functions over 70 lines: path, name, lines, reason. May only shrink.
 pub(crate) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[];

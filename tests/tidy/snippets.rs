@@ -86,7 +86,7 @@ fn below_the_ring_nothing_waits_or_reads() {
     check("src/steps/a.rs", "use std::time::{Duration, Instant};", &["2: `Instant` in steps/"]);
     check("src/telemetry/a.rs", "use std::{fmt, fs::File};", &["2: std::fs::File in telemetry/"]);
     check("src/config/sub.rs", "fn f() { std::fs::read(p) }", &["2: std::fs::read in config/"]);
-    check("src/config/load.rs", "fn f() { std::fs::read(p) }", &[]);
+    check("src/config/files.rs", "fn f() { std::fs::read(p) }", &[]);
     check("src/wire/a.rs", "use std::io::Write;", &[]);
     check("src/wire/a.rs", "use std::io::{Read, Write};", &["2: std::io::Read in wire/"]);
     check("src/http/a.rs", "use std::net::{IpAddr, TcpStream};", &["2: `TcpStream` in http/"]);

@@ -130,7 +130,10 @@ impl Compiling<'_, '_, '_> {
     fn remedy(&self, name: &str) -> String {
         match nearest(name, self.variables.iter().map(|(known, _)| known)) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("add {} to stageVariables", shorten(name)),
+            None => {
+                let name = shorten(name);
+                format!("add {name} to stageVariables, or say --set {name}=..")
+            }
         }
     }
 
