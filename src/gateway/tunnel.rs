@@ -37,6 +37,7 @@ pub(super) async fn run(
     let mut up = Way::new(std::mem::replace(&mut inbound.pending, Buffer::empty()));
     let mut down = Way::new(early);
     if sent.is_ok() {
+        put_off(local, client, upstream);
         poll_fn(|cx| {
             let up = up.poll(local, client, upstream, cx);
             let down = down.poll(local, upstream, client, cx);
@@ -89,14 +90,18 @@ impl Way {
                     }
                 }
             }
-            // Idle on both sides for too long ends the tunnel, whichever side it is.
-            let until = local.runtime.now() + limits::TUNNEL_IDLE_WAIT;
-            from.set_deadline(Some(until));
-            to.set_deadline(Some(until));
+            put_off(local, from, to);
             self.passed_bytes += piece.len() as u64;
             let mut out = local.outgoing();
             out.pieces.push(piece);
             to.start_send(out);
         }
     }
+}
+
+/// Idle on both sides for too long ends the tunnel, whichever side it is.
+fn put_off(local: &Local, one: &Stream, other: &Stream) {
+    let until = Some(local.runtime.now() + limits::TUNNEL_IDLE_WAIT);
+    one.set_deadline(until);
+    other.set_deadline(until);
 }
