@@ -114,7 +114,7 @@ impl Incoming {
     pub fn poll_next(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
         if let Some(fault) = self.held.take() {
             return Poll::Ready(Err(fault));
@@ -127,7 +127,7 @@ impl Incoming {
     fn poll_piece(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
         loop {
             if self.is_done() {

@@ -145,7 +145,7 @@ impl Exchange<'_> {
         rest.map(Incoming::into_rest)
     }
 
-    /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
+    /// Takes the exchange apart for a tunnel: the connection, and what came behind the head.
     #[must_use]
     pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
         (self.connection, self.body.into_rest())
@@ -374,7 +374,7 @@ fn poll_upload(
     upload: &mut Option<Upload<'_>>,
     stream: &Stream,
     local: &Local,
-    cx: &mut Context<'_>,
+    cx: &Context<'_>,
 ) -> Option<BodyFault> {
     let going = upload.as_mut()?;
     match going.poll(stream, local, cx) {

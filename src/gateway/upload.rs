@@ -69,7 +69,7 @@ impl<'c> Upload<'c> {
         &mut self,
         upstream: &Stream,
         local: &Local,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<(), UploadFault>> {
         loop {
             match self.step {
@@ -94,7 +94,7 @@ impl<'c> Upload<'c> {
         &mut self,
         local: &Local,
         out: &mut Outgoing,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
         self.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
         self.reframe.poll_fill(&mut self.body, self.client, out, cx)
