@@ -64,7 +64,7 @@ fn close(blocks: &mut Vec<Block>, line: usize, mark: &str, body: String) {
 /// Whether `lines` are what is shown: `..` within a line is any text, as a line any lines.
 pub(super) fn matches(shown: &[&str], lines: &[&str]) -> bool {
     match (shown, lines) {
-        ([], []) | ([".."], _) => true,
+        ([], []) => true,
         (["..", rest @ ..], _) => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
         ([first, shown @ ..], [line, lines @ ..]) => {
             line_matches(first, line) && matches(shown, lines)
