@@ -84,6 +84,9 @@ pub const STATISTICS_WAIT: Duration = Duration::from_secs(1);
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// A client's body must make progress at least this often.
 pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// And be this fast after the first `BODY_WAIT`, the time counted in which the client is waited
+/// for: a body that trickles holds an upstream connection.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 /// A client must take some of the answer at least this often.
 pub const SEND_WAIT: Duration = Duration::from_secs(30);
 /// A keep-alive connection may be idle for this long.

@@ -24,10 +24,6 @@ pub struct Incoming {
     passed_bytes: u64,
     bytes_max: u64,
     streamed: bool,
-    /// A fault came: the body never ends well from here on.
-    failed: bool,
-    /// One that came behind pieces that had to be handed on first.
-    held: Option<BodyFault>,
 }
 
 enum Rest {
@@ -37,10 +33,12 @@ enum Rest {
     /// The trailers of a chunked body that ended.
     Ended(Trailers),
     UntilClose,
+    /// Nothing behind a fault can be read: where it would begin is unknown.
+    Faulty(BodyFault),
 }
 
 /// Why a body ends early.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
     /// The chunked framing is broken.
     Malformed(ChunkFault),
@@ -51,7 +49,7 @@ pub enum BodyFault {
     /// The peer sent nothing for too long.
     TooSlow,
     /// The connection broke.
-    Broken(io::Error),
+    Broken(io::ErrorKind),
 }
 
 impl Incoming {
@@ -64,26 +62,13 @@ impl Incoming {
             Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
-        Self {
-            pending,
-            rest,
-            passed_bytes: 0,
-            bytes_max,
-            streamed: false,
-            failed: false,
-            held: None,
-        }
+        Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
     }
 
     /// Whether the whole body was handed on.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        !self.failed && matches!(self.rest, Rest::Nothing | Rest::Ended(_))
-    }
-
-    /// Keeps a fault for the next call: the decoder must not be asked again behind it.
-    pub(super) fn hold(&mut self, fault: BodyFault) {
-        self.held = Some(fault);
+        matches!(self.rest, Rest::Nothing | Rest::Ended(_))
     }
 
     /// Body bytes handed on so far.
@@ -97,7 +82,7 @@ impl Incoming {
     pub fn trailers(&self) -> Option<&Trailers> {
         match &self.rest {
             Rest::Ended(trailers) => Some(trailers),
-            Rest::Nothing | Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => None,
+            _ => None,
         }
     }
 
@@ -110,36 +95,38 @@ impl Incoming {
     /// The next piece of the body; `None` at its end.
     ///
     /// # Errors
-    /// What is wrong with the body; then it never counts as done.
+    /// The first fault, at every call from then on.
     pub fn poll_next(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
-        if let Some(fault) = self.held.take() {
-            return Poll::Ready(Err(fault));
+        let next = ready!(self.poll_piece(stream, cx));
+        if let Err(fault) = next {
+            self.rest = Rest::Faulty(fault);
         }
-        let next = self.poll_piece(stream, cx);
-        self.failed |= matches!(next, Poll::Ready(Err(_)));
-        next
+        if self.streamed && self.is_done() {
+            self.streamed = false;
+            stream.stream_body(false);
+        }
+        Poll::Ready(next)
     }
 
     fn poll_piece(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
         loop {
-            if self.is_done() {
-                return Poll::Ready(Ok(None));
-            }
             if !self.pending.is_empty()
                 && let Some(piece) = self.unframe()?
             {
                 return Poll::Ready(Ok(Some(piece)));
             }
-            if self.is_done() {
-                return Poll::Ready(Ok(None));
+            match self.rest {
+                Rest::Nothing | Rest::Ended(_) => return Poll::Ready(Ok(None)),
+                Rest::Faulty(fault) => return Poll::Ready(Err(fault)),
+                Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => {}
             }
             self.widen(stream);
             match ready!(stream.poll_receive(cx)) {
@@ -149,7 +136,7 @@ impl Incoming {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Poll::Ready(Err(BodyFault::TooSlow));
                 }
-                Err(error) => return Poll::Ready(Err(BodyFault::Broken(error))),
+                Err(error) => return Poll::Ready(Err(BodyFault::Broken(error.kind()))),
             }
         }
     }
@@ -157,7 +144,7 @@ impl Incoming {
     /// Takes the framing off what is pending; `None` when more bytes are needed.
     fn unframe(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let piece = match &mut self.rest {
-            Rest::Nothing | Rest::Ended(_) => return Ok(None),
+            Rest::Nothing | Rest::Ended(_) | Rest::Faulty(_) => return Ok(None),
             Rest::UntilClose => std::mem::replace(&mut self.pending, Buffer::empty()),
             Rest::Length(length) => {
                 let here = usize::try_from(*length).unwrap_or(usize::MAX).min(self.pending.len());
@@ -202,7 +189,7 @@ impl Incoming {
     /// Lets a long body arrive in large buffers from here on.
     fn widen(&mut self, stream: &Stream) {
         let long = match self.rest {
-            Rest::Nothing | Rest::Ended(_) => false,
+            Rest::Nothing | Rest::Ended(_) | Rest::Faulty(_) => false,
             Rest::Length(length) => length >= STREAMED_FROM_BYTES,
             Rest::Chunked(_) | Rest::UntilClose => self.passed_bytes >= STREAMED_FROM_BYTES,
         };

@@ -37,14 +37,14 @@ impl Reframe {
         out.text.extend_from_slice(CHUNK_END);
     }
 
-    /// Adds the pieces that are here to `out`, waiting only while there is none. Says whether the
-    /// body ended; then the last chunk and the trailers are in `out` too.
+    /// Adds the pieces that are here to `out`, waiting only while there is nothing to send at all.
+    /// Says whether the body ended; then the last chunk and the trailers are in `out` too.
     pub(super) fn poll_fill(
         &mut self,
         body: &mut Incoming,
         from: &Stream,
         out: &mut Outgoing,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
         let mut gathered = 0;
         loop {
@@ -66,13 +66,10 @@ impl Reframe {
                 }
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Err(fault)) if gathered == 0 => return Poll::Ready(Err(fault)),
-                Poll::Pending if gathered == 0 => return Poll::Pending,
-                // What came before a fault is sent first.
-                Poll::Ready(Err(fault)) => {
-                    body.hold(fault);
-                    return Poll::Ready(Ok(false));
-                }
-                Poll::Pending => return Poll::Ready(Ok(false)),
+                // A head in `out` does not wait for its body: it may be long in coming.
+                Poll::Pending if out.is_empty() => return Poll::Pending,
+                // What came before a fault is sent first; the fault shows again at the next call.
+                Poll::Ready(Err(_)) | Poll::Pending => return Poll::Ready(Ok(false)),
             }
         }
     }

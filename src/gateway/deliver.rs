@@ -53,6 +53,16 @@ pub(super) struct Receiver<'c> {
     pub body_is_here: bool,
 }
 
+/// An answer whose head is written.
+struct Begun {
+    /// The status that the client gets.
+    status: Status,
+    /// How the body is framed; `None` when none follows.
+    body: Option<Reframe>,
+    /// The connection lives on.
+    keep: bool,
+}
+
 /// The client is gone, or takes nothing.
 pub(super) struct Gone;
 
@@ -116,10 +126,16 @@ impl Receiver<'_> {
         facts: &Facts<'_>,
     ) -> Delivered {
         let mut out = local.runtime.outgoing();
-        let (status, mut reframe, keep) =
+        let Begun { status, body, keep } =
             self.write_head(local, &forwarded, begun, facts, &mut out);
-        reframe.begin(begun, &mut out);
         let exchange = &mut forwarded.exchange;
+        let Some(mut reframe) = body else {
+            let sent = self.send(local, out).await;
+            let rest = forwarded.exchange.finish();
+            let next = sent.map_or(Next::Abort, |()| Next::after(keep, rest));
+            return Delivered { status, body_bytes: 0, next };
+        };
+        reframe.begin(begun, &mut out);
         loop {
             let filled = exchange.fill(local, self.stream, &mut reframe, &mut out).await;
             // What came whole before a cut is sent, then the cut is shown by closing.
@@ -148,7 +164,7 @@ impl Receiver<'_> {
         self.send(local, out).await
     }
 
-    /// Writes the head; says the status, how the body is framed, and whether the connection lives.
+    /// Writes the head.
     fn write_head(
         &self,
         local: &Local,
@@ -156,7 +172,7 @@ impl Receiver<'_> {
         begun: &[u8],
         facts: &Facts<'_>,
         out: &mut Outgoing,
-    ) -> (Status, Reframe, bool) {
+    ) -> Begun {
         let exchange = &forwarded.exchange;
         let answer = respond::Answer {
             status: exchange.head.status,
@@ -173,30 +189,43 @@ impl Receiver<'_> {
             &mut scratch.value,
             &mut writer,
         );
-        let mut keep = self.may_keep && exchange.is_uploaded() && !local.is_draining();
-        let mut reframe = Reframe::Plain;
-        match exchange.framing {
-            // The answer to HEAD, or a 304, tells the length that the body would have.
-            Framing::None if exchange.head.status != Status::NO_CONTENT => {
-                if let Framing::Length(_) = exchange.head.framing {
-                    writer.framing(exchange.head.framing);
-                }
-            }
-            Framing::None => {}
-            Framing::Length(length) => writer.framing(Framing::Length(length)),
-            Framing::Chunked | Framing::UntilClose if self.head.version == Version::Http11 => {
-                writer.framing(Framing::Chunked);
-                reframe = Reframe::Chunks;
-            }
-            // HTTP/1.0 knows no chunks: the close ends the body.
-            Framing::Chunked | Framing::UntilClose => keep = false,
-        }
-        if exchange.head.status == Status::SWITCHING_PROTOCOLS {
+        if status == Status::SWITCHING_PROTOCOLS {
             out.text.extend_from_slice(b"\r\n");
-        } else {
-            self.end_head(keep, out);
+            return Begun { status, body: None, keep: false };
         }
-        (status, reframe, keep)
+        let (framing, body) = self.frame(status, exchange.framing, exchange.head.framing);
+        writer.framing(framing);
+        let keep = self.may_keep
+            && exchange.is_uploaded()
+            && framing != Framing::UntilClose
+            && !local.is_draining();
+        self.end_head(keep, out);
+        Begun { status, body, keep }
+    }
+
+    /// What the head says about the body, and how the body follows, if it does. Decided by what the
+    /// client asked and by the status that it gets: an integration may have another method, and a
+    /// mapping may make another status. `came` is how the upstream's body ends, `told` what its
+    /// head says, were there a body.
+    const fn frame(
+        &self,
+        status: Status,
+        came: Framing,
+        told: Framing,
+    ) -> (Framing, Option<Reframe>) {
+        let none = matches!(self.head.method, Method::Head) || status.has_no_body();
+        match (came, self.head.version) {
+            _ if none => match told {
+                // The answer to HEAD, or a 304, tells the length that the body would have.
+                Framing::Length(_) if status.code() != 204 => (told, None),
+                _ => (Framing::None, None),
+            },
+            (Framing::None, _) => (Framing::Length(0), None),
+            (Framing::Length(_), _) => (came, Some(Reframe::Plain)),
+            (_, Version::Http11) => (Framing::Chunked, Some(Reframe::Chunks)),
+            // HTTP/1.0 knows no chunks: the close ends the body.
+            (_, Version::Http10) => (Framing::UntilClose, Some(Reframe::Plain)),
+        }
     }
 
     /// Says what becomes of the connection, where the version's default is another, and ends the

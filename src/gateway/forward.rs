@@ -8,6 +8,7 @@ use std::{
     io,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use super::{
@@ -58,7 +59,9 @@ pub(super) struct Call<'c, R> {
     pub client: &'c Stream,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// The answer's head must be here by then.
+    /// How long the answer's head may take from the whole request on.
+    pub timeout: Duration,
+    /// The same from now on: for the connection, and a request without a body to wait for.
     pub deadline: Moment,
     /// A switch of protocols was asked for, so 101 is an answer.
     pub upgrade: Upgrade<'c>,
@@ -85,8 +88,8 @@ impl Exchange<'_> {
     }
 
     /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only
-    /// when `out` is empty;
-    /// forwards the rest of the request's body meanwhile. Says whether the body ended.
+    /// when `out` is empty; forwards the rest of the request's body meanwhile. Says whether the
+    /// body ended.
     ///
     /// # Errors
     /// The answer's body does not come whole.
@@ -104,11 +107,7 @@ impl Exchange<'_> {
                 return Poll::Ready(Err(BodyFault::Cut));
             }
             poll_upload(&mut self.upload, stream, local, cx);
-            match reframe.poll_fill(&mut self.body, stream, out, cx) {
-                // A head does not wait for its body: an event stream's may come much later.
-                Poll::Pending if !out.is_empty() => Poll::Ready(Ok(false)),
-                polled => polled,
-            }
+            reframe.poll_fill(&mut self.body, stream, out, cx)
         })
         .await
     }
@@ -145,7 +144,7 @@ impl Exchange<'_> {
         rest.map(Incoming::into_rest)
     }
 
-    /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
+    /// Takes the exchange apart for a tunnel: the connection, and what came behind the head.
     #[must_use]
     pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
         (self.connection, self.body.into_rest())
@@ -246,6 +245,9 @@ where
     stream.set_deadline(Some(call.deadline));
     stream.start_send(out);
     let (head, pending) = read_head(local, call, stream, &mut upload).await?;
+    if let Some(upload) = &mut upload {
+        upload.answer_begun();
+    }
     let framing = http1::response_framing(call.method, &head);
     let body = Incoming::new(framing, pending, u64::MAX);
     Ok(Exchange { head, framing, body, upload, connection })
@@ -282,7 +284,7 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
     };
     out.text.extend_from_slice(b"\r\n");
     reframe.begin(&begun, out);
-    Some(Upload::new(rest, call.client, reframe))
+    Some(Upload::new(rest, call.client, reframe, call.timeout))
 }
 
 /// RFC 9110 10.1.1: said once the upstream is there to take the body.
@@ -376,7 +378,7 @@ fn poll_upload(
     upload: &mut Option<Upload<'_>>,
     stream: &Stream,
     local: &Local,
-    cx: &mut Context<'_>,
+    cx: &Context<'_>,
 ) -> Option<BodyFault> {
     let going = upload.as_mut()?;
     match going.poll(stream, local, cx) {

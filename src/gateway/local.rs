@@ -96,7 +96,7 @@ impl Local {
     ) -> Self {
         let mut telemetry = Telemetry::default();
         let tally = Rc::new(upstream::Tally::default());
-        let installed = install(&runtime, plan, addresses, &[], &mut telemetry, &tally);
+        let installed = install(&runtime, plan, addresses, &HashMap::new(), &mut telemetry, &tally);
         let second = runtime.wall().seconds();
         Self {
             runtime,
@@ -136,7 +136,7 @@ impl Local {
     /// the last of them; pools of upstreams that both plans have live on.
     pub fn replace(&self, plan: Arc<Plan>, addresses: &Addresses) {
         let old = self.installed();
-        let known: Vec<_> = old.plan.upstreams().iter().zip(&old.pools).collect();
+        let known = old.plan.upstreams().iter().zip(&old.pools).collect();
         let mut telemetry = self.telemetry.borrow_mut();
         let new = install(&self.runtime, plan, addresses, &known, &mut telemetry, &self.tally);
         *self.installed.borrow_mut() = Rc::new(new);
@@ -281,7 +281,7 @@ fn install(
     runtime: &Runtime,
     plan: Arc<Plan>,
     addresses: &Addresses,
-    known: &[(&Upstream, &Rc<upstream::Pool>)],
+    known: &HashMap<&Upstream, &Rc<upstream::Pool>>,
     telemetry: &mut Telemetry,
     tally: &Rc<upstream::Tally>,
 ) -> Installed {
@@ -290,8 +290,8 @@ fn install(
         .iter()
         .map(|upstream| {
             let addresses = addresses.get(upstream).cloned().unwrap_or_default();
-            match known.iter().find(|(known, _)| *known == upstream) {
-                Some((_, pool)) => {
+            match known.get(upstream) {
+                Some(pool) => {
                     pool.set_addresses(addresses);
                     Rc::clone(pool)
                 }

@@ -40,6 +40,7 @@ pub struct Request<'c> {
 }
 
 /// What the client gets.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, in a visit's kept future")]
 pub enum Response<'c> {
     /// The gateway's own words.
     Refused(Reject),
@@ -134,6 +135,7 @@ async fn travel<'c>(
         render,
         client: request.client,
         expects_continue: request.expects_continue,
+        timeout: route.integration.timeout,
         deadline: started + route.integration.timeout,
         upgrade,
     };
@@ -152,11 +154,18 @@ const fn method_of(route: &Route, client: Method) -> Method {
     }
 }
 
-/// Another protocol may be asked for with a GET only: the tunnel has no place for a body.
+/// Another protocol may be asked for with a GET without a body only: the tunnel has no place for
+/// one. Not h2c: requests of HTTP/2 would pass the routes by (RFC 9113 3.1 has it obsolete).
 fn upgrade_of(head: &RequestHead) -> Upgrade<'_> {
-    let asked = head.connection.upgrade && head.method == Method::Get;
-    match head.fields().find(Name::Upgrade).filter(|_| asked) {
-        Some(protocols) => Upgrade::To(protocols),
-        None => Upgrade::No,
+    let may = head.connection.upgrade && head.method == Method::Get && !head.framing.has_body();
+    let mut asked = head.fields().all(Name::Upgrade);
+    match (asked.next().filter(|_| may), asked.next()) {
+        (Some(protocols), None) if !names_h2c(protocols) => Upgrade::To(protocols),
+        _ => Upgrade::No,
     }
+}
+
+fn names_h2c(protocols: &[u8]) -> bool {
+    let mut names = protocols.split(|byte| matches!(byte, b',' | b'/'));
+    names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }

@@ -37,12 +37,14 @@ pub(super) async fn run(
     let mut up = Way::new(std::mem::replace(&mut inbound.pending, Buffer::empty()));
     let mut down = Way::new(early);
     if sent.is_ok() {
+        put_off(local, client, upstream);
         poll_fn(|cx| {
             let up = up.poll(local, client, upstream, cx);
             let down = down.poll(local, upstream, client, cx);
             match (up, down) {
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(()),
-                (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(())))
+                | (Poll::Ready(Err(_)), _)
+                | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
                 _ => Poll::Pending,
             }
         })
@@ -70,7 +72,7 @@ impl Way {
         local: &Local,
         from: &Stream,
         to: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(to.poll_sent(cx))?;
@@ -88,14 +90,18 @@ impl Way {
                     }
                 }
             }
-            // Idle on both sides for too long ends the tunnel, whichever side it is.
-            let until = local.runtime.now() + limits::TUNNEL_IDLE_WAIT;
-            from.set_deadline(Some(until));
-            to.set_deadline(Some(until));
+            put_off(local, from, to);
             self.passed_bytes += piece.len() as u64;
             let mut out = local.outgoing();
             out.pieces.push(piece);
             to.start_send(out);
         }
     }
+}
+
+/// Idle on both sides for too long ends the tunnel, whichever side it is.
+fn put_off(local: &Local, one: &Stream, other: &Stream) {
+    let until = Some(local.runtime.now() + limits::TUNNEL_IDLE_WAIT);
+    one.set_deadline(until);
+    other.set_deadline(until);
 }

@@ -3,7 +3,10 @@
 //! Polled by whoever waits for the answer, so that an upstream may answer before it has read
 //! everything. The request's head is the first thing in flight.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use super::{
     Local,
@@ -11,8 +14,8 @@ use super::{
     chunks::Reframe,
 };
 use crate::{
-    base::limits,
-    net::{Outgoing, Stream},
+    base::{Moment, limits},
+    net::Stream,
 };
 
 /// A request's body being forwarded.
@@ -22,14 +25,18 @@ pub(super) struct Upload<'c> {
     client: &'c Stream,
     reframe: Reframe,
     step: Step,
+    /// How long the client was waited for so far, all pieces together.
+    waited: Duration,
+    /// As long as the answer's head is awaited: how long it may take from the last piece on.
+    answer_wait: Option<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// The head, or a piece, is in flight.
     Sending,
-    /// The next piece is awaited from the client.
-    Reading,
+    /// The next piece is awaited from the client, since then.
+    Reading(Moment),
     /// The last piece is in flight.
     Ending,
     Done,
@@ -45,12 +52,24 @@ pub(super) enum UploadFault {
 }
 
 impl<'c> Upload<'c> {
-    /// The body behind a head that was just given to the upstream's stream.
+    /// The body behind a head that was just given to the upstream's stream. `answer_wait` is how
+    /// long the answer may take once all of it went up.
     #[must_use]
-    pub(super) fn new(body: Incoming, client: &'c Stream, reframe: Reframe) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        client: &'c Stream,
+        reframe: Reframe,
+        answer_wait: Duration,
+    ) -> Self {
         let nothing = body.is_done() && reframe == Reframe::Plain;
         let step = if nothing { Step::Done } else { Step::Sending };
-        Self { body, client, reframe, step }
+        let waited = Duration::ZERO;
+        Self { body, client, reframe, step, waited, answer_wait: Some(answer_wait) }
+    }
+
+    /// The answer's head is here: the upstream's deadline is now its reader's business.
+    pub(super) fn answer_begun(&mut self) {
+        self.answer_wait = None;
     }
 
     /// Whether the whole body went up.
@@ -69,19 +88,28 @@ impl<'c> Upload<'c> {
         &mut self,
         upstream: &Stream,
         local: &Local,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<(), UploadFault>> {
         loop {
             match self.step {
                 Step::Done => return Poll::Ready(Ok(())),
                 Step::Sending | Step::Ending => {
                     ready!(upstream.poll_sent(cx)).map_err(|_| UploadFault::Upstream)?;
-                    self.step = if self.step == Step::Ending { Step::Done } else { Step::Reading };
+                    self.step = match self.step {
+                        Step::Ending => Step::Done,
+                        _ => self.start_reading(upstream, local.runtime.now()),
+                    };
                 }
-                Step::Reading => {
+                Step::Reading(since) => {
                     let mut out = local.outgoing();
-                    let ended =
-                        ready!(self.fill(local, &mut out, cx)).map_err(UploadFault::Client)?;
+                    let filled =
+                        ready!(self.reframe.poll_fill(&mut self.body, self.client, &mut out, cx));
+                    let ended = filled.map_err(UploadFault::Client)?;
+                    let now = local.runtime.now();
+                    self.waited += now.since(since);
+                    if let Some(wait) = self.answer_wait {
+                        upstream.set_deadline(Some(now + wait));
+                    }
                     self.step = if ended { Step::Ending } else { Step::Sending };
                     upstream.start_send(out);
                 }
@@ -89,14 +117,16 @@ impl<'c> Upload<'c> {
         }
     }
 
-    /// Takes what is here, waiting only for the first piece.
-    fn fill(
-        &mut self,
-        local: &Local,
-        out: &mut Outgoing,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<bool, BodyFault>> {
-        self.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
-        self.reframe.poll_fill(&mut self.body, self.client, out, cx)
+    /// Sets deadlines once for each piece, not at each poll: that would put them off for ever.
+    /// The upstream has none while it is the client that is slow.
+    fn start_reading(&self, upstream: &Stream, now: Moment) -> Step {
+        if self.answer_wait.is_some() {
+            upstream.set_deadline(None);
+        }
+        let earned = self.body.passed_bytes() * 1_000 / limits::BODY_BYTES_PER_SECOND_MIN;
+        let allowed = limits::BODY_WAIT + Duration::from_millis(earned);
+        let wait = allowed.saturating_sub(self.waited).min(limits::BODY_WAIT);
+        self.client.set_deadline(Some(now + wait));
+        Step::Reading(now)
     }
 }

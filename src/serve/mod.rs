@@ -18,12 +18,12 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender, channel},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use self::{
     control::Board,
-    resolve::{Resolver, look_up},
+    resolve::{Resolver, keep_known, look_up},
     watch::Watch,
 };
 use crate::{
@@ -48,6 +48,8 @@ use crate::{
 const MACHINE_LACKS: u8 = 78;
 /// After a file changed, how long to wait for the rest of the change.
 const SETTLE_WAIT: Duration = Duration::from_millis(50);
+/// And how many parts a change may have.
+const SETTLE_EVENTS_MAX: usize = 100;
 /// The last log lines get this long to reach the disk.
 const LOG_WAIT: Duration = Duration::from_secs(2);
 /// What the shards get beyond the drain time before the process ends without them.
@@ -221,7 +223,9 @@ impl Process {
         if needs_restart(&self.settings, &loaded.settings) {
             tell("listeners, private port, shards or access log changed: restart to apply that");
         }
-        let addresses = Arc::new(look_up(&plan));
+        let mut found = look_up(&plan);
+        keep_known(&mut found, &self.addresses);
+        let addresses = Arc::new(found);
         self.resolver.follow(&plan);
         self.addresses = Arc::clone(&addresses);
         let generation = self.board.generation.fetch_add(1, Ordering::Relaxed) + 1;
@@ -258,20 +262,19 @@ impl Process {
     }
 
     /// Files are often written in several steps, and signals sent twice (`timeout` signals the
-    /// process and its group): swallows repetitions until there is a pause.
+    /// process and its group): swallows repetitions until there is a pause or another event, but
+    /// not for ever: a folder may never come to rest.
     fn settle(&self, repeats: fn(&Event) -> bool) {
-        let mut kept = Vec::new();
-        loop {
+        for _ in 0..SETTLE_EVENTS_MAX {
             match self.events.recv_timeout(SETTLE_WAIT) {
                 Ok(event) if repeats(&event) => {}
                 Ok(other) => {
-                    kept.push(other);
-                    break;
+                    let _ = self.to_events.send(other);
+                    return;
                 }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
         }
-        kept.into_iter().for_each(|event| drop(self.to_events.send(event)));
     }
 
     fn watch(&mut self, files: &[std::path::PathBuf]) {
@@ -294,8 +297,9 @@ impl Process {
         self.order(|| Order::Drain(drain));
         let mut code = ExitCode::SUCCESS;
         self.settle(|event| matches!(event, Event::End));
+        let patience = Patience::new(drain + END_WAIT);
         while self.running > 0 {
-            match self.events.recv_timeout(drain + END_WAIT) {
+            match self.events.recv_timeout(patience.left()) {
                 Ok(Event::ShardEnded(_, Ok(()))) => self.running -= 1,
                 Ok(Event::ShardEnded(number, Err(why))) => {
                     tell(&format!("shard {number} ended badly: {why}"));
@@ -430,6 +434,22 @@ fn tell_problems(loaded: &Loaded) {
 
 fn failure(message: impl Into<String>, fix: &str, code: u8) -> Failure {
     Failure { problem: Problem::of_process(message, fix), code }
+}
+
+/// A wait in several steps that together have one bound.
+struct Patience {
+    end: Instant,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the main thread has no shard's clock")]
+impl Patience {
+    fn new(wait: Duration) -> Self {
+        Self { end: Instant::now() + wait }
+    }
+
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]

@@ -92,10 +92,15 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     listeners.iter().for_each(|listener| listener.stop());
     local.start_draining();
     let deadline = runtime.now() + drain;
-    while !local.seats.is_empty() && runtime.now() < deadline {
+    loop {
+        // At first this is for connections that the kernel accepted before the listeners stopped:
+        // their clients wait for answers, but no task has a seat for them yet.
         runtime.sleep(DRAIN_STEP).await;
         while let Some(order) = orders.try_receive() {
             follow(&local, number, order);
+        }
+        if local.seats.is_empty() || runtime.now() >= deadline {
+            break;
         }
     }
     local.close_log();

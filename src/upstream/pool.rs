@@ -78,10 +78,15 @@ impl Pool {
         })
     }
 
-    /// Replaces what the host's name resolves to; open connections stay.
+    /// Replaces what the host's name resolves to. Connections to addresses that are gone from it
+    /// are closed: the idle ones now, those in use after their exchange.
     pub fn set_addresses(&self, addresses: Vec<SocketAddr>) {
+        if *self.addresses.borrow() == addresses {
+            return;
+        }
         self.next_address.set(0);
         *self.addresses.borrow_mut() = addresses;
+        self.keep_idle(|idle| self.leads_to(idle.stream.peer()));
     }
 
     /// Connections of this pool: in use and idle.
@@ -140,15 +145,18 @@ impl Pool {
 
     /// Closes what has been idle for too long or was closed by the peer. Called every few seconds.
     pub fn sweep(&self, now: Moment) {
-        let before = self.idle.borrow().len();
-        self.idle.borrow_mut().retain(|idle| idle.until > now && idle.stream.is_reusable());
-        self.open.set(self.open.get() - (before - self.idle.borrow().len()));
+        self.keep_idle(|idle| idle.until > now && idle.stream.is_reusable());
     }
 
-    /// Closes every idle connection.
-    pub fn close_idle(&self) {
-        let idle = std::mem::take(&mut *self.idle.borrow_mut());
-        self.open.set(self.open.get() - idle.len());
+    fn keep_idle(&self, keep: impl FnMut(&Idle) -> bool) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(keep);
+        self.open.set(self.open.get() - (before - idle.len()));
+    }
+
+    fn leads_to(&self, address: SocketAddr) -> bool {
+        self.addresses.borrow().contains(&address)
     }
 
     fn take_idle(&self) -> Option<Stream> {
@@ -189,7 +197,8 @@ impl Connection {
     pub fn put_back(mut self) {
         let pool = Rc::clone(&self.pool);
         let mut idle = pool.idle.borrow_mut();
-        if idle.len() >= limits::UPSTREAM_IDLE_MAX {
+        let wanted = self.stream.as_ref().is_some_and(|stream| pool.leads_to(stream.peer()));
+        if !wanted || idle.len() >= limits::UPSTREAM_IDLE_MAX {
             return;
         }
         let Some(stream) = self.stream.take_if(|stream| stream.is_reusable()) else { return };
@@ -205,3 +214,6 @@ impl Drop for Connection {
         self.pool.open.set(self.pool.open.get() - 1);
     }
 }
+
+#[cfg(test)]
+mod tests;
