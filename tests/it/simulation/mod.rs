@@ -14,6 +14,7 @@
 //! `tests/it`).
 
 mod answer;
+mod cases;
 mod client;
 mod message;
 mod script;
@@ -294,6 +295,21 @@ async fn settle(world: &World) {
         + limits::LARGE_BLOCKS_MAX
         - driver.large_shelf().available();
     check("blocks that are neither home nor lent", (out - held.lent_blocks) as u64);
+}
+
+/// A gateway that accepts at `gateway` until the simulation's end.
+fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
+    let local = Rc::new(Local::new(runtime.clone(), load(0), &addresses(), None, 1));
+    let door = Rc::new(Door { local_addr: gateway, trusted: TrustedProxies::parse([]).unwrap() });
+    let listener = Listener::bind(runtime, gateway, false).unwrap();
+    let accepting = Rc::clone(&local);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (local, door) = (Rc::clone(&accepting), Rc::clone(&door));
+            accepting.runtime.spawn(connection::serve(local, door, stream));
+        }
+    });
+    local
 }
 
 fn address(number: u16) -> SocketAddr {

@@ -104,6 +104,9 @@ impl Connection {
         let (world, number) = (Rc::clone(&self.world), self.number);
         let before = world.deliver(script, number);
         world.tell(|| format!("upstream {number} got {script:?}"));
+        if head.only("upgrade") == Ok(Some("echo")) {
+            return self.echo(script).await;
+        }
         if script.answer.early {
             self.answer(script).await?;
             self.receive_body(script, head).await?;
@@ -130,6 +133,28 @@ impl Connection {
             },
             _ => Next::Spent,
         })
+    }
+
+    /// Switches protocols, then sends back whatever comes, until its end.
+    async fn echo(&mut self, script: &Script) -> Result<Next, ()> {
+        let text = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\
+             x-answer: {}\r\n\r\n",
+            script.id
+        );
+        self.world.note(script.id, |delivery| delivery.answered = true);
+        let stream = self.reader.stream();
+        let mut text = text.into_bytes();
+        loop {
+            text.extend_from_slice(&self.reader.take_rest());
+            let outgoing = Outgoing { text: std::mem::take(&mut text), pieces: Vec::new() };
+            stream.send(outgoing).await.map_err(drop)?;
+            match self.reader.more().await {
+                Ok(()) => {}
+                Err(Broken::Ended) => return Ok(Next::Close),
+                Err(_) => return Err(()),
+            }
+        }
     }
 
     async fn receive_body(&mut self, script: &Script, head: &Head) -> Result<(), ()> {
