@@ -128,7 +128,16 @@ fn a_drain_does_not_lose_the_answer_to_a_client_that_pipelines() {
         say(&scene.client, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
         scene.runtime.sleep(Duration::from_millis(50)).await;
         scene.local.start_draining();
-        say(&scene.client, "GET /plain/2 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let (runtime, client) = (scene.runtime.clone(), Rc::clone(&scene.client));
+        scene.runtime.spawn(async move {
+            for _ in 0..400 {
+                let text = b"GET /plain/2 HTTP/1.1\r\nhost: a\r\n\r\n".to_vec();
+                if client.send(Outgoing { text, pieces: Vec::new() }).await.is_err() {
+                    return;
+                }
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+        });
         let mut reader = Reader::new(Rc::clone(&scene.client));
         expect_answer(&mut reader, Framing::UntilClose).await;
         assert!(matches!(reader.more().await, Err(Broken::Ended)));
