@@ -102,13 +102,16 @@ impl Connection {
 
     async fn exchange(&mut self, script: &Script, head: &Head) -> Result<Next, ()> {
         let (world, number) = (Rc::clone(&self.world), self.number);
-        let before = world.deliver(script, number);
+        let before = world.deliver(script);
         world.tell(|| format!("upstream {number} got {script:?}"));
         if head.only("upgrade") == Ok(Some("echo")) {
             return self.echo(script).await;
         }
         if script.answer.early {
             self.answer(script).await?;
+            if script.answer.fault == Fault::ClosesEarly {
+                return Ok(Next::Close);
+            }
             self.receive_body(script, head).await?;
         } else {
             self.receive_body(script, head).await?;
@@ -124,8 +127,7 @@ impl Connection {
             self.answer(script).await?;
         }
         Ok(match script.answer.fault {
-            Fault::CutHead | Fault::CutBody => Next::Close,
-            Fault::Extra => Next::Close,
+            Fault::CutHead | Fault::CutBody | Fault::Extra => Next::Close,
             Fault::None | Fault::Closes | Fault::Resets => match script.answer.frame {
                 Frame::UntilClose(_) if has_body(script) => Next::Close,
                 _ if script.answer.says_close => Next::Spent,
@@ -158,10 +160,7 @@ impl Connection {
     }
 
     async fn receive_body(&mut self, script: &Script, head: &Head) -> Result<(), ()> {
-        let framing = match head.framing(Framing::Length(0)) {
-            Ok(framing) => framing,
-            Err(what) => return Err(self.violate(&what)),
-        };
+        let framing = head.framing(Framing::Length(0)).map_err(|what| self.violate(&what))?;
         let length = script.body.length();
         match (script.body, framing) {
             (_, Framing::Length(told)) if told == length => {}
@@ -179,8 +178,12 @@ impl Connection {
                 self.world.note(script.id, |delivery| delivery.whole = true);
                 Ok(())
             }
-            Err(Broken::Malformed(what)) => Err(self.violate(&what)),
-            Err(_) => Err(()),
+            Err(broken) => {
+                if let Broken::Malformed(what) = broken {
+                    self.violate(&what);
+                }
+                Err(())
+            }
         }
     }
 
