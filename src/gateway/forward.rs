@@ -322,6 +322,8 @@ async fn say_continue(local: &Local, client: &Stream) -> Result<(), Reject> {
     let mut out = local.outgoing();
     out.text.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
     client.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+    // The answer to an earlier, pipelined request may still be on its way.
+    poll_fn(|cx| client.poll_sent(cx)).await.map_err(|_| Reject::Client(Client::Closed))?;
     client.send(out).await.map_err(|_| Reject::Client(Client::Closed))
 }
 

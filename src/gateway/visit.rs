@@ -167,7 +167,10 @@ async fn serve(
             inbound.pending = rest;
             End::Keep
         }
-        Next::Close if body_is_here && inbound.pending.is_empty() => End::Close,
+        // A client that wants to go on may have sent its next request since.
+        Next::Close if body_is_here && !receiver.may_keep && inbound.pending.is_empty() => {
+            End::Close
+        }
         Next::Close => End::Unread,
         Next::Abort => End::Abort,
     }

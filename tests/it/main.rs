@@ -17,5 +17,6 @@ mod probe;
 mod readme;
 mod reload;
 mod routing;
+mod simulation;
 mod soak;
 mod wire;
