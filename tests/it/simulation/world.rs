@@ -211,9 +211,7 @@ impl World {
             Route::Maps if script.answer.status == 200 => &[Outcome::Refused(502)],
             // Closing over pipelined requests resets, and that may overtake what was sent.
             // Behind a head of HTTP/1.0 a cut body looks like a short one.
-            _ if script.is_http10() => {
-                &[Outcome::Cut, Outcome::Closed, SHORT, answered[0].clone()]
-            }
+            _ if script.is_http10() => &[Outcome::Cut, Outcome::Closed, SHORT, answered[0].clone()],
             _ => &[Outcome::Cut, Outcome::Closed],
         };
         let expected: &[Outcome] = match script.answer.fault {
