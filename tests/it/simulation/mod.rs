@@ -20,7 +20,14 @@ mod script;
 mod upstream;
 mod world;
 
-use std::{cell::Cell, net::SocketAddr, path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use ringway::{
     base::{Moment, limits},
@@ -48,6 +55,8 @@ const PATIENCE: Duration = Duration::from_secs(200);
 /// Turns of the driver that one exchange may cost, and one second without any.
 const TURNS_PER_EXCHANGE: u64 = 4_000;
 const TURNS_PER_SECOND: u64 = 200;
+/// So many failed seeds are enough for one run.
+const FAILED_SEEDS_MAX: usize = 5;
 
 /// Nothing breaks, however slowly it arrives: every request is answered, replacements or not.
 #[test]
@@ -100,33 +109,35 @@ fn cruel() {
 fn run_seeds(count: u64, profile: Profile) {
     let wanted = std::env::var("RINGWAY_SEEDS").ok().and_then(|count| count.parse().ok());
     let plans = Rc::new([load(0), load(1), load(2)]);
+    let mut failed = Vec::new();
     for seed in Simulation::seeds(wanted.unwrap_or(count)) {
-        run_seed(seed, profile, &plans);
+        if let Err(what) = run_seed(seed, profile, &plans) {
+            let name = profile.name;
+            failed.push(format!("{name}: replay with RINGWAY_SEED={seed}: {what}"));
+        }
+        if failed.len() == FAILED_SEEDS_MAX {
+            break;
+        }
     }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
 /// One simulation, from the first client to the last socket.
-fn run_seed(seed: u64, profile: Profile, plans: &Rc<[Arc<Plan>; 3]>) {
+fn run_seed(seed: u64, profile: Profile, plans: &Rc<[Arc<Plan>; 3]>) -> Result<(), String> {
     let simulation = Simulation::new(seed, profile.faults);
     let (machine, plans) = (simulation.clone(), Rc::clone(plans));
-    let ended = Rc::new(Cell::new(false));
-    let told = Rc::clone(&ended);
+    let found = Rc::new(RefCell::new(vec!["the simulation did not end".to_owned()]));
+    let told = Rc::clone(&found);
     let result = simulate(simulation.kernel(), move |runtime| async move {
         let violations = live(runtime, machine, profile, &plans).await;
-        assert!(
-            violations.is_empty(),
-            "{} seed {seed}, {} violations:\n{}",
-            profile.name,
-            violations.len(),
-            violations.join("\n")
-        );
-        told.set(true);
+        told.replace(violations);
     });
-    let place = format!("{}: replay with RINGWAY_SEED={seed}", profile.name);
-    assert!(ended.get(), "the simulation failed, {place}");
-    result.unwrap_or_else(|error| panic!("{error}, {place}"));
-    assert_eq!(simulation.descriptors(), 0, "descriptors are left, {place}");
-    assert_eq!(simulation.operations(), 0, "operations are left, {place}");
+    let mut found = found.take();
+    found.extend(result.err().map(|error| error.to_string()));
+    if simulation.descriptors() + simulation.operations() > 0 {
+        found.push("descriptors or operations are left in the kernel".to_owned());
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
 }
 
 /// Plays a simulation; gives what went wrong.
@@ -201,8 +212,10 @@ async fn disturb(
         if random.bool() && early {
             local.replace(plans[random.usize(0..3)].clone(), &addresses());
         }
-        if random.u8(0..4) == 0 {
-            local.sweep();
+        match random.u8(0..8) {
+            0 | 1 => local.sweep(),
+            2 => local.resolve(&addresses()),
+            _ => {}
         }
         if drains && runtime.now() >= drain_at && !world.draining.replace(true) {
             world.tell(|| "the gateway drains".to_owned());
@@ -251,7 +264,6 @@ async fn drain(world: &World, local: &Local, listener: &Listener) {
         if in_use > 0 {
             world.violate(format!("{in_use} upstream connections are in use by nobody"));
         }
-        pool.close_idle();
     }
 }
 

@@ -124,7 +124,7 @@ impl Connection {
             Fault::CutHead | Fault::CutBody => Next::Close,
             Fault::Extra => Next::Close,
             Fault::None | Fault::Closes | Fault::Resets => match script.answer.frame {
-                Frame::UntilClose(_) => Next::Close,
+                Frame::UntilClose(_) if has_body(script) => Next::Close,
                 _ if script.answer.says_close => Next::Spent,
                 _ => Next::Keep,
             },
