@@ -26,6 +26,8 @@ pub(super) struct Delivered {
     pub status: Status,
     /// Body bytes that were handed to the kernel.
     pub body_bytes: u64,
+    /// Body bytes of the request that came after its head and went up.
+    pub uploaded_bytes: u64,
     /// What follows on the connection.
     pub next: Next,
 }
@@ -101,7 +103,8 @@ impl Receiver<'_> {
         let shown = if self.head.method == Method::Head { &[][..] } else { body };
         out.text.extend_from_slice(shown);
         let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
-        Delivered { status: reject.status(), body_bytes: shown.len() as u64, next }
+        let body_bytes = shown.len() as u64;
+        Delivered { status: reject.status(), body_bytes, uploaded_bytes: 0, next }
     }
 
     /// `OPTIONS *` (RFC 9110 9.3.7): what the gateway itself can do.
@@ -115,7 +118,7 @@ impl Receiver<'_> {
         let keep = self.may_keep && self.body_is_here && !local.is_draining();
         self.end_head(keep, &mut out);
         let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
-        Delivered { status: Status::NO_CONTENT, body_bytes: 0, next }
+        Delivered { status: Status::NO_CONTENT, body_bytes: 0, uploaded_bytes: 0, next }
     }
 
     async fn pass(
@@ -131,9 +134,10 @@ impl Receiver<'_> {
         let exchange = &mut forwarded.exchange;
         let Some(mut reframe) = body else {
             let sent = self.send(local, out).await;
+            let uploaded_bytes = exchange.uploaded_bytes();
             let rest = forwarded.exchange.finish();
             let next = sent.map_or(Next::Abort, |()| Next::after(keep, rest));
-            return Delivered { status, body_bytes: 0, next };
+            return Delivered { status, body_bytes: 0, uploaded_bytes, next };
         };
         reframe.begin(begun, &mut out);
         loop {
@@ -141,14 +145,16 @@ impl Receiver<'_> {
             // What came whole before a cut is sent, then the cut is shown by closing.
             let sent = self.send(local, out).await;
             let body_bytes = exchange.body.passed_bytes();
-            match (filled, sent) {
-                (Ok(false), Ok(())) => out = local.runtime.outgoing(),
-                (Ok(true), Ok(())) => {
-                    let next = Next::after(keep, forwarded.exchange.finish());
-                    return Delivered { status, body_bytes, next };
+            let uploaded_bytes = exchange.uploaded_bytes();
+            let next = match (filled, sent) {
+                (Ok(false), Ok(())) => {
+                    out = local.runtime.outgoing();
+                    continue;
                 }
-                _ => return Delivered { status, body_bytes, next: Next::Abort },
-            }
+                (Ok(true), Ok(())) => Next::after(keep, forwarded.exchange.finish()),
+                _ => Next::Abort,
+            };
+            return Delivered { status, body_bytes, uploaded_bytes, next };
         }
     }
 

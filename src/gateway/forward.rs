@@ -87,6 +87,12 @@ impl Exchange<'_> {
         self.upload.as_ref().is_none_or(Upload::is_done)
     }
 
+    /// Bytes of the request's body that came after its head and went up.
+    #[must_use]
+    pub(super) fn uploaded_bytes(&self) -> u64 {
+        self.upload.as_ref().map_or(0, |upload| upload.body.passed_bytes())
+    }
+
     /// Adds the pieces of the answer's body that are here to `out`, waiting for the first one only
     /// when `out` is empty; forwards the rest of the request's body meanwhile. Says whether the
     /// body ended.
@@ -110,6 +116,7 @@ impl Exchange<'_> {
             reframe.poll_fill(&mut self.body, stream, out, cx)
         })
         .await
+        .inspect_err(|fault| count_cut(local, *fault))
     }
 
     /// Waits for what a rule reads of the answer's body: up to `BODY_READ_BYTES_MAX` of it.
@@ -125,7 +132,8 @@ impl Exchange<'_> {
                 poll_upload(&mut self.upload, stream, local, cx);
                 self.body.poll_next(stream, cx)
             });
-            let Some(piece) = next.await? else { break };
+            let next = next.await.inspect_err(|fault| count_cut(local, *fault));
+            let Some(piece) = next? else { break };
             begun.extend_from_slice(&piece);
         }
         Ok(begun)
@@ -170,13 +178,35 @@ where
         RequestBody::Arriving { .. } => None,
     };
     let again = again.filter(|_| checkout.reused && call.method.is_idempotent());
-    match attempt(local, &mut call, checkout, body).await {
-        Err(Failure::Unanswered(_)) if again.is_some() => {}
-        other => return other.map_err(Failure::reject),
-    }
-    let body = again.unwrap_or(RequestBody::None);
+    let refuse = |failure: Failure| {
+        let reject = failure.reject();
+        count_failure(local, reject);
+        reject
+    };
+    let body = match (attempt(local, &mut call, checkout, body).await, again) {
+        (Err(Failure::Unanswered(_)), Some(again)) => again,
+        (other, _) => return other.map_err(refuse),
+    };
+    local.count(|telemetry| telemetry.shard.upstream_retries += 1);
     let fresh = call.pool.connect(call.deadline).await.map_err(refuse_checkout)?;
-    attempt(local, &mut call, fresh, body).await.map_err(Failure::reject)
+    attempt(local, &mut call, fresh, body).await.map_err(refuse)
+}
+
+fn count_failure(local: &Local, reject: Reject) {
+    local.count(|telemetry| match reject {
+        Reject::Upstream(Upstream::Timeout) => telemetry.shard.upstream_timeouts += 1,
+        Reject::Upstream(Upstream::Malformed) => telemetry.shard.upstream_malformed += 1,
+        _ => {}
+    });
+}
+
+/// An answer that ends within its body.
+fn count_cut(local: &Local, fault: BodyFault) {
+    match fault {
+        BodyFault::TooSlow => count_failure(local, Reject::Upstream(Upstream::Timeout)),
+        BodyFault::Malformed(_) => count_failure(local, Reject::Upstream(Upstream::Malformed)),
+        BodyFault::TooLong | BodyFault::Cut | BodyFault::Broken(_) => {}
+    }
 }
 
 /// What a rule reads of the body: up to `BODY_READ_BYTES_MAX` of it, waited for. Empty when no rule

@@ -29,7 +29,7 @@ pub(super) async fn run(
 ) -> Delivered {
     let status = Status::SWITCHING_PROTOCOLS;
     let Response::Forwarded(forwarded) = response else {
-        return Delivered { status, body_bytes: 0, next: Next::Abort };
+        return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next: Next::Abort };
     };
     let sent = receiver.switch(local, &forwarded, facts).await;
     let (connection, early) = forwarded.exchange.into_tunnel();
@@ -50,7 +50,8 @@ pub(super) async fn run(
         })
         .await;
     }
-    Delivered { status, body_bytes: down.passed_bytes, next: Next::Abort }
+    let (body_bytes, uploaded_bytes) = (down.passed_bytes, up.passed_bytes);
+    Delivered { status, body_bytes, uploaded_bytes, next: Next::Abort }
 }
 
 /// One direction of a tunnel.

@@ -138,13 +138,14 @@ async fn serve(
         body_is_here: !matches!(request.body, RequestBody::Arriving { .. }),
     };
     let body_is_here = receiver.body_is_here;
-    let request_bytes = match head.framing {
-        Framing::Length(length) => length,
-        Framing::None | Framing::Chunked | Framing::UntilClose => 0,
+    let here_bytes = match &request.body {
+        RequestBody::Here(bytes) => bytes.len() as u64,
+        RequestBody::None | RequestBody::Arriving { .. } => 0,
     };
     let mut facts = Facts::new(arrival(local, seat, head));
     let path = Path::default();
     let response = pipeline::answer(local, &installed, request, &mut facts, &path).await;
+    let refused = matches!(response, Response::Refused(_));
     let tunnelled = match &response {
         Response::Forwarded(forwarded) => {
             forwarded.exchange.head.status == Status::SWITCHING_PROTOCOLS
@@ -156,7 +157,10 @@ async fn serve(
     } else {
         receiver.deliver(local, response, &facts).await
     };
-    record(local, &mut facts, path.series.get(), &delivered, began, request_bytes);
+    if refused && path.series.get().is_none() {
+        local.count_refused(delivered.status);
+    }
+    record(local, &mut facts, path.series.get(), &delivered, began, here_bytes);
     match delivered.next {
         Next::Keep(None) => End::Keep,
         Next::Keep(Some(rest)) => {
@@ -196,7 +200,7 @@ fn record(
     series: Option<SeriesKey>,
     delivered: &Delivered,
     began: Moment,
-    request_bytes: u64,
+    here_bytes: u64,
 ) {
     let latency = local.runtime.now().since(began);
     facts.record_outcome(context::Outcome {
@@ -208,11 +212,8 @@ fn record(
         status: delivered.status,
         latency,
         integration: facts.integrated().map(|integrated| integrated.latency),
-        data_bytes: request_bytes + delivered.body_bytes,
+        data_bytes: here_bytes + delivered.uploaded_bytes + delivered.body_bytes,
     };
-    if series.is_none() {
-        local.count_refused(delivered.status);
-    }
     local.record(facts, series, &outcome);
 }
 

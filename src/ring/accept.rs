@@ -164,7 +164,10 @@ impl State {
             };
             match self.adopt(descriptor) {
                 Some(socket) => return Accepted::Connection(socket, peer),
-                None => self.kernel.close(descriptor),
+                None => {
+                    self.counts.turned_away += 1;
+                    self.kernel.close(descriptor);
+                }
             }
         }
     }
@@ -204,9 +207,11 @@ impl State {
         if slot.retry.is_none() {
             let timer = self.wheel.insert(self.now + ACCEPT_RETRY_WAIT, Alarm::Listener(key));
             slot.retry = Some(timer);
+            self.counts.accept_pauses += 1;
         }
         if matches!(error, libc::EMFILE | libc::ENFILE) {
-            self.kernel.shed(slot.descriptor);
+            let turned_away = self.kernel.shed(slot.descriptor);
+            self.counts.turned_away += u64::from(turned_away);
         }
     }
 

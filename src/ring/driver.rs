@@ -68,6 +68,17 @@ pub struct Holdings {
     pub strays: u64,
 }
 
+/// What happened on a driver so far, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Receives that had to wait because every block was in use.
+    pub starved: u64,
+    /// Times that accepting rested for want of descriptors or memory.
+    pub accept_pauses: u64,
+    /// Accepted connections that were closed at once: no descriptor or slot was left.
+    pub turned_away: u64,
+}
+
 pub(super) struct State {
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) slots: Slab<Slot>,
@@ -91,6 +102,7 @@ pub(super) struct State {
     completions: Vec<Completion>,
     fired: Vec<Alarm>,
     strays: u64,
+    pub(super) counts: Counts,
 }
 
 /// What a timer in the wheel is for.
@@ -134,6 +146,7 @@ impl Driver {
             completions: Vec::new(),
             fired: Vec::new(),
             strays: 0,
+            counts: Counts::default(),
         };
         if let Some(eventfd) = bell.eventfd() {
             state.watch_bell(eventfd);
@@ -245,6 +258,12 @@ impl Driver {
             strays: state.strays,
         })
         .unwrap_or_default()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.with(|state| state.counts).unwrap_or_default()
     }
 
     /// `None` when the driver has stopped.

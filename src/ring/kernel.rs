@@ -262,8 +262,8 @@ pub trait Kernel {
     fn accept_now(&mut self, listener: RawFd) -> Option<RawFd>;
 
     /// Descriptors have run out: gives up the reserve descriptor, takes and closes one waiting
-    /// connection so that its client knows, and takes a new reserve.
-    fn shed(&mut self, listener: RawFd);
+    /// connection so that its client knows, and takes a new reserve. Whether there was one.
+    fn shed(&mut self, listener: RawFd) -> bool;
 
     /// Closes a descriptor at once: one that no operation uses.
     fn close(&mut self, descriptor: RawFd);

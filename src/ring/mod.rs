@@ -29,7 +29,7 @@ mod uring;
 mod wheel;
 
 pub use accept::Listener;
-pub use driver::{Driver, Holdings};
+pub use driver::{Counts, Driver, Holdings};
 pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token};
 pub use probe::probe;
 pub use sleep::Sleep;

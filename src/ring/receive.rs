@@ -67,6 +67,7 @@ impl State {
         } else if completion.result == -libc::ENOBUFS {
             slot.receive = Receive::Starved;
             self.starved.push(key);
+            self.counts.starved += 1;
             self.groups[group as usize].widen();
         } else {
             self.arm_receive(key);

@@ -252,12 +252,15 @@ impl Kernel for Uring {
         taken.ok().map(|(connection, _)| connection.into_raw_fd())
     }
 
-    fn shed(&mut self, listener: RawFd) {
+    fn shed(&mut self, listener: RawFd) -> bool {
         self.reserve = None;
-        if let Some(connection) = self.accept_now(listener) {
+        let connection = self.accept_now(listener);
+        let is_there = connection.is_some();
+        if let Some(connection) = connection {
             self.close(connection);
         }
         self.reserve = open_reserve();
+        is_there
     }
 
     fn close(&mut self, descriptor: RawFd) {

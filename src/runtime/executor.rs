@@ -5,7 +5,7 @@ use std::{future::Future, io, rc::Rc, sync::mpsc, time::Duration};
 use super::seats::{Seat, Seats};
 use crate::{
     base::{Moment, WallTime},
-    ring::{Driver, Holdings, Outgoing, Uring},
+    ring::{Counts, Driver, Holdings, Outgoing, Uring},
 };
 
 /// Turns between two yields to glommio's own timers and channels.
@@ -122,6 +122,12 @@ impl Runtime {
     #[must_use]
     pub fn holdings(&self) -> Holdings {
         self.driver.holdings()
+    }
+
+    /// What happened on the driver so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.driver.counts()
     }
 
     /// The driver, for `net/`.

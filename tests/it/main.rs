@@ -11,6 +11,7 @@ mod allocation;
 mod cli;
 mod faults;
 mod harness;
+mod numbers;
 mod peers;
 mod probe;
 mod readme;

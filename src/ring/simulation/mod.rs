@@ -207,11 +207,14 @@ impl Kernel for Fake {
         self.world.borrow_mut().network.accept(listener)
     }
 
-    fn shed(&mut self, listener: RawFd) {
+    fn shed(&mut self, listener: RawFd) -> bool {
         let mut world = self.world.borrow_mut();
-        if let Some(connection) = world.network.accept(listener) {
+        let connection = world.network.accept(listener);
+        let is_there = connection.is_some();
+        if let Some(connection) = connection {
             world.network.close(connection);
         }
+        is_there
     }
 
     fn close(&mut self, descriptor: RawFd) {
