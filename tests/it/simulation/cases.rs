@@ -3,6 +3,7 @@
 use std::{future::Future, net::SocketAddr, rc::Rc, time::Duration};
 
 use ringway::{
+    base::limits,
     gateway::Local,
     net::{Outgoing, Stream},
     ring::simulation::{Faults, Simulation},
@@ -63,8 +64,12 @@ async fn answer_all(runtime: Runtime, stream: Rc<Stream>, answer: &'static str) 
         let (_, end) = reader.body(framing).await;
         end.unwrap();
         runtime.sleep(Duration::from_millis(100)).await;
-        let text = answer.replace("BODY", &"x".repeat(BODY_BYTES)).into_bytes();
-        if stream.send(Outgoing { text, pieces: Vec::new() }).await.is_err() {
+        let mut text = answer.replace("BODY", &"x".repeat(BODY_BYTES)).into_bytes();
+        let cut = head.only("x-cut") == Ok(Some("yes"));
+        if cut {
+            text.truncate(text.len() - BODY_BYTES + 5_000);
+        }
+        if stream.send(Outgoing { text, pieces: Vec::new() }).await.is_err() || cut {
             return;
         }
     }
@@ -141,5 +146,44 @@ fn a_drain_does_not_lose_the_answer_to_a_client_that_pipelines() {
         let mut reader = Reader::new(Rc::clone(&scene.client));
         expect_answer(&mut reader, Framing::UntilClose).await;
         assert!(matches!(reader.more().await, Err(Broken::Ended)));
+    });
+}
+
+/// The cut answer was shown by closing over the requests behind it, which reset the connection.
+#[test]
+fn a_cut_answer_does_not_take_the_one_before_it_along() {
+    play(LENGTH, async |scene| {
+        let (runtime, client) = (scene.runtime.clone(), Rc::clone(&scene.client));
+        scene.runtime.spawn(async move {
+            for place in 0..400 {
+                let cut = if place == 1 { "x-cut: yes\r\n" } else { "" };
+                let text = format!("GET /plain/{place} HTTP/1.1\r\nhost: a\r\n{cut}\r\n");
+                let outgoing = Outgoing { text: text.into_bytes(), pieces: Vec::new() };
+                if client.send(outgoing).await.is_err() {
+                    return;
+                }
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let mut reader = Reader::new(Rc::clone(&scene.client));
+        expect_answer(&mut reader, Framing::UntilClose).await;
+        let head = reader.head().await.unwrap();
+        let (body, end) = reader.body(head.framing(Framing::UntilClose).unwrap()).await;
+        assert!(matches!(end, Err(Broken::Ended)));
+        assert_eq!(body.len(), 5_000);
+    });
+}
+
+/// A client that takes nothing is given up after `SEND_WAIT`, and not before.
+#[test]
+fn a_deaf_client_is_given_up() {
+    play(LENGTH, async |scene| {
+        // More answers than fit what is received for it, and what is under way.
+        let ask = "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n".repeat(40);
+        say(&scene.client, &ask).await;
+        scene.runtime.sleep(limits::SEND_WAIT).await;
+        assert_eq!(scene.local.seats.len(), 1);
+        scene.runtime.sleep(Duration::from_secs(10)).await;
+        assert!(scene.local.seats.is_empty());
     });
 }

@@ -42,7 +42,6 @@ pub(super) async fn visit(world: Rc<World>, number: u64) {
         2 if visit.world.profile.rude_clients => visit.send_garbage().await,
         3..6 if visit.world.profile.rude_clients => visit.quit().await,
         6 => visit.say_nothing().await,
-        8 if visit.world.profile.rude_clients => visit.be_deaf().await,
         7 => visit.tunnel().await,
         _ => visit.talk().await,
     }
@@ -173,22 +172,6 @@ impl Visit {
             Ok(()) => self.violate("bytes that nobody asked for"),
             Err(end) => self.violate(&format!("an idle connection ended: {end:?}")),
         }
-    }
-
-    /// Asks and takes little of the answers: the gateway must not wait for it without end.
-    async fn be_deaf(self) {
-        let writer = Writer {
-            world: Rc::clone(&self.world),
-            stream: Rc::clone(&self.stream),
-            progress: Rc::default(),
-            random: self.world.random(self.number | 1 << 40),
-        };
-        let progress = Rc::clone(&writer.progress);
-        let scripts: Vec<Script> = (0..40).map(|_| self.world.next_script()).collect();
-        self.world.runtime.spawn(writer.write(scripts));
-        // Longer than any deadline; the run's end looks whether the gateway's side is gone.
-        self.world.runtime.sleep(Duration::from_secs(100)).await;
-        progress.over.set(true);
     }
 
     /// Switches protocols; then what it sends must come back, all of it, and then the end.

@@ -204,11 +204,6 @@ impl Answer {
 }
 
 impl Fault {
-    /// The answer is cut off.
-    pub(super) const fn cuts(self) -> bool {
-        matches!(self, Self::CutBody | Self::StalledBody | Self::MalformedChunk | Self::ClosesEarly)
-    }
-
     fn draw(random: &mut fastrand::Rng, method: &str, frame: Frame) -> Self {
         let has_body = method != "HEAD";
         match random.u8(0..30) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ringway::{
-    base::Moment,
+    base::{Moment, limits},
     ring::simulation::{Faults, Simulation},
     runtime::Runtime,
 };
@@ -192,7 +192,7 @@ impl World {
         deliveries: &[Delivery],
     ) -> Result<(), String> {
         let outcome = &seen.outcome;
-        if *outcome == Outcome::Closed && (seen.dismissed || !script.answer.fault.cuts()) {
+        if *outcome == Outcome::Closed {
             if !seen.dismissed && !self.draining.get() {
                 return Err("closed unasked".to_owned());
             }
@@ -209,13 +209,17 @@ impl World {
         let short = Outcome::Answered { whole: false };
         // Behind a head of HTTP/1.0 a cut body looks like a short one, or a whole one that lacks
         // its last chunk.
-        let cut_http10 = [Outcome::Cut, Outcome::Closed, short, answered[0].clone()];
+        let cut_http10 = [Outcome::Cut, short, answered[0].clone()];
+        let cut_mapped = [&cut_http10[..], &[Outcome::Refused(502)]].concat();
         let overtaken = [&cut_http10[..], &[Outcome::Refused(502), Outcome::Refused(503)]].concat();
         let cut: &[Outcome] = match script.route {
-            Route::Maps if script.answer.status == 200 => &[Outcome::Refused(502)],
-            // Closing over pipelined requests resets, and that may overtake what was sent.
+            // A rule waits for the body, unless that is longer than what rules read.
+            Route::Maps if script.answer.status == 200 && script.answer_length() <= READ_MAX => {
+                &[Outcome::Refused(502)]
+            }
+            Route::Maps => &cut_mapped,
             _ if script.is_http10() => &cut_http10,
-            _ => &[Outcome::Cut, Outcome::Closed],
+            _ => &[Outcome::Cut],
         };
         let expected: &[Outcome] = match script.answer.fault {
             Fault::None | Fault::Extra => &answered,
@@ -228,7 +232,7 @@ impl World {
             // Its reset may overtake any part of the answer.
             Fault::ClosesEarly => &overtaken,
         };
-        if script.answer.fault == Fault::Silent && *outcome == Outcome::Refused(503) {
+        if script.answer.fault == Fault::Silent && !deliveries.is_empty() {
             self.judge_timeout(seen)?;
         }
         if expected.contains(outcome) || self.is_a_race(script, outcome, deliveries) {
@@ -264,6 +268,9 @@ impl World {
         Ok(())
     }
 }
+
+/// What a rule reads of a body.
+const READ_MAX: usize = limits::BODY_READ_BYTES_MAX;
 
 /// What a message may take beyond the deadline that it tells of.
 pub(super) const SLACK: Duration = Duration::from_millis(1_500);
