@@ -207,8 +207,8 @@ impl Fault {
     fn draw(random: &mut fastrand::Rng, method: &str, frame: Frame) -> Self {
         let has_body = method != "HEAD";
         match random.u8(0..30) {
-            0 => Self::Closes,
-            1 => Self::Resets,
+            0 | 12 => Self::Closes,
+            1 | 13 => Self::Resets,
             2 => Self::Silent,
             3 => Self::CutHead,
             4 | 5 => match frame {
