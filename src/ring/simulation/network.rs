@@ -226,7 +226,7 @@ impl Network {
                 peer.other = None;
                 if unread {
                     peer.pipe.reset();
-                } else if !end.shut {
+                } else if !end.shut && peer.pipe.ended != Some(Ended::Reset) {
                     let last = peer.pipe.last;
                     peer.pipe.push(last, Segment::Ended(Ended::Fin));
                 }

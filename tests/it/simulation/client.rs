@@ -304,6 +304,7 @@ impl Visit {
             Err(Broken::Ended | Broken::Reset)
                 if self.world.draining.get() || self.world.profile.breaks => {}
             _ if self.world.profile.breaks => {}
+            Ok(503) if self.world.was_surprised(began) => {}
             found => self.violate(&format!("{found:?} after {took:?}, expected {statuses:?}")),
         }
     }

@@ -46,7 +46,7 @@ use ringway::{
 
 use self::{
     script::Upstreams,
-    world::{Profile, World},
+    world::{Profile, SLACK, World},
 };
 
 /// Upstreams, each on a port of its own.
@@ -253,7 +253,9 @@ async fn drain(world: &World, local: &Local, listener: &Listener) {
     local.start_draining();
     world.draining.set(true);
     let began = runtime.now();
-    while !local.seats.is_empty() && runtime.now() < began + limits::DRAIN_WAIT {
+    // An upstream's body may be awaited this long, also for a client that is gone.
+    let patience = limits::BODY_WAIT + limits::LINGER_WAIT + SLACK;
+    while !local.seats.is_empty() && runtime.now() < began + patience {
         runtime.sleep(Duration::from_millis(10)).await;
     }
     if !local.seats.is_empty() {

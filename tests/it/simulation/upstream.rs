@@ -62,7 +62,10 @@ impl Connection {
                 Ok(head) => head,
                 Err(Broken::Malformed(what)) => return self.violate(&format!("head: {what}")),
                 // Without the deadline, what is still being sent is not cut off.
-                Err(Broken::TimedOut) => return self.reader.stream().set_deadline(None),
+                Err(Broken::TimedOut) => {
+                    self.world.surprise();
+                    return self.reader.stream().set_deadline(None);
+                }
                 // The end, or a request that was given up.
                 Err(Broken::Ended | Broken::Reset) => return,
             };
@@ -127,7 +130,11 @@ impl Connection {
             self.answer(script).await?;
         }
         Ok(match script.answer.fault {
-            Fault::CutHead | Fault::CutBody | Fault::Extra => Next::Close,
+            Fault::CutHead | Fault::CutBody => Next::Close,
+            Fault::Extra => {
+                self.world.surprise();
+                Next::Close
+            }
             Fault::None | Fault::Closes | Fault::Resets => match script.answer.frame {
                 Frame::UntilClose(_) if has_body(script) => Next::Close,
                 _ if script.answer.says_close => Next::Spent,

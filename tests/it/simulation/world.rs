@@ -42,6 +42,8 @@ pub(super) struct World {
     next_connection: Cell<u64>,
     ledger: RefCell<HashMap<u64, Vec<Delivery>>>,
     violations: RefCell<Vec<String>>,
+    /// When upstreams closed idle connections, or sent garbage behind an answer.
+    surprises: RefCell<Vec<Moment>>,
     talks: bool,
 }
 
@@ -95,6 +97,7 @@ impl World {
             next_connection: Cell::new(1),
             ledger: RefCell::default(),
             violations: RefCell::default(),
+            surprises: RefCell::default(),
             talks: std::env::var_os("RINGWAY_SEED").is_some(),
         }
     }
@@ -143,6 +146,11 @@ impl World {
         self.violations.borrow().clone()
     }
 
+    /// An upstream does to an idle connection what the gateway can learn only later.
+    pub(super) fn surprise(&self) {
+        self.surprises.borrow_mut().push(self.runtime.now());
+    }
+
     /// An upstream got a request's head: says how often before, and checks that it may.
     pub(super) fn deliver(&self, script: &Script) -> usize {
         let mut ledger = self.ledger.borrow_mut();
@@ -151,7 +159,9 @@ impl World {
         let may = match before.last() {
             None => true,
             Some(first) => {
-                let unanswered = !first.answered || self.profile.breaks;
+                // A reset may overtake what was answered.
+                let may_be_lost = self.profile.breaks || script.answer.fault == Fault::ClosesEarly;
+                let unanswered = !first.answered || may_be_lost;
                 again == 1 && script.is_idempotent() && unanswered
             }
         };
@@ -235,15 +245,17 @@ impl World {
         if script.answer.fault == Fault::Silent && !deliveries.is_empty() {
             self.judge_timeout(seen)?;
         }
-        if expected.contains(outcome) || self.is_a_race(script, outcome, deliveries) {
+        if expected.contains(outcome) || self.is_a_race(script, seen, deliveries) {
             return Ok(());
         }
         Err(format!("expected {expected:?}"))
     }
 
-    /// An upstream may close, or send garbage, just when its connection is used again.
-    fn is_a_race(&self, script: &Script, outcome: &Outcome, deliveries: &[Delivery]) -> bool {
-        if self.profile.upstreams == Upstreams::Good {
+    /// An upstream may close, or send garbage, just when its connection is used again. What it did
+    /// before, the gateway knows.
+    fn is_a_race(&self, script: &Script, seen: &Seen, deliveries: &[Delivery]) -> bool {
+        let outcome = &seen.outcome;
+        if !self.was_surprised(seen.awaited) {
             return false;
         }
         let resendable = script.is_idempotent() && script.body == RequestBody::None;
@@ -253,6 +265,11 @@ impl World {
             Outcome::Refused(502) => deliveries.iter().all(|one| !one.answered),
             _ => false,
         }
+    }
+
+    /// Something happened that the gateway could not know at `moment`.
+    pub(super) fn was_surprised(&self, moment: Moment) -> bool {
+        self.surprises.borrow().iter().any(|surprise| *surprise + NEWS_WAIT >= moment)
     }
 
     /// The integration's timeout is kept: neither early nor late.
@@ -268,6 +285,9 @@ impl World {
         Ok(())
     }
 }
+
+/// The gateway knows by then that an idle connection was closed.
+const NEWS_WAIT: Duration = Duration::from_millis(60);
 
 /// What a rule reads of a body.
 const READ_MAX: usize = limits::BODY_READ_BYTES_MAX;
