@@ -154,8 +154,8 @@ impl Buffer {
         }
     }
 
-    /// Copies `bytes` in behind the view, when this buffer alone holds its block and they fit there;
-    /// else changes nothing and says `false`.
+    /// Copies `bytes` in behind the view, when this buffer alone holds its block and they fit
+    /// there; else changes nothing and says `false`.
     pub fn append(&mut self, bytes: &[u8]) -> bool {
         let (start, end) = (self.end as usize, self.end as usize + bytes.len());
         let Some(block) = self.block.as_mut().and_then(Rc::get_mut) else { return false };

@@ -99,7 +99,7 @@ impl Incoming {
     pub fn poll_next(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
         let next = ready!(self.poll_piece(stream, cx));
         if let Err(fault) = next {
@@ -115,7 +115,7 @@ impl Incoming {
     fn poll_piece(
         &mut self,
         stream: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
         loop {
             if !self.pending.is_empty()

@@ -44,7 +44,7 @@ impl Reframe {
         body: &mut Incoming,
         from: &Stream,
         out: &mut Outgoing,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
         let mut gathered = 0;
         loop {

@@ -152,7 +152,7 @@ impl Exchange<'_> {
         rest.map(Incoming::into_rest)
     }
 
-    /// Takes the exchange apart for a tunnel: the connection, and what was received behind the head.
+    /// Takes the exchange apart for a tunnel: the connection, and what came behind the head.
     #[must_use]
     pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
         (self.connection, self.body.into_rest())
@@ -322,6 +322,8 @@ async fn say_continue(local: &Local, client: &Stream) -> Result<(), Reject> {
     let mut out = local.outgoing();
     out.text.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
     client.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+    // The answer to an earlier, pipelined request may still be on its way.
+    poll_fn(|cx| client.poll_sent(cx)).await.map_err(|_| Reject::Client(Client::Closed))?;
     client.send(out).await.map_err(|_| Reject::Client(Client::Closed))
 }
 
@@ -406,7 +408,7 @@ fn poll_upload(
     upload: &mut Option<Upload<'_>>,
     stream: &Stream,
     local: &Local,
-    cx: &mut Context<'_>,
+    cx: &Context<'_>,
 ) -> Option<BodyFault> {
     let going = upload.as_mut()?;
     match going.poll(stream, local, cx) {

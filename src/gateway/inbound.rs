@@ -73,9 +73,8 @@ impl Inbound {
                     let pending = std::mem::replace(&mut self.pending, Buffer::empty());
                     self.pending = local.join(pending, &more).ok_or(Stop::Crowded)?;
                 }
-                Ok(None) => return Err(Stop::Quiet),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Stop::Slow),
-                Err(_) => return Err(Stop::Quiet),
+                Ok(None) | Err(_) => return Err(Stop::Quiet),
             }
         }
     }

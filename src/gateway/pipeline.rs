@@ -40,6 +40,7 @@ pub struct Request<'c> {
 }
 
 /// What the client gets.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, in a visit's kept future")]
 pub enum Response<'c> {
     /// The gateway's own words.
     Refused(Reject),

@@ -42,8 +42,9 @@ pub(super) async fn run(
             let up = up.poll(local, client, upstream, cx);
             let down = down.poll(local, upstream, client, cx);
             match (up, down) {
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(()),
-                (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(())))
+                | (Poll::Ready(Err(_)), _)
+                | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
                 _ => Poll::Pending,
             }
         })
@@ -72,7 +73,7 @@ impl Way {
         local: &Local,
         from: &Stream,
         to: &Stream,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(to.poll_sent(cx))?;

@@ -88,7 +88,7 @@ impl<'c> Upload<'c> {
         &mut self,
         upstream: &Stream,
         local: &Local,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Result<(), UploadFault>> {
         loop {
             match self.step {

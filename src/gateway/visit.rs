@@ -167,7 +167,10 @@ async fn serve(
             inbound.pending = rest;
             End::Keep
         }
-        Next::Close if body_is_here && inbound.pending.is_empty() => End::Close,
+        // A client that wants to go on may have sent its next request since.
+        Next::Close if body_is_here && !receiver.may_keep && inbound.pending.is_empty() => {
+            End::Close
+        }
         Next::Close => End::Unread,
         Next::Abort => End::Abort,
     }
@@ -182,7 +185,7 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         trace_id: trace.unwrap_or_else(|| TraceId::new(received.seconds(), local.random_bits())),
         received,
         request_time: local.clf_time(received),
-        source_ip: &seat.origin.source_ip(fields, &seat.door.trusted),
+        source_ip: seat.origin.source_ip(fields, &seat.door.trusted),
         method: Some(head.method),
         path: head.target().path,
         version: Some(head.version),

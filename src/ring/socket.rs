@@ -309,7 +309,6 @@ impl State {
         let connecting = slot.life == Life::Connecting;
         slot.life = Life::Closing;
         slot.received = VecDeque::new();
-        slot.next = None;
         let wakers = [slot.receive_waker.take(), slot.send_waker.take()];
         if let Some((timer, _)) = slot.timer.take() {
             self.wheel.remove(timer);
@@ -324,7 +323,7 @@ impl State {
         } else if sending && expired {
             self.cut_send(key);
         } else if sending {
-            // What was promised is still sent, but not for ever.
+            // What was promised is still sent, a waiting send too, but not for ever.
             let at = self.now + SEND_WAIT;
             let timer = self.wheel.insert(at, Alarm::Socket(key));
             if let Some(slot) = self.slots.find(key) {
@@ -340,6 +339,7 @@ impl State {
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life == Life::Closing {
             slot.life = Life::Cut;
+            slot.next = None;
             self.cancel(Kind::Send, key);
         }
     }

@@ -281,8 +281,10 @@ impl Process {
         if self.source == Source::Demo || files.is_empty() {
             return;
         }
-        // The old watch goes first: its folders are mostly the same ones.
-        self.watch = None;
+        // A watch that is made anew misses what happens meanwhile.
+        if self.watch.as_ref().is_some_and(|watch| watch.is_on(files)) {
+            return;
+        }
         match Watch::on(files, self.to_events.clone()) {
             Ok(watch) => self.watch = Some(watch),
             Err(sentence) => tell(&sentence),

@@ -17,6 +17,7 @@ use super::Event;
 /// A watch on a set of files; ends when dropped.
 pub(super) struct Watch {
     _watcher: RecommendedWatcher,
+    files: Vec<PathBuf>,
 }
 
 impl Watch {
@@ -41,7 +42,14 @@ impl Watch {
                 .watch(&folder, RecursiveMode::NonRecursive)
                 .map_err(|error| explain(&folder, &error))?;
         }
-        Ok(Self { _watcher: watcher })
+        Ok(Self { _watcher: watcher, files: files.to_vec() })
+    }
+}
+
+impl Watch {
+    /// Whether these are the files that it watches.
+    pub(super) fn is_on(&self, files: &[PathBuf]) -> bool {
+        self.files == files
     }
 }
 

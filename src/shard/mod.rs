@@ -103,6 +103,7 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
             break;
         }
     }
+    local.installed().pools.iter().for_each(|pool| pool.close_idle());
     local.close_log();
     Ok(())
 }

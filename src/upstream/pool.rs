@@ -148,6 +148,11 @@ impl Pool {
         self.keep_idle(|idle| idle.until > now && idle.stream.is_reusable());
     }
 
+    /// Closes every idle connection: the shard is ending.
+    pub fn close_idle(&self) {
+        self.keep_idle(|_| false);
+    }
+
     fn keep_idle(&self, keep: impl FnMut(&Idle) -> bool) {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();

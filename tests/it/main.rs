@@ -18,5 +18,6 @@ mod probe;
 mod readme;
 mod reload;
 mod routing;
+mod simulation;
 mod soak;
 mod wire;

@@ -126,6 +126,12 @@ impl Simulation {
         self.world.borrow().armed.len()
     }
 
+    /// How often the driver has entered the kernel: a busy loop shows here.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.world.borrow().turns
+    }
+
     /// Changes the faults from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.world.borrow_mut().set_faults(faults);

@@ -28,6 +28,7 @@ pub(super) struct World {
     pub(super) armed: BTreeMap<Token, Armed>,
     pub(super) completed: Vec<Completion>,
     groups: BTreeMap<u16, VecDeque<Provided>>,
+    pub(super) turns: u64,
     random: fastrand::Rng,
     faults: Faults,
 }
@@ -55,6 +56,7 @@ impl World {
             armed: BTreeMap::new(),
             completed: Vec::new(),
             groups: BTreeMap::new(),
+            turns: 0,
             random: fastrand::Rng::with_seed(seed),
             faults,
         }
@@ -90,6 +92,7 @@ impl World {
 
     /// Submits the queue, then lets time pass until something completes or `until`.
     pub(super) fn enter(&mut self, until: Option<Moment>) -> io::Result<()> {
+        self.turns += 1;
         // Computing takes time, too.
         self.now = self.now + Duration::from_micros(1);
         let mut count = self.queue.len();

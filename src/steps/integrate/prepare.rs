@@ -37,8 +37,7 @@ pub struct Incoming<'a> {
     pub host: &'a [u8],
     /// The route's path parameters.
     pub parameters: Parameters<'a>,
-    /// The body where [`RequestMapping::reads_body`](crate::steps::mapping::RequestMapping::reads_body)
-    /// says that it is read, else [`Body::empty`].
+    /// The body where the mapping's `reads_body` says that it is read, else [`Body::empty`].
     pub body: &'a Body<'a>,
     /// Whether the client asked for another protocol, and may have it.
     pub upgrade: Upgrade<'a>,

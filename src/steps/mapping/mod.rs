@@ -96,7 +96,7 @@ impl Edits {
     }
 }
 
-/// Whether bytes may be set as a field's value (RFC 9110 5.5, without leading white space mattering).
+/// Whether bytes may be set as a field's value (RFC 9110 5.5); white space around it is dropped.
 fn is_field_value(bytes: &[u8]) -> bool {
     let control = |&byte: &u8| (byte < 0x20 && byte != b'\t') || byte == 0x7f;
     let sized = bytes.len() <= MAPPED_VALUE_BYTES_MAX && !bytes.trim_ascii().is_empty();

@@ -47,7 +47,7 @@ const fn is_plain(byte: u8) -> bool {
 }
 
 /// Whether one of eight bytes is not plain. May also say yes to 0x7f's neighbours by carry, never
-/// no to a byte that needs escaping ("determine if a word has a byte less than n", Hacker's Delight).
+/// no to a byte that needs escaping ("a word has a byte less than n", Hacker's Delight).
 const fn needs_a_look(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Field names of an answer are made lower case on the stack up to this length, else in the scratch.
+/// Field names of an answer are made lower case on the stack up to this length.
 const NAME_BYTES_INLINE: usize = 64;
 
 /// An integration's answer, as far as the client's head depends on it.

@@ -60,8 +60,8 @@ impl RouteKey {
             (_, Some(method)) => RouteMethod::Only(method),
             (_, None) => {
                 return Err(format!(
-                    "route key '{text}': '{method}' is not a method; expected ANY, GET, HEAD, POST, \
-                     PUT, DELETE, OPTIONS or PATCH in capitals"
+                    "route key '{text}': '{method}' is not a method; expected ANY, GET, HEAD, \
+                     POST, PUT, DELETE, OPTIONS or PATCH in capitals"
                 ));
             }
         };
@@ -120,7 +120,8 @@ fn segment(text: &str) -> Result<Segment, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:$".contains(&byte);
     if name.is_empty() || !name.bytes().all(plain) {
         return Err(format!(
-            "'{text}': a parameter's name is letters, digits and any of _ - . : $, such as {{petId}}"
+            "'{text}': a parameter's name is letters, digits and any of _ - . : $, such as \
+             {{petId}}"
         ));
     }
     let name = name.to_owned();

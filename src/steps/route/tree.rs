@@ -2,8 +2,8 @@
 //!
 //! matchit alone cannot serve: it prefers a static segment to a parameter before it looks whether
 //! the rest is full or greedy, refuses `{x}` beside `{x+}` in one place, and allocates when it has
-//! to remember a branch for backtracking. So there is one matchit tree per *shape*, the row of kinds
-//! of a route's segments (static, parameter, greedy). Within one shape at most one path template
+//! to remember a branch for backtracking. So there is one matchit tree per *shape*, the row of
+//! kinds of a route's segments (static, parameter, greedy). In one shape at most one path template
 //! matches a path and no node has both a static and a wild child, so that nothing is remembered;
 //! between shapes the order of the rows from the left *is* AWS's priority. A lookup asks the shapes
 //! in that order, and goes on where a template has no route for the method.

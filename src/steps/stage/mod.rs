@@ -22,7 +22,8 @@ impl StageName {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "stage name '{text}': a stage name is 1 to 128 letters, digits, '_' and '-', or $default"
+            "stage name '{text}': a stage name is 1 to 128 letters, digits, '_' and '-', or \
+             $default"
         ))
     }
 

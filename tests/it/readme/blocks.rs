@@ -65,7 +65,6 @@ fn close(blocks: &mut Vec<Block>, line: usize, mark: &str, body: String) {
 pub(super) fn matches(shown: &[&str], lines: &[&str]) -> bool {
     match (shown, lines) {
         ([], []) => true,
-        ([".."], _) => true,
         (["..", rest @ ..], _) => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
         ([first, shown @ ..], [line, lines @ ..]) => {
             line_matches(first, line) && matches(shown, lines)

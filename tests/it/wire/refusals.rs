@@ -25,99 +25,8 @@ enum After {
 fn the_error_catalogue_byte_by_byte() {
     let upstream = Upstream::answering(ok(""));
     let gateway = start(&upstream);
-    let get = |rest: &str| format!("GET {rest}\r\n\r\n");
-    let post = |rest: &str| format!("POST /pets HTTP/1.1\r\nhost: it\r\n{rest}\r\n\r\n");
-    let many = "x-many: 1\r\n".repeat(101);
-    let cases: Vec<(&str, String, u16, &str, After)> = vec![
-        ("no such path", get("/none HTTP/1.1\r\nhost: it"), 404, "Not Found", After::Kept),
-        (
-            "no such verb",
-            "DELETE /pets HTTP/1.1\r\nhost: it\r\n\r\n".into(),
-            404,
-            "Not Found",
-            After::Kept,
-        ),
-        ("trailing slash", get("/pets/ HTTP/1.1\r\nhost: it"), 404, "Not Found", After::Kept),
-        (
-            "two hosts",
-            get("/pets HTTP/1.1\r\nhost: it\r\nhost: it"),
-            400,
-            "Bad Request",
-            After::Closed,
-        ),
-        ("no host", get("/pets HTTP/1.1\r\nx: y"), 400, "Bad Request", After::Closed),
-        (
-            "space before the colon",
-            get("/pets HTTP/1.1\r\nhost : it"),
-            400,
-            "Bad Request",
-            After::Closed,
-        ),
-        (
-            "obs-fold",
-            get("/pets HTTP/1.1\r\nhost: it\r\nx: a\r\n b"),
-            400,
-            "Bad Request",
-            After::Closed,
-        ),
-        (
-            "both framings",
-            post("content-length: 5\r\ntransfer-encoding: chunked"),
-            400,
-            "Bad Request",
-            After::Closed,
-        ),
-        ("bad length", post("content-length: 5x"), 400, "Bad Request", After::Closed),
-        (
-            "another coding",
-            post("transfer-encoding: gzip, chunked"),
-            501,
-            "Not Implemented",
-            After::Closed,
-        ),
-        (
-            "too large",
-            post("content-length: 10485761"),
-            413,
-            "Request Entity Too Large",
-            After::Closed,
-        ),
-        (
-            "another expectation",
-            post("expect: x\r\ncontent-length: 0"),
-            417,
-            "Expectation Failed",
-            After::Closed,
-        ),
-        (
-            "long target",
-            get(&format!("/{} HTTP/1.1\r\nhost: it", "x".repeat(8_192))),
-            414,
-            "URI Too Long",
-            After::Closed,
-        ),
-        (
-            "long head",
-            get(&format!("/pets HTTP/1.1\r\nhost: it\r\nx: {}", "x".repeat(10_240))),
-            431,
-            "Request Header Fields Too Large",
-            After::Closed,
-        ),
-        (
-            "many fields",
-            get(&format!("/pets HTTP/1.1\r\nhost: it\r\n{}", many.trim_end())),
-            431,
-            "Request Header Fields Too Large",
-            After::Closed,
-        ),
-        (
-            "another version",
-            get("/pets HTTP/2.0\r\nhost: it"),
-            505,
-            "HTTP Version Not Supported",
-            After::Closed,
-        ),
-    ];
+    let mut cases = open_cases();
+    cases.extend(closing_cases());
     for (what, request, status, message, after) in cases {
         let mut client = Client::connect(gateway.address);
         client.send(&request);
@@ -132,6 +41,73 @@ fn the_error_catalogue_byte_by_byte() {
         }
     }
     assert!(upstream.requests().iter().all(|request| request.target == "/pets"));
+}
+
+type Case = (&'static str, String, u16, &'static str, After);
+
+fn get(rest: &str) -> String {
+    format!("GET {rest}\r\n\r\n")
+}
+
+fn post(rest: &str) -> String {
+    format!("POST /pets HTTP/1.1\r\nhost: it\r\n{rest}\r\n\r\n")
+}
+
+fn open_cases() -> Vec<Case> {
+    let not_found = |what, request| (what, request, 404, "Not Found", After::Kept);
+    vec![
+        not_found("no such path", get("/none HTTP/1.1\r\nhost: it")),
+        not_found("no such verb", "DELETE /pets HTTP/1.1\r\nhost: it\r\n\r\n".into()),
+        not_found("trailing slash", get("/pets/ HTTP/1.1\r\nhost: it")),
+    ]
+}
+
+fn closing_cases() -> Vec<Case> {
+    let bad = |what, request| (what, request, 400, "Bad Request", After::Closed);
+    let other = |what, request, status, text| (what, request, status, text, After::Closed);
+    let long = |bytes| "x".repeat(bytes);
+    let many = "x-many: 1\r\n".repeat(101);
+    let fields = "Request Header Fields Too Large";
+    vec![
+        bad("two hosts", get("/pets HTTP/1.1\r\nhost: it\r\nhost: it")),
+        bad("no host", get("/pets HTTP/1.1\r\nx: y")),
+        bad("space before the colon", get("/pets HTTP/1.1\r\nhost : it")),
+        bad("obs-fold", get("/pets HTTP/1.1\r\nhost: it\r\nx: a\r\n b")),
+        bad("both framings", post("content-length: 5\r\ntransfer-encoding: chunked")),
+        bad("bad length", post("content-length: 5x")),
+        other("another coding", post("transfer-encoding: gzip, chunked"), 501, "Not Implemented"),
+        other("too large", post("content-length: 10485761"), 413, "Request Entity Too Large"),
+        other(
+            "another expectation",
+            post("expect: x\r\ncontent-length: 0"),
+            417,
+            "Expectation Failed",
+        ),
+        other(
+            "long target",
+            get(&format!("/{} HTTP/1.1\r\nhost: it", long(8_192))),
+            414,
+            "URI Too Long",
+        ),
+        other(
+            "long head",
+            get(&format!("/pets HTTP/1.1\r\nhost: it\r\nx: {}", long(10_240))),
+            431,
+            fields,
+        ),
+        other(
+            "many fields",
+            get(&format!("/pets HTTP/1.1\r\nhost: it\r\n{}", many.trim_end())),
+            431,
+            fields,
+        ),
+        other(
+            "another version",
+            get("/pets HTTP/2.0\r\nhost: it"),
+            505,
+            "HTTP Version Not Supported",
+        ),
+    ]
 }
 
 #[test]

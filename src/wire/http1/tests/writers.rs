@@ -24,13 +24,13 @@ fn heads_are_written_as_rfc_9112_draws_them() {
         writer.framing(Framing::None);
     });
     let expected =
-        "PUT /a?b=c HTTP/1.1\r\nHost: h.test:80\r\nX-Number: 42\r\nContent-Length: 7\r\n\r\n";
+        "PUT /a?b=c HTTP/1.1\r\nHost: h.test:80\r\nX-Number: 42\r\ncontent-length: 7\r\n\r\n";
     assert_eq!((text.as_str(), dropped), (expected, 0));
     let (text, _) = head(|writer| {
         writer.status_line(Status::GATEWAY_TIMEOUT);
         writer.framing(Framing::Chunked);
     });
-    assert_eq!(text, "HTTP/1.1 504 Gateway Timeout\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(text, "HTTP/1.1 504 Gateway Timeout\r\ntransfer-encoding: chunked\r\n\r\n");
     assert_eq!(head(|writer| writer.status_line(Status::OK)).0, "HTTP/1.1 200 OK\r\n\r\n");
 }
 
