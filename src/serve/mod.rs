@@ -120,10 +120,7 @@ impl Process {
             return Err(failure("the file has errors", "", INVALID_FILE));
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
-        let shards = match settings.shards {
-            Shards::PerCore => cores.len().max(1),
-            Shards::Exactly(count) => usize::from(count),
-        };
+        let shards = count_shards(&settings, cores.len());
         // One executor more: the control executor.
         ring::probe(shards + 1).map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
         let (mut doors, listeners) = bind_doors(&settings, shards)?;
@@ -326,6 +323,13 @@ impl Process {
             tell("the access log's last lines could not be written in time");
         }
         code
+    }
+}
+
+fn count_shards(settings: &Settings, cores: usize) -> usize {
+    match settings.shards {
+        Shards::PerCore => cores.max(1),
+        Shards::Exactly(count) => usize::from(count),
     }
 }
 
