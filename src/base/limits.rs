@@ -31,14 +31,16 @@ pub const INTERIM_RESPONSES_MAX: usize = 8;
 
 /// A receive buffer for heads and small bodies.
 pub const SMALL_BLOCK_BYTES: usize = 4_096;
-/// Small blocks of one shard: 16 MiB when all are in use.
-pub const SMALL_BLOCKS_MAX: usize = 4_096;
+/// Small blocks of one shard: 64 MiB when all are in use. A head that does not end keeps one, so
+/// as many clients have to be slow at once before others wait.
+pub const SMALL_BLOCKS_MAX: usize = 16_384;
 /// A receive buffer for streaming bodies and for heads that do not fit a small one.
 pub const LARGE_BLOCK_BYTES: usize = 65_536;
 /// Large blocks of one shard: 32 MiB when all are in use.
 pub const LARGE_BLOCKS_MAX: usize = 512;
 
-/// Bytes a socket may have received and not yet handed on, before its receive is cancelled.
+/// Bytes a socket may have received and not yet handed on, before its receive is cancelled. When
+/// fewer than half of the blocks are left, a socket receives one block at a time.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// Buffers in one gathered send.
 pub const SEND_PIECES_MAX: usize = 16;
