@@ -54,6 +54,8 @@ pub const SOCKETS_MAX: usize = 1 << 20;
 pub const LISTENERS_MAX: usize = 64;
 /// Connections that were accepted and that no task has taken yet; then accepting pauses.
 pub const ACCEPT_QUEUE_MAX: usize = 1_024;
+/// Descriptors that clients may never take, where the limit allows it.
+pub const DESCRIPTORS_RESERVED: u64 = 1_024;
 /// Idle upstream connections kept per upstream and shard.
 pub const UPSTREAM_IDLE_MAX: usize = 256;
 /// Upstream connections per upstream and shard, idle or not.

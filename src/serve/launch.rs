@@ -18,7 +18,10 @@ use super::{
     signals, sockets, tell, tell_problems,
 };
 use crate::{
-    base::{Problem, limits::MAILBOX_MESSAGES_MAX},
+    base::{
+        Problem,
+        limits::{DESCRIPTORS_RESERVED, MAILBOX_MESSAGES_MAX, SOCKETS_MAX},
+    },
     cli::{INTERNAL, INVALID_FILE, Start},
     config::{self, AccessLogTo, Loaded, Overrides, Settings, Shards, Source},
     demo,
@@ -113,17 +116,26 @@ fn start_shards(
     ring::probe(shards + 1).map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
     let (doors, listeners) = bind_doors(settings, shards)?;
     let (logs, log) = open_log(settings, shards)?;
+    let clients_max = clients_of(ring::descriptors_max(), shards);
     let mut mails = Vec::new();
     for (number, (doors, log)) in doors.into_iter().zip(logs).enumerate() {
         let (mail, orders) = mailbox(MAILBOX_MESSAGES_MAX);
         mails.push(mail);
         let (plan, addresses) = (Arc::clone(plan), Arc::clone(addresses));
         let seed = fastrand::u64(..);
-        let build = Build { number, doors, plan, addresses, log, seed, orders };
+        let build = Build { number, doors, clients_max, plan, addresses, log, seed, orders };
         let cpu = cores.get(number % cores.len().max(1)).map(|core| core.id);
         start_shard(build, cpu, events.clone())?;
     }
     Ok(Started { mails, listeners, log })
+}
+
+/// How many clients a shard may have: an eighth of the descriptors, at most `DESCRIPTORS_RESERVED`,
+/// is for upstreams and files.
+fn clients_of(descriptors: u64, shards: usize) -> usize {
+    let reserved = (descriptors / 8).min(DESCRIPTORS_RESERVED);
+    let clients = usize::try_from(descriptors - reserved).unwrap_or(usize::MAX);
+    (clients / shards.max(1)).min(SOCKETS_MAX)
 }
 
 fn start_shard(build: Build, cpu: Option<usize>, events: Sender<Event>) -> Result<(), Failure> {
@@ -223,4 +235,23 @@ fn announce(listeners: &[SocketAddr], private: SocketAddr, shards: usize, is_dem
 #[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]
 fn epoch_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clients_of;
+
+    #[track_caller]
+    fn check(descriptors: u64, shards: usize, clients: usize) {
+        assert_eq!(clients_of(descriptors, shards), clients);
+    }
+
+    #[test]
+    fn descriptors_are_shared_out() {
+        check(1_024, 1, 896);
+        check(20_000, 1, 18_976);
+        check(20_000, 2, 9_488);
+        check(1 << 30, 1, 1 << 20);
+        check(0, 1, 0);
+    }
 }
