@@ -39,7 +39,9 @@ pub(super) enum Next {
     Keep(Option<Buffer>),
     /// Nothing: all was said.
     Close,
-    /// Nothing: the answer is cut off, and the client must see that.
+    /// Nothing: the answer is cut off, and the client must see that, after all that was sent.
+    Cut,
+    /// Nothing: the client is gone, or takes nothing.
     Abort,
 }
 
@@ -152,7 +154,8 @@ impl Receiver<'_> {
                     continue;
                 }
                 (Ok(true), Ok(())) => Next::after(keep, forwarded.exchange.finish()),
-                _ => Next::Abort,
+                (Err(_), Ok(())) => Next::Cut,
+                (_, Err(Gone)) => Next::Abort,
             };
             return Delivered { status, body_bytes, uploaded_bytes, next };
         }

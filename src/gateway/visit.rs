@@ -59,7 +59,7 @@ pub(super) enum End {
     Unread,
     /// Close.
     Close,
-    /// Close at once: the answer is cut off.
+    /// Close at once.
     Abort,
 }
 
@@ -171,7 +171,9 @@ async fn serve(
         Next::Close if body_is_here && !receiver.may_keep && inbound.pending.is_empty() => {
             End::Close
         }
-        Next::Close => End::Unread,
+        // Closing over what it has sent since would reset the connection, and take earlier
+        // answers with it that are still on their way.
+        Next::Close | Next::Cut => End::Unread,
         Next::Abort => End::Abort,
     }
 }

@@ -286,6 +286,29 @@ fn deadlines_expire_in_virtual_time() {
     });
 }
 
+/// The second of two sends was forgotten: a client that had half-closed lost the end of its answer.
+#[test]
+fn a_dropped_stream_still_sends_its_second_send() {
+    for_seeds(20, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {
+        let listener = Listener::bind(&runtime, address(), false).expect("binds");
+        let at = runtime.now() + WAIT;
+        let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
+        let (other, _) = listener.accept().await.expect("accepts");
+        stream.set_deadline(None);
+        for _ in 0..2 {
+            let text = vec![1; 40_000];
+            stream.send(Outgoing { text, pieces: Vec::new() }).await.expect("sends");
+        }
+        stream.start_send(Outgoing { text: vec![1; 5_000], pieces: Vec::new() });
+        drop(stream);
+        let mut received = 0;
+        while let Some(buffer) = other.receive().await.expect("receives") {
+            received += buffer.len();
+        }
+        assert_eq!(received, 85_000);
+    });
+}
+
 #[test]
 fn nobody_listens_there() {
     for_seeds(5, Faults::unkind(), async |runtime, _| {

@@ -13,8 +13,8 @@ use ringway::{
 
 use super::{
     answer::{self, Got},
-    message::{Broken, Reader},
-    script::{Manners, RequestBody, Script, body_of},
+    message::{Broken, Framing, Reader},
+    script::{Manners, RequestBody, Route, Script, Upstreams, body_of},
     upstream::chunks,
     world::{Outcome, SLACK, Seen, World},
 };
@@ -42,6 +42,7 @@ pub(super) async fn visit(world: Rc<World>, number: u64) {
         2 if visit.world.profile.rude_clients => visit.send_garbage().await,
         3..6 if visit.world.profile.rude_clients => visit.quit().await,
         6 => visit.say_nothing().await,
+        7 => visit.tunnel().await,
         _ => visit.talk().await,
     }
 }
@@ -170,6 +171,52 @@ impl Visit {
             Err(_) if self.world.draining.get() || self.world.profile.breaks => {}
             Ok(()) => self.violate("bytes that nobody asked for"),
             Err(end) => self.violate(&format!("an idle connection ended: {end:?}")),
+        }
+    }
+
+    /// Switches protocols; then what it sends must come back, all of it, and then the end.
+    async fn tunnel(self) {
+        let script = loop {
+            let script = self.world.next_script();
+            if script.method == "GET" && script.route == Route::Plain {
+                break script;
+            }
+        };
+        let mut head = render_head(&Script { manners: Manners::Keep, ..script });
+        head.truncate(head.len() - 2);
+        head.extend_from_slice(b"connection: upgrade\r\nupgrade: echo\r\n\r\n");
+        if self.send(&head).await.is_err() {
+            return;
+        }
+        let mut reader = Reader::new(Rc::clone(&self.stream));
+        let id = script.id.to_string();
+        match reader.head().await {
+            Ok(head) if head.only("x-answer") == Ok(Some(&id)) && head.start.contains("101") => {}
+            // Garbage behind an earlier answer, a broken connection.
+            other if self.world.profile.upstreams == Upstreams::Bad => {
+                return self.world.tell(|| format!("no tunnel: {other:?}"));
+            }
+            Err(_) if self.world.draining.get() => return,
+            other => return self.violate(&format!("no tunnel: {other:?}")),
+        }
+        let body = body_of(script.id, self.random.borrow_mut().usize(0..100_000));
+        let mut writer = Writer {
+            world: Rc::clone(&self.world),
+            stream: Rc::clone(&self.stream),
+            progress: Rc::default(),
+            random: self.world.random(self.number | 1 << 40),
+        };
+        let sent = body.clone();
+        self.world.runtime.spawn(async move {
+            if writer.send(&sent).await.is_ok() {
+                writer.stream.shutdown_send();
+            }
+        });
+        let (echo, end) = reader.body(Framing::UntilClose).await;
+        let whole = end.is_ok() && echo == body;
+        if !body.starts_with(&echo) || !(whole || self.world.profile.breaks) {
+            let (here, there) = (echo.len(), body.len());
+            self.violate(&format!("{here} of {there} bytes through the tunnel, {end:?}"));
         }
     }
 

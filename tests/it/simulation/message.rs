@@ -57,6 +57,14 @@ impl Reader {
         &self.held[self.at..]
     }
 
+    /// Takes them.
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        let rest = self.held.split_off(self.at);
+        self.held.clear();
+        self.at = 0;
+        rest
+    }
+
     /// Waits for more bytes.
     pub(super) async fn more(&mut self) -> Result<(), Broken> {
         match self.stream.receive().await {

@@ -14,6 +14,7 @@
 //! `tests/it`).
 
 mod answer;
+mod cases;
 mod client;
 mod message;
 mod script;
@@ -49,7 +50,7 @@ use self::{
 };
 
 /// Upstreams, each on a port of its own.
-const UPSTREAMS: u16 = 4;
+const UPSTREAMS: u16 = 3;
 /// Everything that clients do is over by then, timeouts and all.
 const PATIENCE: Duration = Duration::from_secs(200);
 /// Turns of the driver that one exchange may cost, and one second without any.
@@ -108,7 +109,7 @@ fn cruel() {
 
 fn run_seeds(count: u64, profile: Profile) {
     let wanted = std::env::var("RINGWAY_SEEDS").ok().and_then(|count| count.parse().ok());
-    let plans = Rc::new([load(0), load(1), load(2)]);
+    let plans = Rc::new(PLANS.map(load));
     let mut failed = Vec::new();
     for seed in Simulation::seeds(wanted.unwrap_or(count)) {
         if let Err(what) = run_seed(seed, profile, &plans) {
@@ -296,6 +297,21 @@ async fn settle(world: &World) {
     check("blocks that are neither home nor lent", (out - held.lent_blocks) as u64);
 }
 
+/// A gateway that accepts at `gateway` until the simulation's end.
+fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
+    let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
+    let door = Rc::new(Door { local_addr: gateway, trusted: TrustedProxies::parse([]).unwrap() });
+    let listener = Listener::bind(runtime, gateway, false).unwrap();
+    let accepting = Rc::clone(&local);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (local, door) = (Rc::clone(&accepting), Rc::clone(&door));
+            accepting.runtime.spawn(connection::serve(local, door, stream));
+        }
+    });
+    local
+}
+
 fn address(number: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9000 + number))
 }
@@ -307,11 +323,14 @@ fn addresses() -> Addresses {
     (1..=UPSTREAMS).map(|number| (upstream(number), vec![address(number)])).collect()
 }
 
-/// The gateway of `gateway.yaml`; each plan shares some upstreams with the one before.
-fn load(shift: u16) -> Arc<Plan> {
+/// The upstreams of the routes, by number: some stay from plan to plan, one comes and goes.
+const PLANS: [[u16; 3]; 3] = [[1, 2, 1], [2, 1, 1], [3, 1, 2]];
+
+/// The gateway of `gateway.yaml`, with these upstreams.
+fn load(upstreams: [u16; 3]) -> Arc<Plan> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/simulation/gateway.yaml");
-    let variables = ["plain", "reads", "maps"].iter().zip(0..).map(|(name, place)| {
-        let port = 9001 + (place + shift) % UPSTREAMS;
+    let variables = ["plain", "reads", "maps"].iter().zip(upstreams).map(|(name, number)| {
+        let port = address(number).port();
         ((*name).to_owned(), format!("up.test:{port}"))
     });
     let overrides = Overrides { stage_variables: variables.collect(), ..Overrides::default() };

@@ -81,6 +81,8 @@ pub(super) enum Fault {
     TooManyInterims,
     /// Garbage behind the answer.
     Extra,
+    /// Answers before it has read the body, and closes over it.
+    ClosesEarly,
 }
 
 /// How unkind the upstreams are.
@@ -193,22 +195,20 @@ impl Answer {
             let idle = Duration::from_millis(random.u64(0..idle_max));
             closes_after = (random.u8(0..6) == 0).then_some(idle);
         }
-        let early = early && matches!(fault, Fault::None | Fault::Extra);
+        if fault == Fault::None && early && upstreams == Upstreams::Bad && random.bool() {
+            fault = Fault::ClosesEarly;
+        }
+        let early = early && matches!(fault, Fault::None | Fault::Extra | Fault::ClosesEarly);
         Self { status, frame, interims, early, says_close, fault, closes_after }
     }
 }
 
 impl Fault {
-    /// The answer's head is sound and its body is not.
-    pub(super) const fn cuts(self) -> bool {
-        matches!(self, Self::CutBody | Self::StalledBody | Self::MalformedChunk)
-    }
-
     fn draw(random: &mut fastrand::Rng, method: &str, frame: Frame) -> Self {
         let has_body = method != "HEAD";
         match random.u8(0..30) {
-            0 => Self::Closes,
-            1 => Self::Resets,
+            0 | 12 => Self::Closes,
+            1 | 13 => Self::Resets,
             2 => Self::Silent,
             3 => Self::CutHead,
             4 | 5 => match frame {

@@ -102,10 +102,16 @@ impl Connection {
 
     async fn exchange(&mut self, script: &Script, head: &Head) -> Result<Next, ()> {
         let (world, number) = (Rc::clone(&self.world), self.number);
-        let before = world.deliver(script, number);
+        let before = world.deliver(script);
         world.tell(|| format!("upstream {number} got {script:?}"));
+        if head.only("upgrade") == Ok(Some("echo")) {
+            return self.echo(script).await;
+        }
         if script.answer.early {
             self.answer(script).await?;
+            if script.answer.fault == Fault::ClosesEarly {
+                return Ok(Next::Close);
+            }
             self.receive_body(script, head).await?;
         } else {
             self.receive_body(script, head).await?;
@@ -121,8 +127,7 @@ impl Connection {
             self.answer(script).await?;
         }
         Ok(match script.answer.fault {
-            Fault::CutHead | Fault::CutBody => Next::Close,
-            Fault::Extra => Next::Close,
+            Fault::CutHead | Fault::CutBody | Fault::Extra => Next::Close,
             Fault::None | Fault::Closes | Fault::Resets => match script.answer.frame {
                 Frame::UntilClose(_) if has_body(script) => Next::Close,
                 _ if script.answer.says_close => Next::Spent,
@@ -132,11 +137,30 @@ impl Connection {
         })
     }
 
+    /// Switches protocols, then sends back whatever comes, until its end.
+    async fn echo(&mut self, script: &Script) -> Result<Next, ()> {
+        let text = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\
+             x-answer: {}\r\n\r\n",
+            script.id
+        );
+        self.world.note(script.id, |delivery| delivery.answered = true);
+        let stream = self.reader.stream();
+        let mut text = text.into_bytes();
+        loop {
+            text.extend_from_slice(&self.reader.take_rest());
+            let outgoing = Outgoing { text: std::mem::take(&mut text), pieces: Vec::new() };
+            stream.send(outgoing).await.map_err(drop)?;
+            match self.reader.more().await {
+                Ok(()) => {}
+                Err(Broken::Ended) => return Ok(Next::Close),
+                Err(_) => return Err(()),
+            }
+        }
+    }
+
     async fn receive_body(&mut self, script: &Script, head: &Head) -> Result<(), ()> {
-        let framing = match head.framing(Framing::Length(0)) {
-            Ok(framing) => framing,
-            Err(what) => return Err(self.violate(&what)),
-        };
+        let framing = head.framing(Framing::Length(0)).map_err(|what| self.violate(&what))?;
         let length = script.body.length();
         match (script.body, framing) {
             (_, Framing::Length(told)) if told == length => {}
@@ -154,8 +178,12 @@ impl Connection {
                 self.world.note(script.id, |delivery| delivery.whole = true);
                 Ok(())
             }
-            Err(Broken::Malformed(what)) => Err(self.violate(&what)),
-            Err(_) => Err(()),
+            Err(broken) => {
+                if let Broken::Malformed(what) = broken {
+                    self.violate(&what);
+                }
+                Err(())
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ringway::{
-    base::Moment,
+    base::{Moment, limits},
     ring::simulation::{Faults, Simulation},
     runtime::Runtime,
 };
@@ -48,7 +48,6 @@ pub(super) struct World {
 /// One time that an upstream got a request's head.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivery {
-    pub(super) connection: u64,
     /// Its body came whole.
     pub(super) whole: bool,
     /// The first byte of an answer was sent.
@@ -145,7 +144,7 @@ impl World {
     }
 
     /// An upstream got a request's head: says how often before, and checks that it may.
-    pub(super) fn deliver(&self, script: &Script, connection: u64) -> usize {
+    pub(super) fn deliver(&self, script: &Script) -> usize {
         let mut ledger = self.ledger.borrow_mut();
         let before = ledger.entry(script.id).or_default();
         let again = before.len();
@@ -159,7 +158,7 @@ impl World {
         if !may {
             self.violate(format!("exchange {} is delivered again: {before:?}", script.id));
         }
-        before.push(Delivery { connection, whole: false, answered: false });
+        before.push(Delivery { whole: false, answered: false });
         again
     }
 
@@ -193,7 +192,7 @@ impl World {
         deliveries: &[Delivery],
     ) -> Result<(), String> {
         let outcome = &seen.outcome;
-        if *outcome == Outcome::Closed && (seen.dismissed || !script.answer.fault.cuts()) {
+        if *outcome == Outcome::Closed {
             if !seen.dismissed && !self.draining.get() {
                 return Err("closed unasked".to_owned());
             }
@@ -210,24 +209,30 @@ impl World {
         let short = Outcome::Answered { whole: false };
         // Behind a head of HTTP/1.0 a cut body looks like a short one, or a whole one that lacks
         // its last chunk.
-        let cut_http10 = [Outcome::Cut, Outcome::Closed, short, answered[0].clone()];
+        let cut_http10 = [Outcome::Cut, short, answered[0].clone()];
+        let cut_mapped = [&cut_http10[..], &[Outcome::Refused(502)]].concat();
+        let overtaken = [&cut_http10[..], &[Outcome::Refused(502), Outcome::Refused(503)]].concat();
         let cut: &[Outcome] = match script.route {
-            Route::Maps if script.answer.status == 200 => &[Outcome::Refused(502)],
-            // Closing over pipelined requests resets, and that may overtake what was sent.
+            // A rule waits for the body, unless that is longer than what rules read.
+            Route::Maps if script.answer.status == 200 && script.answer_length() <= READ_MAX => {
+                &[Outcome::Refused(502)]
+            }
+            Route::Maps => &cut_mapped,
             _ if script.is_http10() => &cut_http10,
-            _ => &[Outcome::Cut, Outcome::Closed],
+            _ => &[Outcome::Cut],
         };
         let expected: &[Outcome] = match script.answer.fault {
             Fault::None | Fault::Extra => &answered,
             Fault::Closes | Fault::Resets if !is_new => &answered,
-            Fault::Closes | Fault::Resets => &[Outcome::Refused(503)],
-            Fault::Silent => &[Outcome::Refused(503)],
+            Fault::Closes | Fault::Resets | Fault::Silent => &[Outcome::Refused(503)],
             Fault::CutHead | Fault::MalformedHead(_) | Fault::TooManyInterims => {
                 &[Outcome::Refused(502)]
             }
             Fault::CutBody | Fault::StalledBody | Fault::MalformedChunk => cut,
+            // Its reset may overtake any part of the answer.
+            Fault::ClosesEarly => &overtaken,
         };
-        if script.answer.fault == Fault::Silent && *outcome == Outcome::Refused(503) {
+        if script.answer.fault == Fault::Silent && !deliveries.is_empty() {
             self.judge_timeout(seen)?;
         }
         if expected.contains(outcome) || self.is_a_race(script, outcome, deliveries) {
@@ -264,14 +269,19 @@ impl World {
     }
 }
 
+/// What a rule reads of a body.
+const READ_MAX: usize = limits::BODY_READ_BYTES_MAX;
+
 /// What a message may take beyond the deadline that it tells of.
 pub(super) const SLACK: Duration = Duration::from_millis(1_500);
 
 /// On a network that breaks, anything may be missing, but nothing may be wrong.
 fn judge_broken(outcome: &Outcome) -> Result<(), String> {
     match outcome {
-        Outcome::Answered { .. } | Outcome::Cut | Outcome::Closed => Ok(()),
-        Outcome::Refused(408 | 502 | 503) => Ok(()),
+        Outcome::Answered { .. }
+        | Outcome::Cut
+        | Outcome::Closed
+        | Outcome::Refused(408 | 502 | 503) => Ok(()),
         Outcome::Refused(_) => Err("a refusal that nothing explains".to_owned()),
     }
 }

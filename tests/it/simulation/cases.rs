@@ -1,0 +1,189 @@
+//! What the seeds have found, each once more by itself, byte for byte.
+
+use std::{future::Future, net::SocketAddr, rc::Rc, time::Duration};
+
+use ringway::{
+    base::limits,
+    gateway::Local,
+    net::{Outgoing, Stream},
+    ring::simulation::{Faults, Simulation},
+    runtime::{Runtime, simulate},
+};
+
+use super::{
+    message::{Broken, Framing, Reader},
+    open_gateway,
+};
+
+/// A gateway with one upstream that a case plays.
+struct Scene {
+    runtime: Runtime,
+    local: Rc<Local>,
+    client: Rc<Stream>,
+}
+
+/// Sends that arrive late, through a narrow window.
+fn slow() -> Faults {
+    Faults { delay_max: Duration::from_millis(20), window_bytes: 2_048, ..Faults::none() }
+}
+
+/// Plays a case on some seeds. The upstream answers each request with `answer`, 100 ms late.
+#[track_caller]
+fn play<Work: Future<Output = ()> + 'static>(
+    answer: &'static str,
+    client: impl Fn(Scene) -> Work + Copy + 'static,
+) {
+    for seed in 0..20 {
+        let simulation = Simulation::new(seed, slow());
+        let run = move |runtime: Runtime| async move {
+            let upstream = super::address(1);
+            let listener = ringway::net::Listener::bind(&runtime, upstream, false).unwrap();
+            let runtime_ = runtime.clone();
+            runtime.spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let runtime = runtime_.clone();
+                    runtime_.spawn(answer_all(runtime, Rc::new(stream), answer));
+                }
+            });
+            let gateway = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let local = open_gateway(&runtime, gateway);
+            let until = runtime.now() + Duration::from_secs(1);
+            let stream = Stream::connect(&runtime, gateway, until).await.unwrap();
+            stream.set_deadline(None);
+            client(Scene { runtime: runtime.clone(), local, client: Rc::new(stream) }).await;
+            assert_eq!(runtime.panics(), 0, "seed {seed}");
+        };
+        simulate(simulation.kernel(), run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+async fn answer_all(runtime: Runtime, stream: Rc<Stream>, answer: &'static str) {
+    let mut reader = Reader::new(Rc::clone(&stream));
+    while let Ok(head) = reader.head().await {
+        let framing = head.framing(Framing::Length(0)).unwrap();
+        let (_, end) = reader.body(framing).await;
+        end.unwrap();
+        runtime.sleep(Duration::from_millis(100)).await;
+        let mut text = answer.replace("BODY", &"x".repeat(BODY_BYTES)).into_bytes();
+        let cut = head.only("x-cut") == Ok(Some("yes"));
+        if cut {
+            text.truncate(text.len() - BODY_BYTES + 5_000);
+        }
+        if stream.send(Outgoing { text, pieces: Vec::new() }).await.is_err() || cut {
+            return;
+        }
+    }
+}
+
+/// More than a window, in several sends of the gateway.
+const BODY_BYTES: usize = 20_000;
+const LENGTH: &str = "HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\nBODY";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+                           4e20\r\nBODY\r\n0\r\n\r\n";
+
+async fn say(stream: &Stream, text: &str) {
+    let text = text.as_bytes().to_vec();
+    stream.send(Outgoing { text, pieces: Vec::new() }).await.unwrap();
+}
+
+/// The next answer is a whole one.
+async fn expect_answer(reader: &mut Reader, otherwise: Framing) {
+    let head = reader.head().await.unwrap();
+    assert!(head.start.starts_with("HTTP/1.1 200 "), "{head:?}");
+    let (body, end) = reader.body(head.framing(otherwise).unwrap()).await;
+    end.unwrap();
+    assert_eq!(body.len(), BODY_BYTES);
+}
+
+/// It was said while the answer before it was still being sent, which panicked.
+#[test]
+fn continue_waits_for_the_pipelined_answer_before_it() {
+    play(LENGTH, async |scene| {
+        let ask = "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n\
+                   PUT /plain/2 HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+                   content-length: 4\r\n\r\n";
+        say(&scene.client, ask).await;
+        let mut reader = Reader::new(Rc::clone(&scene.client));
+        expect_answer(&mut reader, Framing::UntilClose).await;
+        let interim = reader.head().await.unwrap();
+        assert_eq!(interim.start, "HTTP/1.1 100 Continue");
+        say(&scene.client, "body").await;
+        expect_answer(&mut reader, Framing::UntilClose).await;
+    });
+}
+
+/// The gateway saw the FIN while the last send still waited, and closed without it.
+#[test]
+fn a_half_closed_client_gets_all_of_its_answer() {
+    for answer in [LENGTH, CHUNKED] {
+        play(answer, async |scene| {
+            say(&scene.client, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            scene.client.shutdown_send();
+            let mut reader = Reader::new(Rc::clone(&scene.client));
+            expect_answer(&mut reader, Framing::UntilClose).await;
+            assert!(matches!(reader.more().await, Err(Broken::Ended)));
+        });
+    }
+}
+
+/// The next request had come by then; closing over it reset the connection.
+#[test]
+fn a_drain_does_not_lose_the_answer_to_a_client_that_pipelines() {
+    play(LENGTH, async |scene| {
+        say(&scene.client, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        scene.runtime.sleep(Duration::from_millis(50)).await;
+        scene.local.start_draining();
+        let (runtime, client) = (scene.runtime.clone(), Rc::clone(&scene.client));
+        scene.runtime.spawn(async move {
+            for _ in 0..400 {
+                let text = b"GET /plain/2 HTTP/1.1\r\nhost: a\r\n\r\n".to_vec();
+                if client.send(Outgoing { text, pieces: Vec::new() }).await.is_err() {
+                    return;
+                }
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let mut reader = Reader::new(Rc::clone(&scene.client));
+        expect_answer(&mut reader, Framing::UntilClose).await;
+        assert!(matches!(reader.more().await, Err(Broken::Ended)));
+    });
+}
+
+/// The cut answer was shown by closing over the requests behind it, which reset the connection.
+#[test]
+fn a_cut_answer_does_not_take_the_one_before_it_along() {
+    play(LENGTH, async |scene| {
+        let (runtime, client) = (scene.runtime.clone(), Rc::clone(&scene.client));
+        scene.runtime.spawn(async move {
+            for place in 0..400 {
+                let cut = if place == 1 { "x-cut: yes\r\n" } else { "" };
+                let text = format!("GET /plain/{place} HTTP/1.1\r\nhost: a\r\n{cut}\r\n");
+                let outgoing = Outgoing { text: text.into_bytes(), pieces: Vec::new() };
+                if client.send(outgoing).await.is_err() {
+                    return;
+                }
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let mut reader = Reader::new(Rc::clone(&scene.client));
+        expect_answer(&mut reader, Framing::UntilClose).await;
+        let head = reader.head().await.unwrap();
+        let (body, end) = reader.body(head.framing(Framing::UntilClose).unwrap()).await;
+        assert!(matches!(end, Err(Broken::Ended)));
+        assert_eq!(body.len(), 5_000);
+    });
+}
+
+/// A client that takes nothing is given up after `SEND_WAIT`, and not before.
+#[test]
+fn a_deaf_client_is_given_up() {
+    play(LENGTH, async |scene| {
+        // More answers than fit what is received for it, and what is under way.
+        let ask = "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n".repeat(40);
+        say(&scene.client, &ask).await;
+        scene.runtime.sleep(limits::SEND_WAIT).await;
+        assert_eq!(scene.local.seats.len(), 1);
+        scene.runtime.sleep(Duration::from_secs(10)).await;
+        assert!(scene.local.seats.is_empty());
+    });
+}
