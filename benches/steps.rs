@@ -1,9 +1,10 @@
 //! Instructions of the pure path of a simple proxied GET, step by step.
 //!
 //! `cargo bench --bench steps` runs itself under callgrind (valgrind has to be installed) and
-//! prints one line per step: instructions per call, from the difference of two runs, so that start-up does
-//! not count. Instruction counts repeat exactly; compare them before and after a change. Under
-//! `cargo test --benches`, and without valgrind, every step runs a few times and is checked.
+//! prints one line per step: instructions per call, from the difference of two runs, so that
+//! start-up does not count. Instruction counts repeat exactly; compare them before and after a
+//! change. Under `cargo test --benches`, and without valgrind, every step runs a few times and is
+//! checked.
 
 use std::{
     env,

@@ -63,6 +63,12 @@ impl Shelf {
         self.free.borrow().len() + (self.blocks_max - self.made.get())
     }
 
+    /// Fewer than half of all blocks are to be had: nobody may keep many of them now.
+    #[must_use]
+    pub fn is_scarce(&self) -> bool {
+        self.available() < self.blocks_max / 2
+    }
+
     /// The block that came back last, or a new one; `None` at the bound. The `Rc` is unique.
     pub fn take(&self) -> Option<Rc<Block>> {
         if let Some(block) = self.free.borrow_mut().pop() {
@@ -211,6 +217,15 @@ mod tests {
         drop(two);
         assert_eq!(shelf.available(), 1);
         assert_eq!(shelf.blocks_made(), 1);
+    }
+
+    #[test]
+    fn blocks_are_scarce_when_fewer_than_half_are_left() {
+        let shelf = Shelf::new(4, 4);
+        let _one = [shelf.take(), shelf.take()];
+        assert!(!shelf.is_scarce());
+        let _three = shelf.take();
+        assert!(shelf.is_scarce());
     }
 
     #[test]

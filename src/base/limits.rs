@@ -31,14 +31,16 @@ pub const INTERIM_RESPONSES_MAX: usize = 8;
 
 /// A receive buffer for heads and small bodies.
 pub const SMALL_BLOCK_BYTES: usize = 4_096;
-/// Small blocks of one shard: 16 MiB when all are in use.
-pub const SMALL_BLOCKS_MAX: usize = 4_096;
+/// Small blocks of one shard: 64 MiB when all are in use. A head that does not end keeps one, so
+/// as many clients have to be slow at once before others wait.
+pub const SMALL_BLOCKS_MAX: usize = 16_384;
 /// A receive buffer for streaming bodies and for heads that do not fit a small one.
 pub const LARGE_BLOCK_BYTES: usize = 65_536;
 /// Large blocks of one shard: 32 MiB when all are in use.
 pub const LARGE_BLOCKS_MAX: usize = 512;
 
-/// Bytes a socket may have received and not yet handed on, before its receive is cancelled.
+/// Bytes a socket may have received and not yet handed on, before its receive is cancelled. When
+/// fewer than half of the blocks are left, a socket receives one block at a time.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// Buffers in one gathered send.
 pub const SEND_PIECES_MAX: usize = 16;
@@ -52,6 +54,8 @@ pub const SOCKETS_MAX: usize = 1 << 20;
 pub const LISTENERS_MAX: usize = 64;
 /// Connections that were accepted and that no task has taken yet; then accepting pauses.
 pub const ACCEPT_QUEUE_MAX: usize = 1_024;
+/// Descriptors that clients may never take, where the limit allows it.
+pub const DESCRIPTORS_RESERVED: u64 = 1_024;
 /// Idle upstream connections kept per upstream and shard.
 pub const UPSTREAM_IDLE_MAX: usize = 256;
 /// Upstream connections per upstream and shard, idle or not.

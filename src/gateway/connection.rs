@@ -42,6 +42,7 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
         match inbound.read_head(&local, stream, idle_until).await {
             Ok((head, began)) => {
                 seat.idle.set(false);
+                seat.used.set(true);
                 let (local, seat) = (Rc::clone(&local), Rc::clone(seat));
                 let left = Visit { local, seat, inbound, head, began }.guided().await;
                 inbound = left.inbound;

@@ -243,7 +243,7 @@ impl Local {
         shard.upstream_open = (in_use + idle) as u64;
         shard.panics = self.runtime.panics();
         let ring = self.runtime.counts();
-        shard.connections_refused = ring.turned_away;
+        shard.connections_refused += ring.turned_away;
         shard.accept_pauses = ring.accept_pauses;
         shard.receive_starved = ring.starved;
         shard.access_log_dropped = self.log.borrow().as_ref().map_or(0, AccessLog::dropped);

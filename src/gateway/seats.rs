@@ -9,10 +9,15 @@ use std::{
 use super::connection::Door;
 use crate::{base::Moment, net::Stream, steps::integrate::Origin};
 
+/// Connections that one search for an idle one looks at.
+const SEARCHED_MAX: usize = 64;
+
 /// Client connections that are open now.
 #[derive(Default)]
 pub struct Seats {
     taken: RefCell<Vec<Rc<Seat>>>,
+    /// Where the search for an idle connection goes on.
+    hand: Cell<usize>,
 }
 
 /// One open client connection.
@@ -25,6 +30,8 @@ pub struct Seat {
     pub door: Rc<Door>,
     /// No request is on its way.
     pub idle: Cell<bool>,
+    /// It had a request since it was last looked at.
+    pub used: Cell<bool>,
     place: Cell<usize>,
 }
 
@@ -34,7 +41,14 @@ impl Seats {
     pub fn take(&self, stream: Stream, origin: Origin, door: Rc<Door>) -> Rc<Seat> {
         let mut taken = self.taken.borrow_mut();
         let place = Cell::new(taken.len());
-        let seat = Rc::new(Seat { stream, origin, door, idle: Cell::new(true), place });
+        let seat = Rc::new(Seat {
+            stream,
+            origin,
+            door,
+            idle: Cell::new(true),
+            used: Cell::new(false),
+            place,
+        });
         taken.push(Rc::clone(&seat));
         seat
     }
@@ -65,6 +79,25 @@ impl Seats {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.taken.borrow().is_empty()
+    }
+
+    /// Sends an idle connection away, to make room for a new one. `false` when none was found among
+    /// the next few: then all are busy, or nearly all.
+    #[must_use]
+    pub fn dismiss_one(&self, now: Moment) -> bool {
+        let taken = self.taken.borrow();
+        for _ in 0..SEARCHED_MAX.min(taken.len()) {
+            let place = self.hand.get() % taken.len();
+            self.hand.set(place + 1);
+            let seat = &taken[place];
+            // A second chance for whoever had a request since the hand came by.
+            if seat.idle.get() && !seat.used.replace(false) {
+                seat.idle.set(false);
+                seat.stream.set_deadline(Some(now));
+                return true;
+            }
+        }
+        false
     }
 
     /// Lets idle connections wait for a request until `until` only.

@@ -16,6 +16,11 @@ pub(super) enum GroupId {
 }
 
 impl GroupId {
+    /// The group to receive from: small blocks while the large ones are scarce.
+    pub(super) const fn unless_scarce(self, scarce: [bool; 2]) -> Self {
+        if scarce[self as usize] { Self::Small } else { self }
+    }
+
     pub(super) const fn number(self) -> u16 {
         match self {
             Self::Small => 0,
@@ -56,6 +61,11 @@ impl Group {
     /// Blocks that the kernel may write now.
     pub(super) const fn published(&self) -> usize {
         self.lent.len() - self.idle.len()
+    }
+
+    /// Blocks are few: see [`Shelf::is_scarce`].
+    pub(super) fn is_scarce(&self) -> bool {
+        self.shelf.is_scarce()
     }
 
     /// Tops the window up from the shelf: as late as possible, so that the blocks that were

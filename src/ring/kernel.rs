@@ -91,6 +91,8 @@ pub enum Operation {
         socket: RawFd,
         /// The buffer group to take buffers from.
         group: u16,
+        /// Completes once only.
+        once: bool,
     },
     /// Completes with the bytes sent.
     Send {

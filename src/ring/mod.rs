@@ -31,7 +31,7 @@ mod wheel;
 pub use accept::Listener;
 pub use driver::{Counts, Driver, Holdings};
 pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token};
-pub use probe::probe;
+pub use probe::{descriptors_max, probe};
 pub use sleep::Sleep;
 pub use socket::{Outgoing, Socket};
 pub use uring::Uring;

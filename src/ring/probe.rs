@@ -166,6 +166,12 @@ fn check_descriptors() -> Result<(), Problem> {
     judge_descriptors(limit(libc::RLIMIT_NOFILE).0)
 }
 
+/// Descriptors that this process may have open.
+#[must_use]
+pub fn descriptors_max() -> u64 {
+    limit(libc::RLIMIT_NOFILE).0
+}
+
 fn judge_descriptors(have: u64) -> Result<(), Problem> {
     if have >= DESCRIPTORS_MIN {
         return Ok(());

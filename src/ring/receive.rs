@@ -4,7 +4,7 @@
 use std::{io, task::Waker};
 
 use super::{
-    buffers::GroupId,
+    buffers::{Group, GroupId},
     driver::State,
     kernel::{Completion, Key, Kind, Operation, Token},
     socket::{End, Life, Polled, Receive, Slot},
@@ -84,29 +84,38 @@ impl State {
 
     /// Arms, ends or leaves the receive, whichever the slot's state asks for.
     pub(super) fn arm_receive(&mut self, key: Key) {
+        let scarce = self.scarce();
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life != Life::Open || slot.end.is_some() {
             return;
         }
+        // Blocks that nobody takes from their queue must not be all that there are.
+        let wanted = slot.group.unless_scarce(scarce);
+        let once = scarce[wanted as usize];
+        let held_max = if once { 1 } else { RECEIVE_QUEUE_BYTES_MAX };
         match slot.receive {
             Receive::Armed(group) => {
-                let full = slot.held_bytes >= RECEIVE_QUEUE_BYTES_MAX;
-                if full || group != slot.group {
+                let full = slot.held_bytes >= held_max;
+                if full || group != wanted {
                     slot.receive = Receive::Ending(group);
                     self.cancel(Kind::Receive, key);
                 }
             }
             // Armed again only when half of the queue has gone: cancelling costs.
-            Receive::Idle if slot.held_bytes <= RECEIVE_QUEUE_BYTES_MAX / 2 => {
-                slot.receive = Receive::Armed(slot.group);
-                let (socket, group) = (slot.descriptor, slot.group.number());
+            Receive::Idle if slot.held_bytes <= held_max / 2 => {
+                slot.receive = Receive::Armed(wanted);
+                let (socket, group) = (slot.descriptor, wanted.number());
                 let token = Token { kind: Kind::Receive, key };
                 // SAFETY: the operation points to no memory but the group's buffers, for which
                 // `Group` vouches.
-                unsafe { self.kernel.push(token, Operation::Receive { socket, group }) };
+                unsafe { self.kernel.push(token, Operation::Receive { socket, group, once }) };
             }
             Receive::Idle | Receive::Ending(_) | Receive::Starved => {}
         }
+    }
+
+    fn scarce(&self) -> [bool; 2] {
+        self.groups.each_ref().map(Group::is_scarce)
     }
 
     pub(super) fn stream_body(&mut self, key: Key, large: bool) {
@@ -126,13 +135,14 @@ impl State {
             return;
         }
         let mut room = [self.groups[0].published(), self.groups[1].published()];
+        let scarce = self.scarce();
         let mut starved = std::mem::take(&mut self.starved);
         starved.retain(|&key| {
             let Some(slot) = self.slots.find(key) else { return false };
             if slot.receive != Receive::Starved || slot.is_closing() {
                 return false;
             }
-            let room = &mut room[slot.group as usize];
+            let room = &mut room[slot.group.unless_scarce(scarce) as usize];
             if *room == 0 {
                 return true;
             }

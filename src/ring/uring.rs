@@ -285,7 +285,14 @@ fn entry_of(operation: Operation) -> squeue::Entry {
         Operation::Accept { listener } => {
             opcode::AcceptMulti::new(types::Fd(listener)).flags(libc::SOCK_CLOEXEC).build()
         }
-        Operation::Receive { socket, group } => {
+        Operation::Receive { socket, group, once: true } => {
+            // The length is the buffer's.
+            opcode::Recv::new(types::Fd(socket), std::ptr::null_mut(), 0)
+                .buf_group(group)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        }
+        Operation::Receive { socket, group, once: false } => {
             opcode::RecvMulti::new(types::Fd(socket), group).build()
         }
         Operation::Send { socket, bytes, length, quiet } => {

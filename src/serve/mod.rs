@@ -5,20 +5,20 @@
 
 mod control;
 mod demo_upstream;
+mod launch;
 mod resolve;
 mod signals;
 mod sockets;
 mod watch;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::{
-        Arc, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender, channel},
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use self::{
@@ -27,25 +27,17 @@ use self::{
     watch::Watch,
 };
 use crate::{
-    base::{Problem, limits::MAILBOX_MESSAGES_MAX},
-    cli::{INTERNAL, INVALID_FILE, Start},
+    base::Problem,
+    cli::{INTERNAL, Start},
     config::{
-        self, AccessLogTo, Loaded, Overrides, Settings, Shards, Source,
+        self, Loaded, Overrides, Settings, Source,
         report::{self, Colours},
     },
-    demo,
     gateway::Addresses,
-    ring,
-    runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
-    shard::{
-        self, Build, Order,
-        log_writer::{LogTarget, LogWriter},
-    },
-    telemetry::access_log::{self, AccessLog},
+    runtime::Sender as Mail,
+    shard::Order,
 };
 
-/// The machine lacks something (`EX_CONFIG`).
-const MACHINE_LACKS: u8 = 78;
 /// After a file changed, how long to wait for the rest of the change.
 const SETTLE_WAIT: Duration = Duration::from_millis(50);
 /// And how many parts a change may have.
@@ -107,81 +99,6 @@ fn tell(sentence: &str) {
 }
 
 impl Process {
-    /// Everything up to the first accepted connection.
-    fn start(start: Start) -> Result<Self, Failure> {
-        let Start { source, mut overrides, loaded } = start;
-        let demo = if loaded.is_none() { demo_socket(&mut overrides)? } else { None };
-        let loaded = loaded.unwrap_or_else(|| {
-            let loaded = config::load(&source, &overrides);
-            tell_problems(&loaded);
-            loaded
-        });
-        let Loaded { plan: Some(plan), settings, files_read, .. } = loaded else {
-            return Err(failure("the file has errors", "", INVALID_FILE));
-        };
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        let shards = match settings.shards {
-            Shards::PerCore => cores.len().max(1),
-            Shards::Exactly(count) => usize::from(count),
-        };
-        // One executor more: the control executor.
-        ring::probe(shards + 1).map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
-        let (mut doors, listeners) = bind_doors(&settings, shards)?;
-        let private = bind_one(settings.admin)?;
-        let private_address = private.local_addr().unwrap_or(settings.admin);
-        let (mut logs, log) = open_log(&settings, shards)?;
-        let addresses = Arc::new(look_up(&plan));
-        let (to_events, events) = channel();
-        let mut mails = Vec::new();
-        for number in 0..shards {
-            let (mail, orders) = mailbox(MAILBOX_MESSAGES_MAX);
-            mails.push(mail);
-            let build = Build {
-                number,
-                doors: doors.pop().unwrap_or_default(),
-                plan: Arc::clone(&plan),
-                addresses: Arc::clone(&addresses),
-                log: logs.pop().flatten(),
-                seed: fastrand::u64(..),
-                orders,
-            };
-            let cpu = cores.get(number % cores.len().max(1)).map(|core| core.id);
-            start_shard(build, cpu, to_events.clone())?;
-        }
-        let board = Arc::new(Board {
-            generation: AtomicU64::new(1),
-            reloads_failed: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
-            plan: RwLock::new(Arc::clone(&plan)),
-            listeners: listeners.iter().map(ToString::to_string).collect(),
-            shards: mails,
-            log,
-            started_seconds: epoch_seconds(),
-        });
-        let is_demo = source == Source::Demo;
-        control::launch(Arc::clone(&board), to_events.clone(), private, demo)
-            .map_err(|error| failure(format!("the private port: {error}"), "", INTERNAL))?;
-        signals::forward(to_events.clone())
-            .map_err(|error| failure(format!("signals: {error}"), "", INTERNAL))?;
-        let resolver = Resolver::start(&plan, to_events.clone())
-            .map_err(|error| failure(format!("the resolver: {error}"), "", INTERNAL))?;
-        announce(&listeners, private_address, shards, is_demo);
-        let mut process = Self {
-            source,
-            overrides,
-            settings,
-            board,
-            events,
-            to_events,
-            resolver,
-            addresses,
-            watch: None,
-            running: shards,
-        };
-        process.watch(&files_read);
-        Ok(process)
-    }
-
     /// Hears events until a signal ends the process.
     fn control(mut self) -> ExitCode {
         while let Ok(event) = self.events.recv() {
@@ -329,105 +246,11 @@ impl Process {
     }
 }
 
-fn start_shard(build: Build, cpu: Option<usize>, events: Sender<Event>) -> Result<(), Failure> {
-    let number = build.number;
-    let spec = ExecutorSpec { name: format!("shard-{number}"), cpu };
-    let (told, ended) = mpsc::channel();
-    let shard = start(spec, move |runtime| async move {
-        let how = shard::live(runtime, build).await;
-        let _ = told.send(how.map_err(|error| error.to_string()));
-    })
-    .map_err(|error| failure(format!("shard {number} does not start: {error}"), "", INTERNAL))?;
-    let wait = move || {
-        let joined = shard.join().map_err(|error| error.to_string());
-        let how = ended.try_recv().unwrap_or(Ok(()));
-        let _ = events.send(Event::ShardEnded(number, joined.and(how)));
-    };
-    std::thread::Builder::new().name(format!("join-{number}")).spawn(wait).map(drop).map_err(
-        |error| failure(format!("shard {number} cannot be watched: {error}"), "", INTERNAL),
-    )
-}
-
-/// A socket for the demo's upstream, its address told to the plan; none when the user named his.
-fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure> {
-    if overrides.stage_variables.iter().any(|(name, _)| name == demo::BACKEND) {
-        return Ok(None);
-    }
-    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let address = socket
-        .local_addr()
-        .map_err(|error| failure(format!("the demo's upstream: {error}"), "", INTERNAL))?;
-    overrides.stage_variables.push((demo::BACKEND.to_owned(), address.to_string()));
-    Ok(Some(socket))
-}
-
-type Doors = Vec<(TcpListener, crate::steps::integrate::TrustedProxies)>;
-
-/// The doors of each shard, the last shard's first; and the addresses as bound.
-fn bind_doors(
-    settings: &Settings,
-    shards: usize,
-) -> Result<(Vec<Doors>, Vec<SocketAddr>), Failure> {
-    let mut doors: Vec<Doors> = (0..shards).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for listener in &settings.listeners {
-        let bound = sockets::bind(listener.address, shards).map_err(unbound)?;
-        addresses.push(bound.address);
-        for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
-            doors.push((socket, listener.trusted_proxies.clone()));
-        }
-    }
-    Ok((doors, addresses))
-}
-
-fn bind_one(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let mut bound = sockets::bind(address, 1).map_err(unbound)?;
-    bound.sockets.pop().ok_or_else(|| failure("no socket was bound", "", INTERNAL))
-}
-
-const fn unbound(problem: Problem) -> Failure {
-    Failure { problem, code: INVALID_FILE }
-}
-
-/// One log for each shard, and the writer behind them.
-fn open_log(
-    settings: &Settings,
-    shards: usize,
-) -> Result<(Vec<Option<AccessLog>>, Option<LogWriter>), Failure> {
-    let target = match &settings.access_log {
-        AccessLogTo::Off => return Ok(((0..shards).map(|_| None).collect(), None)),
-        AccessLogTo::Stdout => LogTarget::Stdout,
-        AccessLogTo::File(path) => LogTarget::File(path.clone()),
-    };
-    let (logs, chunks) = access_log::channel(shards);
-    let writer = LogWriter::start(target, chunks, tell).map_err(|error| {
-        failure(format!("the access log cannot be opened: {error}"), "mend accessLog", INVALID_FILE)
-    })?;
-    Ok((logs.into_iter().rev().map(Some).collect(), Some(writer)))
-}
-
 fn needs_restart(old: &Settings, new: &Settings) -> bool {
     old.listeners != new.listeners
         || old.admin != new.admin
         || old.shards != new.shards
         || old.access_log != new.access_log
-}
-
-fn announce(listeners: &[SocketAddr], private: SocketAddr, shards: usize, is_demo: bool) {
-    for address in listeners {
-        eprintln!("listening on http://{address}");
-    }
-    eprintln!("private port on http://{private}");
-    tell(&format!("{shards} shard{}, one for each core", if shards == 1 { "" } else { "s" }));
-    let Some(address) = listeners.first().filter(|_| is_demo) else { return };
-    eprintln!("\nThis is the demo, a pet store with an upstream of its own. Try:");
-    for (method, target) in demo::TRIES {
-        match method {
-            "GET" => eprintln!("  curl 'http://{address}{target}'"),
-            _ => eprintln!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'"),
-        }
-    }
-    eprintln!("  curl http://{private}/metrics");
 }
 
 fn tell_problems(loaded: &Loaded) {
@@ -452,9 +275,4 @@ impl Patience {
     fn left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]
-fn epoch_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -32,6 +32,8 @@ pub struct Build {
     pub number: usize,
     /// Sockets that listen, and whose word about clients is believed there.
     pub doors: Vec<(TcpListener, TrustedProxies)>,
+    /// Client connections at the same time; descriptors beyond them are for upstreams.
+    pub clients_max: usize,
     /// The first plan.
     pub plan: Arc<Plan>,
     /// What its upstreams' names resolve to.
@@ -73,13 +75,13 @@ pub enum Order {
 /// # Errors
 /// When a listening socket cannot be used.
 pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
-    let Build { number, doors, plan, addresses, log, seed, orders } = build;
+    let Build { number, doors, clients_max, plan, addresses, log, seed, orders } = build;
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
     let mut listeners = Vec::new();
     for (socket, trusted) in doors {
         let listener = Rc::new(Listener::adopt(&runtime, socket)?);
         let door = Rc::new(Door { local_addr: listener.local_addr(), trusted });
-        runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door));
+        runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door, clients_max));
         listeners.push(listener);
     }
     runtime.spawn(keep_house(Rc::clone(&local)));
@@ -108,9 +110,14 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(local: Rc<Local>, listener: Rc<Listener>, door: Rc<Door>) {
+async fn accept(local: Rc<Local>, listener: Rc<Listener>, door: Rc<Door>, clients_max: usize) {
     while let Ok((stream, _)) = listener.accept().await {
         local.count(|telemetry| telemetry.shard.connections_accepted += 1);
+        // At the bound an idle client goes, so that one with a request can come.
+        if local.seats.len() >= clients_max && !local.seats.dismiss_one(local.runtime.now()) {
+            local.count(|telemetry| telemetry.shard.connections_refused += 1);
+            continue;
+        }
         local.runtime.spawn(connection::serve(Rc::clone(&local), Rc::clone(&door), stream));
     }
 }

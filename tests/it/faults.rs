@@ -53,6 +53,20 @@ fn without_descriptors_the_open_connections_are_served() {
 }
 
 #[test]
+fn idle_connections_make_room_for_one_with_a_request() {
+    let upstream = good();
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address()))
+        .shards(1)
+        .ulimit("-n 1024")
+        .start();
+    let crowd: Vec<Client> = (0..1_000).map(|_| Client::connect(gateway.address)).collect();
+    for _ in 0..20 {
+        assert_serves(&gateway);
+    }
+    drop(crowd);
+}
+
+#[test]
 fn a_full_access_log_disk_is_told_and_harmless() {
     let upstream = good();
     let file =

@@ -11,6 +11,7 @@ mod allocation;
 mod cli;
 mod faults;
 mod harness;
+mod hogs;
 mod numbers;
 mod peers;
 mod probe;

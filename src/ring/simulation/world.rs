@@ -180,7 +180,9 @@ impl World {
             }
             match armed.operation {
                 Operation::Accept { listener } => self.try_accept(token, listener),
-                Operation::Receive { socket, group } => self.try_receive(token, socket, group),
+                Operation::Receive { socket, group, once } => {
+                    self.try_receive(token, socket, group, once);
+                }
                 Operation::Connect { socket, address, .. } => {
                     // SAFETY: the driver keeps the address until the completion below.
                     let address = unsafe { read_address(address) };
@@ -206,7 +208,7 @@ impl World {
         self.complete(token, connection, None, more);
     }
 
-    fn try_receive(&mut self, token: Token, socket: RawFd, group: u16) {
+    fn try_receive(&mut self, token: Token, socket: RawFd, group: u16, once: bool) {
         let Some(pipe) = self.network.incoming(socket) else { return };
         let (readable, ended) = (pipe.readable(), pipe.ended);
         if readable == 0 {
@@ -231,7 +233,10 @@ impl World {
             // SAFETY: the driver lends the buffer until the completion, `offset` is inside.
             unsafe { provided.bytes.add(offset).write(byte) };
         }
-        let more = self.goes_on(token);
+        let more = self.goes_on(token) && !once;
+        if once {
+            self.armed.remove(&token);
+        }
         let result = i32::try_from(count).expect("a buffer is smaller than 2 GiB");
         self.complete(token, result, Some(provided.buffer), more);
     }

@@ -43,7 +43,7 @@ fn head_of_an_integration_that_gets_has_no_body() {
 }
 
 #[test]
-fn get_of_an_integration_that_heads_waits_for_no_body() {
+fn an_integration_that_heads_a_get_waits_for_no_body() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n");
     let gateway = start_with(&upstream, "HEAD", "");
     check_in_step(&gateway, "GET /x HTTP/1.1\r\nhost: it\r\n\r\n", 200, "");
