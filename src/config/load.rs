@@ -54,6 +54,16 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
     Loaded { plan, settings, problems, sources, files_read }
 }
 
+impl Loaded {
+    /// Whether the files still say what was loaded: a watch that began later asks once.
+    #[must_use]
+    pub fn is_current(&self, source: &Source) -> bool {
+        self.files_read
+            .iter()
+            .all(|path| self.sources.holds(path, source.read(path).ok().as_deref()))
+    }
+}
+
 struct Loader<'l> {
     source: &'l Source,
     overrides: &'l Overrides,

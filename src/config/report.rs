@@ -41,6 +41,12 @@ impl Sources {
         self.texts.insert(path.to_path_buf(), document::text_of(bytes).into());
     }
 
+    /// Whether these bytes are what was kept of the file; `None` stands for an unreadable one.
+    pub(super) fn holds(&self, path: &Path, bytes: Option<&[u8]>) -> bool {
+        let kept = self.texts.get(path).map(AsRef::as_ref);
+        kept == bytes.map(document::text_of).as_deref()
+    }
+
     fn text(&self, place: &Place) -> Option<&str> {
         self.texts.get(place.file.as_path()).map(AsRef::as_ref)
     }

@@ -23,7 +23,7 @@ use crate::{
         limits::{DESCRIPTORS_RESERVED, MAILBOX_MESSAGES_MAX, SOCKETS_MAX},
     },
     cli::{INTERNAL, INVALID_FILE, Start},
-    config::{self, AccessLogTo, Loaded, Overrides, Settings, Shards, Source},
+    config::{self, AccessLogTo, Overrides, Settings, Shards, Source},
     demo,
     gateway::Addresses,
     plan::Plan,
@@ -50,9 +50,10 @@ impl Process {
             tell_problems(&loaded);
             loaded
         });
-        let Loaded { plan: Some(plan), settings, files_read, .. } = loaded else {
+        let Some(plan) = loaded.plan.clone() else {
             return Err(failure("the file has errors", "", INVALID_FILE));
         };
+        let settings = loaded.settings.clone();
         let addresses = Arc::new(look_up(&plan));
         let (to_events, events) = channel();
         let private = bind_one(settings.admin)?;
@@ -76,7 +77,6 @@ impl Process {
         signals::forward(to_events.clone()).map_err(|error| cannot("signals", error))?;
         let resolver = Resolver::start(&plan, to_events.clone())
             .map_err(|error| cannot("the resolver", error))?;
-        announce(&started.listeners, private_address, running, is_demo);
         let mut process = Self {
             source,
             overrides,
@@ -89,7 +89,8 @@ impl Process {
             watch: None,
             running,
         };
-        process.watch(&files_read);
+        process.watch(&loaded);
+        announce(&started.listeners, private_address, running, is_demo);
         Ok(process)
     }
 }

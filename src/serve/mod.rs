@@ -131,7 +131,7 @@ impl Process {
     fn reload(&mut self) -> Result<u64, String> {
         let loaded = config::load(&self.source, &self.overrides);
         tell_problems(&loaded);
-        self.watch(&loaded.files_read);
+        self.watch(&loaded);
         let Some(plan) = loaded.plan else {
             self.board.reloads_failed.fetch_add(1, Ordering::Relaxed);
             tell("the new files have errors; the old plan stays in force");
@@ -194,7 +194,8 @@ impl Process {
         }
     }
 
-    fn watch(&mut self, files: &[std::path::PathBuf]) {
+    fn watch(&mut self, loaded: &Loaded) {
+        let files = &loaded.files_read;
         if self.source == Source::Demo || files.is_empty() {
             return;
         }
@@ -205,6 +206,10 @@ impl Process {
         match Watch::on(files, self.to_events.clone()) {
             Ok(watch) => self.watch = Some(watch),
             Err(sentence) => tell(&sentence),
+        }
+        // What changed between the reading and the watch is nobody's event.
+        if !loaded.is_current(&self.source) {
+            let _ = self.to_events.send(Event::FileChanged);
         }
     }
 
