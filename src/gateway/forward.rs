@@ -76,7 +76,7 @@ pub struct Exchange<'c> {
     /// The answer's body, still to be handed on.
     pub body: Incoming,
     /// The rest of the request's body, when the upstream answered early.
-    pub(super) upload: Option<Upload<'c>>,
+    pub(super) upload: Option<Box<Upload<'c>>>,
     connection: Connection,
 }
 
@@ -84,7 +84,7 @@ impl Exchange<'_> {
     /// Whether the request went up whole.
     #[must_use]
     pub(super) fn is_uploaded(&self) -> bool {
-        self.upload.as_ref().is_none_or(Upload::is_done)
+        self.upload.as_ref().is_none_or(|upload| upload.is_done())
     }
 
     /// Bytes of the request's body that came after its head and went up.
@@ -284,7 +284,13 @@ where
 }
 
 /// Adds the framing fields, the empty line and a body that is here; says what remains to upload.
-fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Option<Upload<'c>> {
+/// An upload that goes on is boxed: it is rare beside requests whose body is here, or none, and
+/// would make every exchange larger.
+fn frame<'c, R>(
+    call: &Call<'c, R>,
+    body: RequestBody,
+    out: &mut Outgoing,
+) -> Option<Box<Upload<'c>>> {
     let (begun, rest, framing) = match body {
         RequestBody::None => {
             // RFC 9110 8.6: a method that anticipates a body says that there is none.
@@ -314,7 +320,7 @@ fn frame<'c, R>(call: &Call<'c, R>, body: RequestBody, out: &mut Outgoing) -> Op
     };
     out.text.extend_from_slice(b"\r\n");
     reframe.begin(&begun, out);
-    Some(Upload::new(rest, call.client, reframe, call.timeout))
+    Some(Box::new(Upload::new(rest, call.client, reframe, call.timeout)))
 }
 
 /// RFC 9110 10.1.1: said once the upstream is there to take the body.
@@ -332,7 +338,7 @@ async fn read_head<R>(
     local: &Local,
     call: &Call<'_, R>,
     stream: &Stream,
-    upload: &mut Option<Upload<'_>>,
+    upload: &mut Option<Box<Upload<'_>>>,
 ) -> Result<(ResponseHead, Buffer), Failure> {
     let mut pending = Buffer::empty();
     let mut scan = http1::ResponseScan::default();
@@ -388,7 +394,7 @@ async fn receive(
     local: &Local,
     client: &Stream,
     stream: &Stream,
-    upload: &mut Option<Upload<'_>>,
+    upload: &mut Option<Box<Upload<'_>>>,
 ) -> Result<io::Result<Option<Buffer>>, Reject> {
     poll_fn(|cx| {
         if client.poll_failure(cx).is_ready() {
@@ -405,7 +411,7 @@ async fn receive(
 /// Moves the request's body on as far as it goes now. Tells what is wrong with the client's side;
 /// what is wrong with the upstream's shows when its answer is read.
 fn poll_upload(
-    upload: &mut Option<Upload<'_>>,
+    upload: &mut Option<Box<Upload<'_>>>,
     stream: &Stream,
     local: &Local,
     cx: &Context<'_>,
