@@ -1,8 +1,7 @@
 //! What a process used, from the kernel's own accounting: CPU time of all its threads in
 //! nanoseconds, resident memory, open descriptors. The whole tree under a process id counts.
 
-use std::fs;
-use std::io;
+use std::{fs, io, path::Path};
 
 /// CPU nanoseconds so far of `pid` and its descendants, over all threads that still live.
 ///
@@ -11,7 +10,7 @@ pub(crate) fn cpu_nanoseconds(pid: u32) -> io::Result<u64> {
     let mut sum = 0;
     for process in tree(pid)? {
         for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-            sum += first_number(&fs::read_to_string(thread?.path().join("schedstat"))?)?;
+            sum += used_by(&thread?.path())?;
         }
     }
     Ok(sum)
@@ -38,13 +37,27 @@ pub(crate) fn busiest_thread(pid: u32) -> io::Result<u32> {
     let mut busiest = (0, pid);
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         let thread = thread?;
-        let used = first_number(&fs::read_to_string(thread.path().join("schedstat"))?)?;
+        let used = used_by(&thread.path())?;
         let Some(id) = thread.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         busiest = busiest.max((used, id));
     }
     Ok(busiest.1)
+}
+
+/// Nanoseconds of CPU of one thread; a thread that has just ended has none.
+fn used_by(thread: &Path) -> io::Result<u64> {
+    match fs::read_to_string(thread.join("schedstat")) {
+        Ok(text) => first_number(&text),
+        Err(error) if is_gone(&error) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// /proc says this of a thread or process that ended between its listing and its reading.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 fn first_number(text: &str) -> io::Result<u64> {
@@ -88,16 +101,19 @@ mod tests {
 
     #[test]
     fn work_shows_in_the_account() {
-        let own = std::process::id();
-        let before = cpu_nanoseconds(own).unwrap();
-        let mut sum = 0u64;
-        for number in 0..3_000_000u64 {
-            sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(number));
-        }
-        std::thread::yield_now();
-        assert!(cpu_nanoseconds(own).unwrap() > before, "{sum}");
-        assert!(resident_bytes(own).unwrap() > 1 << 20);
-        assert!(descriptors(own).unwrap() >= 3);
-        assert!(busiest_thread(own).unwrap() > 0);
+        // A process of its own: this one's threads are other tests, which come and go.
+        let mut busy = std::process::Command::new("sh");
+        let mut busy = busy.args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let pid = busy.id();
+        let before = cpu_nanoseconds(pid).unwrap();
+        let works = |_: &u32| cpu_nanoseconds(pid).unwrap() > before + 1_000_000;
+        let worked = (0..1_000_000).find(works);
+        let told = (resident_bytes(pid), descriptors(pid), busiest_thread(pid));
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(worked.is_some(), "its work does not show");
+        assert!(told.0.unwrap() > 1 << 16);
+        assert!(told.1.unwrap() >= 3);
+        assert_eq!(told.2.unwrap(), pid);
     }
 }
