@@ -8,10 +8,10 @@ use std::{env, hint::black_box, mem::MaybeUninit, rc::Rc, time::Instant};
 
 use ringway::{
     base::{Buffer, Pool, Shelf},
-    http::{FieldList, HeadSink, Method, Name, Status},
+    http::{FieldList, HeadSink, Method, Name, Status, is_hop_by_hop},
     wire::http1::{
         ChunkEvent, ChunkedDecoder, HeadLimits, HeadWriter, Progress, RequestScan, ResponseScan,
-        is_hop_by_hop, parse_request, parse_response,
+        parse_request, parse_response,
     },
 };
 

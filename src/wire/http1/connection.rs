@@ -1,6 +1,6 @@
 //! The Connection field (RFC 9110 section 7.6.1) and the fields that end at this hop.
 
-use crate::http::{ConnectionOptions, Fields, Name, Version};
+use crate::http::{ConnectionOptions, Name, Version};
 
 /// What all Connection fields of a head list together.
 #[derive(Clone, Copy, Default)]
@@ -59,32 +59,6 @@ const fn is_for_everybody(name: Name) -> bool {
             | Name::XForwardedProto
             | Name::XAmznTraceId
     )
-}
-
-/// Whether a field ends at this hop, whatever Connection says: a proxy does not forward it.
-///
-/// Trailer is not among them: trailers are forwarded. Content-Length is not either, but whoever
-/// forwards writes the framing anew (`HeadWriter::framing`) and drops both.
-#[must_use]
-pub const fn is_hop_by_hop(name: Name) -> bool {
-    matches!(
-        name,
-        Name::Connection
-            | Name::KeepAlive
-            | Name::ProxyAuthenticate
-            | Name::ProxyAuthorization
-            | Name::ProxyConnection
-            | Name::Te
-            | Name::TransferEncoding
-            | Name::Upgrade
-    )
-}
-
-/// Whether one of the head's Connection fields lists this name. Only worth asking when
-/// [`ConnectionOptions::lists_fields`].
-#[must_use]
-pub fn is_listed(fields: Fields<'_>, name: &[u8]) -> bool {
-    fields.all(Name::Connection).flat_map(list).any(|option| option.eq_ignore_ascii_case(name))
 }
 
 /// The members of a comma-separated list, without the empty ones (RFC 9110 5.6.1).

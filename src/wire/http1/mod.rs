@@ -18,7 +18,6 @@
 mod chunked;
 mod class;
 mod connection;
-mod date;
 mod fields;
 mod refusal;
 mod request;
@@ -33,8 +32,6 @@ use crate::base::limits;
 
 pub use crate::http::Framing;
 pub use chunked::{ChunkEvent, ChunkFault, ChunkLimits, ChunkedDecoder};
-pub use connection::{is_hop_by_hop, is_listed};
-pub use date::render_date;
 pub use refusal::{Fault, Malformed, Refusal};
 pub use request::{RequestScan, parse_request, request_framing};
 pub use response::{ResponseScan, parse_response, response_framing};

@@ -5,7 +5,10 @@
 //! have been checked, and an upstream might merge them into the head.
 
 use super::ChunkFault;
-use crate::{base::limits::HEAD_FIELDS_MAX, http::Name};
+use crate::{
+    base::limits::HEAD_FIELDS_MAX,
+    http::{Name, is_hop_by_hop},
+};
 
 /// The trailer fields that may be forwarded. Allocates only when a body has trailers, at most
 /// `TRAILER_BYTES_MAX`.
@@ -83,7 +86,7 @@ fn may_be_forwarded(name: Name, bytes: &[u8]) -> bool {
             | Name::XForwardedPort
             | Name::XForwardedProto
     );
-    !decides && !super::is_hop_by_hop(name) && !is_control(bytes)
+    !decides && !is_hop_by_hop(name) && !is_control(bytes)
 }
 
 /// Names that decide nothing in the gateway but much in a server that merges them.
