@@ -106,6 +106,7 @@ impl Drop for Counter {
 #[test]
 fn steady_state_requests_allocate_nothing() {
     const REQUESTS: u64 = 10_000;
+    const ROUNDS_MAX: usize = 8;
     let upstream = Upstream::start(|mut peer| {
         let answer = ok("pets");
         while peer.head().is_some() && peer.send(&answer) {}
@@ -136,13 +137,18 @@ fn steady_state_requests_allocate_nothing() {
         }
     };
     get(1_000);
-    let (before, started) = (counter.count(), Instant::now());
-    get(REQUESTS);
-    let made = counter.count() - before;
+    let mut round = || {
+        let (before, started) = (counter.count(), Instant::now());
+        get(REQUESTS);
+        let made = counter.count() - before;
+        (made, u64::try_from(started.elapsed().as_millis()).unwrap() / 10)
+    };
     // glommio's reactor is let run at each tick of its preemption timer (10 ms), busy or not, and
-    // allocates a few entries then: per time, not per request.
-    let ticks = u64::try_from(started.elapsed().as_millis()).unwrap() / 10;
-    let allowed = 8 * ticks + 100;
-    assert!(allowed < REQUESTS, "too slow a run to tell: {ticks} ticks");
+    // allocates a few entries then: per time, not per request. A round that other tests slow down
+    // cannot tell the two apart, so there is another one.
+    let allowed = |ticks: u64| 8 * ticks + 100;
+    let told = (0..ROUNDS_MAX).map(|_| round()).find(|(_, ticks)| allowed(*ticks) < REQUESTS);
+    let (made, ticks) = told.expect("a round fast enough to tell");
+    let allowed = allowed(ticks);
     assert!(made < allowed, "{made} allocations in {REQUESTS} requests and {ticks} ticks");
 }
