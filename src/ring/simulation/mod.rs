@@ -24,6 +24,8 @@ const SEED_VARIABLE: &str = "RINGWAY_SEED";
 /// How unkind the simulated kernel is: chances in percent, and bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
+    /// Bytes arrive in other pieces than they were sent in.
+    pub splits: u8,
     /// A send completes with fewer bytes than it was given.
     pub short_sends: u8,
     /// A multishot operation ends for no reason.
@@ -47,6 +49,7 @@ impl Faults {
     #[must_use]
     pub const fn none() -> Self {
         Self {
+            splits: 50,
             short_sends: 0,
             multishot_ends: 0,
             no_buffers: 0,
@@ -62,6 +65,7 @@ impl Faults {
     #[must_use]
     pub const fn unkind() -> Self {
         Self {
+            splits: 50,
             short_sends: 20,
             multishot_ends: 10,
             no_buffers: 5,

@@ -227,7 +227,8 @@ impl World {
             return self.complete(token, -libc::ENOBUFS, None, false);
         };
         let whole = readable.min(provided.length);
-        let count = if self.chance(50) { whole } else { self.random.usize(1..=whole) };
+        let split = self.chance(self.faults.splits);
+        let count = if split { self.random.usize(1..=whole) } else { whole };
         let pipe = self.network.incoming(socket).expect("it was there");
         for (offset, byte) in pipe.read(count).enumerate() {
             // SAFETY: the driver lends the buffer until the completion, `offset` is inside.
@@ -268,7 +269,8 @@ impl World {
         if self.chance(self.faults.cuts) {
             return self.network.cut(socket);
         }
-        let count = if self.chance(50) { room } else { self.random.usize(1..=room) };
+        let split = self.chance(self.faults.splits);
+        let count = if split { self.random.usize(1..=room) } else { room };
         let at = self.arrival();
         self.network.send(socket, bytes[done..done + count].to_vec(), at);
         let done = done + count;
