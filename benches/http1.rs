@@ -8,7 +8,7 @@ use std::{env, hint::black_box, mem::MaybeUninit, rc::Rc, time::Instant};
 
 use ringway::{
     base::{Buffer, Pool, Shelf},
-    http::{FieldList, HeadSink, Method, Name, Status, is_hop_by_hop},
+    http::{HeadSink, Method, Name, RequestHead, ResponseHead, Status, is_hop_by_hop},
     wire::http1::{
         ChunkEvent, ChunkedDecoder, HeadLimits, HeadWriter, Progress, RequestScan, ResponseScan,
         parse_request, parse_response,
@@ -39,7 +39,8 @@ struct Bench {
     browser: Buffer,
     answer: Buffer,
     chunked: Vec<u8>,
-    pool: Pool<FieldList>,
+    requests: Pool<RequestHead>,
+    answers: Pool<ResponseHead>,
     text: Vec<u8>,
     _shelf: Rc<Shelf>,
 }
@@ -74,7 +75,8 @@ fn main() {
         browser: gather(BROWSER),
         answer: gather(ANSWER),
         chunked: [CHUNKED.as_bytes(), &[b'x'; 4096], b"\r\n0\r\n\r\n"].concat(),
-        pool: Pool::new(4, Vec::clear),
+        requests: RequestHead::pool(4),
+        answers: ResponseHead::pool(4),
         text: Vec::with_capacity(4096),
         _shelf: Rc::clone(&shelf),
     };
@@ -128,15 +130,15 @@ fn httparse_answer(bench: &mut Bench) {
 
 #[inline(never)]
 fn request_curl(bench: &mut Bench) {
-    request(&bench.curl, &bench.pool);
+    request(&bench.curl, &bench.requests);
 }
 
 #[inline(never)]
 fn request_browser(bench: &mut Bench) {
-    request(&bench.browser, &bench.pool);
+    request(&bench.browser, &bench.requests);
 }
 
-fn request(buffer: &Buffer, pool: &Pool<FieldList>) {
+fn request(buffer: &Buffer, pool: &Pool<RequestHead>) {
     let mut scan = RequestScan::default();
     let parsed = parse_request(black_box(buffer), &mut scan, pool.take(), &HeadLimits::REQUEST);
     let Ok(Progress::Complete { head, .. }) = parsed else { panic!("a whole head") };
@@ -150,7 +152,7 @@ fn request_bytewise(bench: &mut Bench) {
     for end in 1..=bench.curl.len() {
         let mut part = bench.curl.clone();
         part.truncate(end);
-        let parsed = parse_request(&part, &mut scan, bench.pool.take(), &HeadLimits::REQUEST);
+        let parsed = parse_request(&part, &mut scan, bench.requests.take(), &HeadLimits::REQUEST);
         assert!(parsed.is_ok());
         let _ = black_box(parsed);
     }
@@ -159,7 +161,7 @@ fn request_bytewise(bench: &mut Bench) {
 #[inline(never)]
 fn answer(bench: &mut Bench) {
     let mut scan = ResponseScan::default();
-    let fields = bench.pool.take();
+    let fields = bench.answers.take();
     let parsed = parse_response(black_box(&bench.answer), &mut scan, fields, &HeadLimits::RESPONSE);
     let Ok(Progress::Complete { head, .. }) = parsed else { panic!("a whole head") };
     black_box(&head);
@@ -169,7 +171,7 @@ fn answer(bench: &mut Bench) {
 #[inline(never)]
 fn forward_curl(bench: &mut Bench) {
     let mut scan = RequestScan::default();
-    let fields = bench.pool.take();
+    let fields = bench.requests.take();
     let parsed = parse_request(black_box(&bench.curl), &mut scan, fields, &HeadLimits::REQUEST);
     let Ok(Progress::Complete { head, .. }) = parsed else { panic!("a whole head") };
     bench.text.clear();

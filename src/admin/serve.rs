@@ -5,10 +5,10 @@ use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 use super::answers::{self, Answer, Health, PlanView, Question};
 use crate::{
     base::{
-        Buffer, Pool, Shelf,
+        Buffer, Pool, Pooled, Shelf,
         limits::{ADMIN_CONNECTIONS_MAX, ADMIN_WAIT, REQUEST_HEAD_BYTES_MAX},
     },
-    http::{FieldList, HeadSink, Method, RequestHead, Status, Version},
+    http::{HeadSink, Method, RequestHead, Status, Version},
     net::{Listener, Outgoing, Stream},
     runtime::Runtime,
     wire::http1::{self, HeadLimits, HeadWriter, Progress, RequestScan},
@@ -35,7 +35,7 @@ pub trait Inspected: 'static {
 struct Port<I> {
     inspected: I,
     shelf: Rc<Shelf>,
-    fields: Pool<FieldList>,
+    heads: Pool<RequestHead>,
     open: Cell<usize>,
 }
 
@@ -44,7 +44,7 @@ pub async fn serve<I: Inspected>(runtime: Runtime, listener: Listener, inspected
     let port = Rc::new(Port {
         inspected,
         shelf: Shelf::new(HEAD_BLOCK_BYTES, 2 * ADMIN_CONNECTIONS_MAX),
-        fields: Pool::new(ADMIN_CONNECTIONS_MAX, Vec::clear),
+        heads: RequestHead::pool(ADMIN_CONNECTIONS_MAX),
         open: Cell::new(0),
     });
     loop {
@@ -101,11 +101,11 @@ async fn read_request<I>(
     stream: &Stream,
     port: &Port<I>,
     pending: &mut Buffer,
-) -> Option<Result<RequestHead, Answer>> {
+) -> Option<Result<Pooled<RequestHead>, Answer>> {
     let mut scan = RequestScan::default();
     loop {
         if !pending.is_empty() {
-            match http1::parse_request(pending, &mut scan, port.fields.take(), &HeadLimits::REQUEST)
+            match http1::parse_request(pending, &mut scan, port.heads.take(), &HeadLimits::REQUEST)
             {
                 Ok(Progress::Complete { head, consumed }) => {
                     pending.advance(consumed);

@@ -1,5 +1,6 @@
-//! A bounded free list for things whose allocation is worth keeping: vectors of header fields,
-//! output text. Taking from it allocates only while it is cold.
+//! A bounded free list for things whose allocation is worth keeping: heads with their lists of
+//! fields, output text. Taking from it allocates only while it is cold. A loan is two pointers
+//! wide, so that what travels through many hands is cheap to hand on.
 
 use std::{
     cell::RefCell,
@@ -8,15 +9,18 @@ use std::{
 };
 
 /// A bounded free list of `T`; cheap to clone, lives on one shard.
-pub struct Pool<T> {
-    free: Rc<RefCell<Vec<T>>>,
+pub struct Pool<T>(Rc<Kept<T>>);
+
+#[expect(clippy::vec_box, reason = "a value stays where it is while its loan is handed on")]
+struct Kept<T> {
+    free: RefCell<Vec<Box<T>>>,
     kept_max: usize,
     clear: fn(&mut T),
 }
 
 impl<T> Clone for Pool<T> {
     fn clone(&self) -> Self {
-        Self { free: Rc::clone(&self.free), kept_max: self.kept_max, clear: self.clear }
+        Self(Rc::clone(&self.0))
     }
 }
 
@@ -24,20 +28,20 @@ impl<T: Default> Pool<T> {
     /// A pool that keeps at most `kept_max` values; `clear` empties one on its way back.
     #[must_use]
     pub fn new(kept_max: usize, clear: fn(&mut T)) -> Self {
-        Self { free: Rc::new(RefCell::new(Vec::new())), kept_max, clear }
+        Self(Rc::new(Kept { free: RefCell::default(), kept_max, clear }))
     }
 
     /// A value from the list, or a new one when the list is empty.
     #[must_use]
     pub fn take(&self) -> Pooled<T> {
-        let value = self.free.borrow_mut().pop().unwrap_or_default();
+        let value = self.0.free.borrow_mut().pop().unwrap_or_default();
         Pooled { value: Some(value), pool: self.clone() }
     }
 }
 
 /// A value on loan from a [`Pool`]; goes back, cleared, when dropped.
 pub struct Pooled<T> {
-    value: Option<T>,
+    value: Option<Box<T>>,
     pool: Pool<T>,
 }
 
@@ -45,22 +49,23 @@ impl<T> Deref for Pooled<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("present until dropped")
+        self.value.as_deref().expect("present until dropped")
     }
 }
 
 impl<T> DerefMut for Pooled<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect("present until dropped")
+        self.value.as_deref_mut().expect("present until dropped")
     }
 }
 
 impl<T> Drop for Pooled<T> {
     fn drop(&mut self) {
         let Some(mut value) = self.value.take() else { return };
-        (self.pool.clear)(&mut value);
-        let mut free = self.pool.free.borrow_mut();
-        if free.len() < self.pool.kept_max {
+        let kept = &*self.pool.0;
+        (kept.clear)(&mut value);
+        let mut free = kept.free.borrow_mut();
+        if free.len() < kept.kept_max {
             free.push(value);
         }
     }
@@ -86,6 +91,6 @@ mod tests {
         let pool: Pool<Vec<u8>> = Pool::new(1, Vec::clear);
         let (one, two) = (pool.take(), pool.take());
         drop((one, two));
-        assert_eq!(pool.free.borrow().len(), 1);
+        assert_eq!(pool.0.free.borrow().len(), 1);
     }
 }

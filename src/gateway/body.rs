@@ -88,8 +88,8 @@ impl Incoming {
 
     /// What was received behind the body: the next message.
     #[must_use]
-    pub fn into_rest(self) -> Buffer {
-        self.pending
+    pub const fn take_rest(&mut self) -> Buffer {
+        std::mem::replace(&mut self.pending, Buffer::empty())
     }
 
     /// The next piece of the body; `None` at its end.

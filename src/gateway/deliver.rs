@@ -75,13 +75,13 @@ impl Receiver<'_> {
     pub(super) async fn deliver(
         &self,
         local: &Local,
-        response: Response<'_>,
+        response: Response<'_, '_>,
         facts: &Facts<'_>,
     ) -> Delivered {
         match response {
             Response::Refused(reject) => self.refuse(local, reject, facts).await,
             Response::Own => self.answer_asterisk(local, facts).await,
-            Response::Forwarded(mut forwarded) => {
+            Response::Forwarded(forwarded) => {
                 let mapping = &forwarded.route.integration.response;
                 if !mapping.reads_body(forwarded.exchange.head.status) {
                     return self.pass(local, forwarded, &[], facts).await;
@@ -126,18 +126,18 @@ impl Receiver<'_> {
     async fn pass(
         &self,
         local: &Local,
-        mut forwarded: Forwarded<'_>,
+        forwarded: Forwarded<'_, '_>,
         begun: &[u8],
         facts: &Facts<'_>,
     ) -> Delivered {
         let mut out = local.runtime.outgoing();
         let Begun { status, body, keep } =
             self.write_head(local, &forwarded, begun, facts, &mut out);
-        let exchange = &mut forwarded.exchange;
+        let exchange = forwarded.exchange;
         let Some(mut reframe) = body else {
             let sent = self.send(local, out).await;
             let uploaded_bytes = exchange.uploaded_bytes();
-            let rest = forwarded.exchange.finish();
+            let rest = exchange.finish();
             let next = sent.map_or(Next::Abort, |()| Next::after(keep, rest));
             return Delivered { status, body_bytes: 0, uploaded_bytes, next };
         };
@@ -153,7 +153,7 @@ impl Receiver<'_> {
                     out = local.runtime.outgoing();
                     continue;
                 }
-                (Ok(true), Ok(())) => Next::after(keep, forwarded.exchange.finish()),
+                (Ok(true), Ok(())) => Next::after(keep, exchange.finish()),
                 (Err(_), Ok(())) => Next::Cut,
                 (_, Err(Gone)) => Next::Abort,
             };
@@ -165,7 +165,7 @@ impl Receiver<'_> {
     pub(super) async fn switch(
         &self,
         local: &Local,
-        forwarded: &Forwarded<'_>,
+        forwarded: &Forwarded<'_, '_>,
         facts: &Facts<'_>,
     ) -> Result<(), Gone> {
         let mut out = local.runtime.outgoing();
@@ -177,12 +177,12 @@ impl Receiver<'_> {
     fn write_head(
         &self,
         local: &Local,
-        forwarded: &Forwarded<'_>,
+        forwarded: &Forwarded<'_, '_>,
         begun: &[u8],
         facts: &Facts<'_>,
         out: &mut Outgoing,
     ) -> Begun {
-        let exchange = &forwarded.exchange;
+        let exchange = &*forwarded.exchange;
         let answer = respond::Answer {
             status: exchange.head.status,
             fields: exchange.head.fields(),

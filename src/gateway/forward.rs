@@ -19,14 +19,14 @@ use super::{
     upload::{Upload, UploadFault},
 };
 use crate::{
-    base::{Buffer, Moment, limits},
+    base::{Buffer, Moment, Pooled, limits},
     http::{Framing, Method, Name, ResponseHead, Status},
     net::{Outgoing, Stream},
     steps::{
         integrate::Upgrade,
         reject::{Client, Ours, Reject, Upstream},
     },
-    upstream::{Checkout, CheckoutFault, Connection, Pool},
+    upstream::{CheckoutFault, Connection, Pool},
     wire::http1::{self, HeadLimits, HeadWriter, Progress},
 };
 
@@ -36,15 +36,18 @@ pub enum RequestBody {
     None,
     /// All of it arrived with the head.
     Here(Buffer),
-    /// It is still arriving, at least in part.
-    Arriving {
-        /// What a rule had to read of it, framing taken off; empty when none did.
-        begun: Vec<u8>,
-        /// What comes then.
-        rest: Incoming,
-        /// How the client framed it.
-        framing: Framing,
-    },
+    /// It is still arriving, at least in part. Boxed: rare beside the others, and large.
+    Arriving(Box<Arriving>),
+}
+
+/// A request's body of which something is still to come.
+pub struct Arriving {
+    /// What a rule had to read of it, framing taken off; empty when none did.
+    pub begun: Vec<u8>,
+    /// What comes then.
+    pub rest: Incoming,
+    /// How the client framed it.
+    pub framing: Framing,
 }
 
 /// What is to be sent, and how.
@@ -67,10 +70,11 @@ pub(super) struct Call<'c, R> {
     pub upgrade: Upgrade<'c>,
 }
 
-/// An exchange whose answer's head has arrived.
+/// An exchange whose answer's head has arrived. It is large, so it stays where the visit keeps it
+/// ([`send`] fills the place) and is lent to whoever passes the answer on.
 pub struct Exchange<'c> {
     /// The answer's head.
-    pub head: ResponseHead,
+    pub head: Pooled<ResponseHead>,
     /// How its body ends.
     pub framing: Framing,
     /// The answer's body, still to be handed on.
@@ -142,32 +146,32 @@ impl Exchange<'_> {
     /// Ends the exchange; the connection is kept when both messages went through whole and the
     /// upstream agrees. Gives back what was received behind the request's body.
     #[must_use]
-    pub(super) fn finish(self) -> Option<Buffer> {
+    pub(super) fn finish(&mut self) -> Option<Buffer> {
         let whole =
             self.body.is_done() && self.is_uploaded() && self.framing != Framing::UntilClose;
-        let rest = self.upload.map(|upload| upload.body).filter(Incoming::is_done);
-        if whole && self.head.connection.keep_alive && self.body.into_rest().is_empty() {
+        if whole && self.head.connection.keep_alive && self.body.take_rest().is_empty() {
             self.connection.put_back();
         }
-        rest.map(Incoming::into_rest)
+        let mut upload = self.upload.take()?;
+        upload.body.is_done().then(|| upload.body.take_rest())
     }
 
-    /// Takes the exchange apart for a tunnel: the connection, and what came behind the head.
-    #[must_use]
-    pub(super) fn into_tunnel(self) -> (Connection, Buffer) {
-        (self.connection, self.body.into_rest())
+    /// For a tunnel: the upstream's stream, and what came behind the head.
+    pub(super) fn tunnel(&mut self) -> (&Stream, Buffer) {
+        (self.connection.stream(), self.body.take_rest())
     }
 }
 
-/// Sends a call and waits for its answer's head.
+/// Sends a call and waits for its answer's head; the exchange is then in `place`.
 ///
 /// # Errors
 /// The refusal that the client is to see.
-pub(super) async fn send<'c, R>(
+pub(super) async fn send<'x, 'c, R>(
     local: &Local,
-    mut call: Call<'c, R>,
+    call: &mut Call<'c, R>,
     body: RequestBody,
-) -> Result<Exchange<'c>, Reject>
+    place: &'x mut Option<Exchange<'c>>,
+) -> Result<&'x mut Exchange<'c>, Reject>
 where
     R: FnMut(&mut Vec<u8>) -> Result<(), Reject>,
 {
@@ -175,7 +179,7 @@ where
     let again = match &body {
         RequestBody::None => Some(RequestBody::None),
         RequestBody::Here(bytes) => Some(RequestBody::Here(bytes.clone())),
-        RequestBody::Arriving { .. } => None,
+        RequestBody::Arriving(_) => None,
     };
     let again = again.filter(|_| checkout.reused && call.method.is_idempotent());
     let refuse = |failure: Failure| {
@@ -183,13 +187,18 @@ where
         count_failure(local, reject);
         reject
     };
-    let body = match (attempt(local, &mut call, checkout, body).await, again) {
-        (Err(Failure::Unanswered(_)), Some(again)) => again,
-        (other, _) => return other.map_err(refuse),
+    let answered = match (attempt(local, call, checkout.connection, body).await, again) {
+        (Err(Failure::Unanswered(_)), Some(again)) => {
+            local.count(|telemetry| telemetry.shard.upstream_retries += 1);
+            let fresh = call.pool.connect(call.deadline).await.map_err(refuse_checkout)?;
+            attempt(local, call, fresh.connection, again).await
+        }
+        (other, _) => other,
     };
-    local.count(|telemetry| telemetry.shard.upstream_retries += 1);
-    let fresh = call.pool.connect(call.deadline).await.map_err(refuse_checkout)?;
-    attempt(local, &mut call, fresh, body).await.map_err(refuse)
+    let Answered { head, pending, upload, connection } = answered.map_err(refuse)?;
+    let framing = http1::response_framing(call.method, &head);
+    let body = Incoming::new(framing, pending, u64::MAX);
+    Ok(place.insert(Exchange { head, framing, body, upload, connection }))
 }
 
 fn count_failure(local: &Local, reject: Reject) {
@@ -223,7 +232,8 @@ pub(super) async fn collect(
         _ if !reads => Ok(Vec::new()),
         RequestBody::None => Ok(Vec::new()),
         RequestBody::Here(bytes) => Ok(bytes.to_vec()),
-        RequestBody::Arriving { begun, rest, .. } => {
+        RequestBody::Arriving(arriving) => {
+            let Arriving { begun, rest, .. } = &mut **arriving;
             if std::mem::take(&mut request.expects_continue) {
                 say_continue(local, request.client).await?;
             }
@@ -254,16 +264,24 @@ impl Failure {
     }
 }
 
+/// What an attempt leaves behind that had an answer.
+struct Answered<'c> {
+    head: Pooled<ResponseHead>,
+    /// What came behind the head.
+    pending: Buffer,
+    upload: Option<Box<Upload<'c>>>,
+    connection: Connection,
+}
+
 async fn attempt<'c, R>(
     local: &Local,
     call: &mut Call<'c, R>,
-    checkout: Checkout,
+    connection: Connection,
     body: RequestBody,
-) -> Result<Exchange<'c>, Failure>
+) -> Result<Answered<'c>, Failure>
 where
     R: FnMut(&mut Vec<u8>) -> Result<(), Reject>,
 {
-    let connection = checkout.connection;
     let stream = connection.stream();
     let mut out = local.outgoing();
     (call.render)(&mut out.text).map_err(Failure::Final)?;
@@ -278,9 +296,7 @@ where
     if let Some(upload) = &mut upload {
         upload.answer_begun();
     }
-    let framing = http1::response_framing(call.method, &head);
-    let body = Incoming::new(framing, pending, u64::MAX);
-    Ok(Exchange { head, framing, body, upload, connection })
+    Ok(Answered { head, pending, upload, connection })
 }
 
 /// Adds the framing fields, the empty line and a body that is here; says what remains to upload.
@@ -291,7 +307,7 @@ fn frame<'c, R>(
     body: RequestBody,
     out: &mut Outgoing,
 ) -> Option<Box<Upload<'c>>> {
-    let (begun, rest, framing) = match body {
+    let Arriving { begun, rest, framing } = match body {
         RequestBody::None => {
             // RFC 9110 8.6: a method that anticipates a body says that there is none.
             if matches!(call.method, Method::Post | Method::Put | Method::Patch) {
@@ -306,7 +322,7 @@ fn frame<'c, R>(
             out.text.extend_from_slice(&bytes);
             return None;
         }
-        RequestBody::Arriving { begun, rest, framing } => (begun, rest, framing),
+        RequestBody::Arriving(arriving) => *arriving,
     };
     let reframe = match framing {
         Framing::Length(length) => {
@@ -339,7 +355,7 @@ async fn read_head<R>(
     call: &Call<'_, R>,
     stream: &Stream,
     upload: &mut Option<Box<Upload<'_>>>,
-) -> Result<(ResponseHead, Buffer), Failure> {
+) -> Result<(Pooled<ResponseHead>, Buffer), Failure> {
     let mut pending = Buffer::empty();
     let mut scan = http1::ResponseScan::default();
     let mut interim = 0;
@@ -355,7 +371,7 @@ async fn read_head<R>(
             let parsed = http1::parse_response(
                 &pending,
                 &mut scan,
-                local.fields.take(),
+                local.response_heads.take(),
                 &HeadLimits::RESPONSE,
             );
             let Ok(progress) = parsed else {

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::{
-    base::{Buffer, Moment, limits},
+    base::{Buffer, Moment, Pooled, limits},
     gateway::Local,
     http::RequestHead,
     net::Stream,
@@ -39,7 +39,7 @@ impl Inbound {
         local: &Local,
         stream: &Stream,
         idle_until: Moment,
-    ) -> Result<(RequestHead, Moment), Stop> {
+    ) -> Result<(Pooled<RequestHead>, Moment), Stop> {
         if self.pending.is_empty() {
             stream.set_deadline(Some(idle_until));
             self.pending = match stream.receive().await {
@@ -54,7 +54,7 @@ impl Inbound {
             match http1::parse_request(
                 &self.pending,
                 &mut scan,
-                local.fields.take(),
+                local.request_heads.take(),
                 &HeadLimits::REQUEST,
             ) {
                 Ok(Progress::Complete { head, consumed }) => {

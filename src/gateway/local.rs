@@ -15,7 +15,7 @@ use std::{
 use super::{Seats, visit::Guide};
 use crate::{
     base::{Buffer, Pool, Shelf, WallTime, limits},
-    http::{FieldList, Status},
+    http::{RequestHead, ResponseHead, Status},
     net::Outgoing,
     plan::{Plan, Upstream},
     runtime::Runtime,
@@ -30,8 +30,8 @@ use crate::{
     upstream,
 };
 
-/// Lists of header fields that a shard keeps: one per request in flight, as many as are common.
-const FIELD_LISTS_KEPT: usize = 1_024;
+/// Heads that a shard keeps: one per request in flight, as many as are common.
+const HEADS_KEPT: usize = 1_024;
 /// Kept futures of visits, about 4 KiB each.
 const GUIDES_KEPT: usize = 512;
 
@@ -39,8 +39,10 @@ const GUIDES_KEPT: usize = 512;
 pub struct Local {
     /// Clock, timers, tasks.
     pub runtime: Runtime,
-    /// Lists of header fields.
-    pub fields: Pool<FieldList>,
+    /// Heads of requests, to be filled.
+    pub request_heads: Pool<RequestHead>,
+    /// Heads of answers, to be filled.
+    pub response_heads: Pool<ResponseHead>,
     /// Texts that a step builds a value in.
     pub scratch: Pool<Scratch>,
     /// Blocks for heads that do not fit the block they began in.
@@ -100,8 +102,9 @@ impl Local {
         let second = runtime.wall().seconds();
         Self {
             runtime,
-            fields: Pool::new(FIELD_LISTS_KEPT, Vec::clear),
-            scratch: Pool::new(FIELD_LISTS_KEPT, |_| {}),
+            request_heads: RequestHead::pool(HEADS_KEPT),
+            response_heads: ResponseHead::pool(HEADS_KEPT),
+            scratch: Pool::new(HEADS_KEPT, |_| {}),
             joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
             guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),

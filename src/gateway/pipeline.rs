@@ -15,7 +15,7 @@ use crate::{
     net::Stream,
     plan::Route,
     steps::{
-        context::{Facts, Integrated, Parameters, Target},
+        context::{Facts, Integrated, Target},
         integrate::{self, IntegrationMethod, Origin, Upgrade},
         reject::{Client, Reject},
         route::Matched,
@@ -40,38 +40,36 @@ pub struct Request<'c> {
 }
 
 /// What the client gets.
-#[expect(clippy::large_enum_variant, reason = "one lives at a time, in a visit's kept future")]
-pub enum Response<'c> {
+pub enum Response<'x, 'c> {
     /// The gateway's own words.
     Refused(Reject),
     /// The integration's.
-    Forwarded(Forwarded<'c>),
+    Forwarded(Forwarded<'x, 'c>),
     /// `OPTIONS *`: a question to the gateway itself.
     Own,
 }
 
 /// An integration's answer, and what it takes to pass it on.
-pub struct Forwarded<'c> {
+pub struct Forwarded<'x, 'c> {
     /// The route that answered.
     pub route: &'c Route,
-    /// The route's path parameters.
-    pub parameters: Parameters<'c>,
     /// The exchange with the upstream; its body is still to come.
-    pub exchange: Exchange<'c>,
+    pub exchange: &'x mut Exchange<'c>,
 }
 
-/// Answers a request. Never fails: a refusal is an answer.
-pub async fn answer<'c>(
+/// Answers a request. Never fails: a refusal is an answer. `place` is where the exchange will be.
+pub async fn answer<'x, 'c>(
     local: &Local,
     installed: &'c Installed,
     request: Request<'c>,
     facts: &mut Facts<'c>,
     path: &'c Path,
-) -> Response<'c> {
+    place: &'x mut Option<Exchange<'c>>,
+) -> Response<'x, 'c> {
     if request.head.is_asterisk() {
         return Response::Own;
     }
-    match travel(local, installed, request, facts, path).await {
+    match travel(local, installed, request, facts, path, place).await {
         Ok(forwarded) => Response::Forwarded(forwarded),
         Err(reject) => {
             facts.record_reject(reject);
@@ -88,26 +86,27 @@ pub struct Path {
     pub series: Cell<Option<SeriesKey>>,
 }
 
-async fn travel<'c>(
+async fn travel<'x, 'c>(
     local: &Local,
     installed: &'c Installed,
     mut request: Request<'c>,
     facts: &mut Facts<'c>,
-    place: &'c Path,
-) -> Result<Forwarded<'c>, Reject> {
+    trodden: &'c Path,
+    place: &'x mut Option<Exchange<'c>>,
+) -> Result<Forwarded<'x, 'c>, Reject> {
     let head = request.head;
     let target = head.target();
     let api = installed.plan.select_api(head.fields(), head.authority().host)?;
     let selected = stage::select(&api.stage_names, target.path)?;
     let stage = &api.stages[selected.stage];
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
-    place.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
+    trodden.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
     let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
-    let matched = place.matched.get_or_init(|| matched);
+    let matched = trodden.matched.get_or_init(|| matched);
     let route = &stage.routes[matched.route];
     facts.record_route(&route.key_text);
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
-    place.series.set(Some(series));
+    trodden.series.set(Some(series));
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
@@ -129,7 +128,7 @@ async fn travel<'c>(
         let mut writer = HeadWriter::new(text);
         integrate::prepare(&route.integration, &incoming, facts, &mut scratch, &mut writer)
     };
-    let call = Call {
+    let mut call = Call {
         pool: &installed.pools[route.upstream.0 as usize],
         method: method_of(route, head.method),
         render,
@@ -139,10 +138,10 @@ async fn travel<'c>(
         deadline: started + route.integration.timeout,
         upgrade,
     };
-    let exchange = forward::send(local, call, request.body).await?;
+    let exchange = forward::send(local, &mut call, request.body, place).await?;
     let latency = local.runtime.now().since(started);
     facts.record_integrated(Integrated { status: exchange.head.status, latency });
-    Ok(Forwarded { route, parameters, exchange })
+    Ok(Forwarded { route, exchange })
 }
 
 const NO_ROUTE: Reject = Reject::Client(Client::NoRoute);

@@ -23,7 +23,7 @@ use crate::{
 pub(super) async fn run(
     local: &Local,
     receiver: &Receiver<'_>,
-    response: Response<'_>,
+    response: Response<'_, '_>,
     facts: &Facts<'_>,
     inbound: &mut Inbound,
 ) -> Delivered {
@@ -32,8 +32,8 @@ pub(super) async fn run(
         return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next: Next::Abort };
     };
     let sent = receiver.switch(local, &forwarded, facts).await;
-    let (connection, early) = forwarded.exchange.into_tunnel();
-    let (client, upstream) = (receiver.stream, connection.stream());
+    let (upstream, early) = forwarded.exchange.tunnel();
+    let client = receiver.stream;
     let mut up = Way::new(std::mem::replace(&mut inbound.pending, Buffer::empty()));
     let mut down = Way::new(early);
     if sent.is_ok() {

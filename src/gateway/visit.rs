@@ -16,14 +16,14 @@ use super::{
     Local,
     body::Incoming,
     deliver::{Delivered, Next, Receiver},
-    forward::RequestBody,
+    forward::{Arriving, RequestBody},
     inbound::Inbound,
     pipeline::{self, Path, Request, Response},
     seats::Seat,
     tunnel,
 };
 use crate::{
-    base::{Buffer, Moment, limits},
+    base::{Buffer, Moment, Pooled, limits},
     http::{Framing, Name, RequestHead, Status},
     steps::context::{self, Arrival, Facts, TraceId},
     telemetry::{Outcome, SeriesKey},
@@ -38,7 +38,7 @@ pub(super) struct Visit {
     /// What was received behind the head.
     pub(super) inbound: Inbound,
     /// The head.
-    pub(super) head: RequestHead,
+    pub(super) head: Pooled<RequestHead>,
     /// When its first byte was there.
     pub(super) began: Moment,
 }
@@ -135,16 +135,18 @@ async fn serve(
         stream: &seat.stream,
         head,
         may_keep: head.connection.keep_alive,
-        body_is_here: !matches!(request.body, RequestBody::Arriving { .. }),
+        body_is_here: !matches!(request.body, RequestBody::Arriving(_)),
     };
     let body_is_here = receiver.body_is_here;
     let here_bytes = match &request.body {
         RequestBody::Here(bytes) => bytes.len() as u64,
-        RequestBody::None | RequestBody::Arriving { .. } => 0,
+        RequestBody::None | RequestBody::Arriving(_) => 0,
     };
     let mut facts = Facts::new(arrival(local, seat, head));
     let path = Path::default();
-    let response = pipeline::answer(local, &installed, request, &mut facts, &path).await;
+    let mut exchange = None;
+    let response =
+        pipeline::answer(local, &installed, request, &mut facts, &path, &mut exchange).await;
     let refused = matches!(response, Response::Refused(_));
     let tunnelled = match &response {
         Response::Forwarded(forwarded) => {
@@ -230,7 +232,7 @@ fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
         Framing::Length(_) | Framing::Chunked => {
             let pending = std::mem::replace(&mut inbound.pending, Buffer::empty());
             let rest = Incoming::new(framing, pending, limits::REQUEST_BODY_BYTES_MAX);
-            RequestBody::Arriving { begun: Vec::new(), rest, framing }
+            RequestBody::Arriving(Box::new(Arriving { begun: Vec::new(), rest, framing }))
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Authority, ConnectionOptions, FieldList, Fields, Framing, Method, Span, Status, Target,
 };
-use crate::base::{Buffer, Pooled};
+use crate::base::{Buffer, Pool};
 
 /// The protocol version of a message; others are refused (505).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,8 @@ pub enum Version {
     Http11,
 }
 
-/// A request's head, checked: a codec made it, nothing in it is open to two readings.
+/// A request's head, checked: a codec filled it, nothing in it is open to two readings. Heads are
+/// kept in a pool, and an empty one is one that no codec has filled.
 pub struct RequestHead {
     /// The head's bytes, from the method to the empty line.
     pub bytes: Buffer,
@@ -39,10 +40,40 @@ pub struct RequestHead {
     /// The client waits for a 100 before it sends its body (HTTP/1.1 with a body only).
     pub expects_continue: bool,
     /// The header fields' offsets.
-    pub fields: Pooled<FieldList>,
+    pub fields: FieldList,
+}
+
+impl Default for RequestHead {
+    fn default() -> Self {
+        Self {
+            bytes: Buffer::empty(),
+            method: Method::Get,
+            version: Version::Http11,
+            path: Span::default(),
+            query: None,
+            host: Span::default(),
+            port: None,
+            framing: Framing::None,
+            connection: ConnectionOptions::default(),
+            expects_continue: false,
+            fields: FieldList::new(),
+        }
+    }
 }
 
 impl RequestHead {
+    /// A pool of heads to fill, which keeps at most `kept_max`.
+    #[must_use]
+    pub fn pool(kept_max: usize) -> Pool<Self> {
+        Pool::new(kept_max, Self::clear)
+    }
+
+    /// Gives its bytes back and keeps the list's memory, for the next head.
+    fn clear(&mut self) {
+        self.bytes = Buffer::empty();
+        self.fields.clear();
+    }
+
     /// Path and query.
     #[must_use]
     pub fn target(&self) -> Target<'_> {
@@ -71,7 +102,7 @@ impl RequestHead {
     }
 }
 
-/// An upstream's head, checked.
+/// An upstream's head, checked; kept in a pool as [`RequestHead`].
 pub struct ResponseHead {
     /// The head's bytes, from the version to the empty line.
     pub bytes: Buffer,
@@ -85,10 +116,35 @@ pub struct ResponseHead {
     /// What the upstream asks of this connection.
     pub connection: ConnectionOptions,
     /// The header fields' offsets.
-    pub fields: Pooled<FieldList>,
+    pub fields: FieldList,
+}
+
+impl Default for ResponseHead {
+    fn default() -> Self {
+        Self {
+            bytes: Buffer::empty(),
+            status: Status::OK,
+            version: Version::Http11,
+            framing: Framing::None,
+            connection: ConnectionOptions::default(),
+            fields: FieldList::new(),
+        }
+    }
 }
 
 impl ResponseHead {
+    /// A pool of heads to fill, which keeps at most `kept_max`.
+    #[must_use]
+    pub fn pool(kept_max: usize) -> Pool<Self> {
+        Pool::new(kept_max, Self::clear)
+    }
+
+    /// As [`RequestHead::clear`].
+    fn clear(&mut self) {
+        self.bytes = Buffer::empty();
+        self.fields.clear();
+    }
+
     /// The header fields.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 
 use crate::{
-    base::{Buffer, Pool, Shelf, limits},
+    base::{Buffer, Pooled, Shelf, limits},
     demo,
     gateway::Incoming,
-    http::{FieldList, HeadSink, Method, RequestHead, Status},
+    http::{HeadSink, Method, RequestHead, Status},
     net::{Listener, Stream},
     runtime::Runtime,
     wire::http1::{self, Framing, HeadLimits, HeadWriter, Progress, RequestScan},
@@ -54,11 +54,11 @@ async fn converse(clock: &Runtime, stream: &Stream, pending: Buffer) -> Option<B
         out.text.extend_from_slice(text.as_bytes());
     }
     stream.send(out).await.ok()?;
-    head.connection.keep_alive.then(|| incoming.into_rest())
+    head.connection.keep_alive.then(|| incoming.take_rest())
 }
 
-async fn read_head(stream: &Stream, mut pending: Buffer) -> Option<(RequestHead, Buffer)> {
-    let pool: Pool<FieldList> = Pool::new(1, Vec::clear);
+async fn read_head(stream: &Stream, mut pending: Buffer) -> Option<(Pooled<RequestHead>, Buffer)> {
+    let pool = RequestHead::pool(1);
     let shelf = Shelf::new(limits::LARGE_BLOCK_BYTES, 2);
     let mut scan = RequestScan::default();
     loop {

@@ -61,7 +61,8 @@ pub struct Checkout {
 /// A connection of a pool; closed when dropped, kept when [`Connection::put_back`].
 pub struct Connection {
     stream: Option<Stream>,
-    pool: Rc<Pool>,
+    /// Whose `open` it counts in; `None` once it was put back.
+    place: Option<Rc<Pool>>,
 }
 
 impl Pool {
@@ -103,7 +104,7 @@ impl Pool {
     pub async fn check_out(self: &Rc<Self>, deadline: Moment) -> Result<Checkout, CheckoutFault> {
         if let Some(stream) = self.take_idle() {
             self.tally.reused.set(self.tally.reused.get() + 1);
-            let connection = Connection { stream: Some(stream), pool: Rc::clone(self) };
+            let connection = Connection { stream: Some(stream), place: Some(Rc::clone(self)) };
             return Ok(Checkout { connection, reused: true });
         }
         self.connect(deadline).await
@@ -177,7 +178,7 @@ impl Pool {
 
     fn reserve(self: &Rc<Self>) -> Connection {
         self.open.set(self.open.get() + 1);
-        Connection { stream: None, pool: Rc::clone(self) }
+        Connection { stream: None, place: Some(Rc::clone(self)) }
     }
 
     fn turn(&self) -> Option<SocketAddr> {
@@ -199,24 +200,26 @@ impl Connection {
     }
 
     /// Keeps the connection for the next request, if there is room and nothing is left over on it.
-    pub fn put_back(mut self) {
-        let pool = Rc::clone(&self.pool);
+    /// It is not to be used again by whoever calls this.
+    pub fn put_back(&mut self) {
+        let Some(pool) = self.place.clone() else { return };
+        let is_wanted = |stream: &Stream| pool.leads_to(stream.peer()) && stream.is_reusable();
         let mut idle = pool.idle.borrow_mut();
-        let wanted = self.stream.as_ref().is_some_and(|stream| pool.leads_to(stream.peer()));
-        if !wanted || idle.len() >= limits::UPSTREAM_IDLE_MAX {
+        if idle.len() >= limits::UPSTREAM_IDLE_MAX || !self.stream.as_ref().is_some_and(is_wanted) {
             return;
         }
-        let Some(stream) = self.stream.take_if(|stream| stream.is_reusable()) else { return };
+        // The stream takes its place in `open` along.
+        let (Some(stream), Some(_)) = (self.stream.take(), self.place.take()) else { return };
         stream.set_deadline(None);
         idle.push(Idle { stream, until: pool.runtime.now() + limits::UPSTREAM_IDLE_WAIT });
-        // The pool holds the stream now: its place in `open` goes over to it.
-        pool.open.set(pool.open.get() + 1);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.pool.open.set(self.pool.open.get() - 1);
+        if let Some(pool) = &self.place {
+            pool.open.set(pool.open.get() - 1);
+        }
     }
 }
 

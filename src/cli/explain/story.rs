@@ -7,7 +7,7 @@ use std::{
 
 use super::request::Asked;
 use crate::{
-    base::{Pool, Shelf, WallTime},
+    base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Method, RequestHead, Status},
     json::Body,
     plan::{Api, Plan, Stage},
@@ -36,10 +36,10 @@ pub(super) fn tell(plan: &Plan, asked: &Asked) -> String {
 }
 
 /// The head as the wire's codec reads it, or the status and sentence of its refusal.
-fn parse(asked: &Asked) -> Result<RequestHead, String> {
+fn parse(asked: &Asked) -> Result<Pooled<RequestHead>, String> {
     let shelf = Shelf::new(asked.head.len(), 1);
     let buffer = shelf.gather(&[asked.head.as_bytes()]).expect("the shelf was made for it");
-    let pool = Pool::new(1, Vec::clear);
+    let pool = RequestHead::pool(1);
     let mut scan = RequestScan::default();
     match parse_request(&buffer, &mut scan, pool.take(), &HeadLimits::REQUEST) {
         Ok(Progress::Complete { head, .. }) => Ok(head),

@@ -42,14 +42,14 @@ async fn check_out(pool: &Rc<Pool>, runtime: &Runtime) -> Checkout {
 fn what_is_lent_and_what_is_idle_is_counted() {
     with_upstream(|runtime, address| async move {
         let pool = pool(&runtime, vec![address]);
-        let one = check_out(&pool, &runtime).await;
+        let mut one = check_out(&pool, &runtime).await;
         let two = check_out(&pool, &runtime).await;
         assert_eq!(pool.census(), (2, 0));
         one.connection.put_back();
         assert_eq!(pool.census(), (1, 1));
         drop(two);
         assert_eq!(pool.census(), (0, 1));
-        let again = check_out(&pool, &runtime).await;
+        let mut again = check_out(&pool, &runtime).await;
         assert!(again.reused);
         assert_eq!(pool.census(), (1, 0));
         again.connection.put_back();
@@ -75,7 +75,7 @@ fn a_connection_that_cannot_be_made_leaves_no_trace() {
 fn connections_to_addresses_that_are_gone_are_not_used_again() {
     with_upstream(|runtime, address| async move {
         let pool = pool(&runtime, vec![address]);
-        let (idle, lent) = (check_out(&pool, &runtime).await, check_out(&pool, &runtime).await);
+        let (mut idle, mut lent) = (check_out(&pool, &runtime).await, check_out(&pool, &runtime).await);
         idle.connection.put_back();
         pool.set_addresses(vec![address]);
         assert_eq!(pool.census(), (1, 1), "nothing changed");

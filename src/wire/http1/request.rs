@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{Buffer, Pooled, limits::HEAD_FIELDS_MAX},
-    http::{FieldList, Framing, Method, RequestHead, Version},
+    http::{Framing, Method, RequestHead, Version},
 };
 
 /// Where the reading of a request head stands; fresh between messages.
@@ -20,8 +20,8 @@ pub type RequestScan = Scan<RequestLine>;
 /// Parses the request head at the start of `buffer`.
 ///
 /// Call it with the same `scan` each time bytes have been added behind the same ones; it is fresh
-/// again after a whole head. `fields` is an empty list for the
-/// offsets; it goes back to its pool unless the head is whole.
+/// again after a whole head. `head` is an empty one to fill; it goes back to its pool unless the
+/// head is whole.
 ///
 /// # Errors
 /// As soon as no more bytes could make it a head that is accepted: answer with the refusal's
@@ -29,9 +29,9 @@ pub type RequestScan = Scan<RequestLine>;
 pub fn parse_request(
     buffer: &Buffer,
     scan: &mut RequestScan,
-    mut fields: Pooled<FieldList>,
+    mut filled: Pooled<RequestHead>,
     limits: &HeadLimits,
-) -> Result<Progress<RequestHead>, Refusal> {
+) -> Result<Progress<Pooled<RequestHead>>, Refusal> {
     let bytes: &[u8] = buffer;
     if scan.seen() > 0 && !scan.feed(&bytes[scan.seen()..], limits)?.1 {
         return Ok(Progress::Partial);
@@ -56,7 +56,7 @@ pub fn parse_request(
     if !well_formed {
         return explain(scan, bytes, limits);
     }
-    let Some(notes) = lines::collect(head, parsed.headers, &mut fields) else {
+    let Some(notes) = lines::collect(head, parsed.headers, &mut filled.fields) else {
         return explain(scan, bytes, limits);
     };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -72,7 +72,8 @@ pub fn parse_request(
     let mut own = buffer.clone();
     own.advance(skipped);
     own.truncate(consumed - skipped);
-    let head = RequestHead {
+    let fields = std::mem::take(&mut filled.fields);
+    *filled = RequestHead {
         bytes: own,
         method,
         version,
@@ -86,7 +87,7 @@ pub fn parse_request(
         expects_continue: notes.expect_continue && version == Version::Http11 && framing.has_body(),
         fields,
     };
-    Ok(Progress::Complete { head, consumed })
+    Ok(Progress::Complete { head: filled, consumed })
 }
 
 /// Where the body of this request ends; never `UntilClose`.
@@ -102,7 +103,7 @@ fn explain(
     scan: &mut RequestScan,
     bytes: &[u8],
     limits: &HeadLimits,
-) -> Result<Progress<RequestHead>, Refusal> {
+) -> Result<Progress<Pooled<RequestHead>>, Refusal> {
     *scan = RequestScan::default();
     let (_, ended) = scan.feed(bytes, limits)?;
     // No head is known that the machine takes and httparse does not; it would be refused.

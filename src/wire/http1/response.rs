@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     base::{Buffer, Pooled, limits::HEAD_FIELDS_MAX},
-    http::{FieldList, Framing, Method, ResponseHead, Status, Version},
+    http::{Framing, Method, ResponseHead, Status, Version},
 };
 
 /// Where the reading of a response head stands; fresh between messages.
@@ -25,9 +25,9 @@ pub type ResponseScan = Scan<StatusLine>;
 pub fn parse_response(
     buffer: &Buffer,
     scan: &mut ResponseScan,
-    mut fields: Pooled<FieldList>,
+    mut filled: Pooled<ResponseHead>,
     limits: &HeadLimits,
-) -> Result<Progress<ResponseHead>, Malformed> {
+) -> Result<Progress<Pooled<ResponseHead>>, Malformed> {
     let bytes: &[u8] = buffer;
     if scan.seen() > 0 && !scan.feed(&bytes[scan.seen()..], limits)?.1 {
         return Ok(Progress::Partial);
@@ -46,7 +46,7 @@ pub fn parse_response(
     }
     let head = &bytes[..consumed];
     // Without fields, the status line's end is the head's: both are looked at.
-    let Some(notes) = lines::collect(head, parsed.headers, &mut fields) else {
+    let Some(notes) = lines::collect(head, parsed.headers, &mut filled.fields) else {
         return explain(scan, bytes, limits);
     };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -57,8 +57,9 @@ pub fn parse_response(
     let mut own = buffer.clone();
     own.truncate(consumed);
     let connection = notes.options.decide(version, notes.upgrade);
-    let head = ResponseHead { bytes: own, status, version, framing, connection, fields };
-    Ok(Progress::Complete { head, consumed })
+    let fields = std::mem::take(&mut filled.fields);
+    *filled = ResponseHead { bytes: own, status, version, framing, connection, fields };
+    Ok(Progress::Complete { head: filled, consumed })
 }
 
 /// Where the body of the answer to a request of this method ends (RFC 9112 section 6.3): nowhere
@@ -78,7 +79,7 @@ fn explain(
     scan: &mut ResponseScan,
     bytes: &[u8],
     limits: &HeadLimits,
-) -> Result<Progress<ResponseHead>, Malformed> {
+) -> Result<Progress<Pooled<ResponseHead>>, Malformed> {
     *scan = ResponseScan::default();
     let (_, ended) = scan.feed(bytes, limits)?;
     debug_assert!(!ended, "httparse is at least as lenient");

@@ -9,7 +9,7 @@ use super::{
     reader::{Requests, Responses, Side, read_pieces, tell_request},
 };
 use crate::{
-    base::{Pool, Shelf},
+    base::{Pooled, Shelf},
     http::{HeadSink, RequestHead},
 };
 
@@ -120,10 +120,10 @@ fn check_splits<S: Side>(bytes: &[u8]) -> bool {
     whole.heads > 0
 }
 
-fn parse_one(bytes: &[u8]) -> Option<(RequestHead, usize)> {
+fn parse_one(bytes: &[u8]) -> Option<(Pooled<RequestHead>, usize)> {
     let shelf = Shelf::new(1 << 16, 1);
     let buffer = shelf.gather(&[bytes])?;
-    let pool = Pool::new(1, Vec::clear);
+    let pool = RequestHead::pool(1);
     let mut scan = RequestScan::default();
     match parse_request(&buffer, &mut scan, pool.take(), &HeadLimits::REQUEST) {
         Ok(Progress::Complete { head, consumed }) => Some((head, consumed)),

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::{
-    base::{Pool, Shelf},
+    base::{Pooled, Shelf},
     http::{
         ConnectionOptions, Method, Name, RequestHead, ResponseHead, Status, Version,
         listed_in_connection,
@@ -13,9 +13,9 @@ const LIMITS: HeadLimits =
     HeadLimits { head_bytes_max: 100, target_bytes_max: 10, fields_max: 3, body_bytes_max: 1000 };
 
 /// Parses whole and byte by byte under these limits; both must agree on the refusal.
-fn parse(text: &[u8], limits: &HeadLimits) -> Result<Option<RequestHead>, Refusal> {
+fn parse(text: &[u8], limits: &HeadLimits) -> Result<Option<Pooled<RequestHead>>, Refusal> {
     let shelf = Shelf::new(1 << 16, 4);
-    let pool = Pool::new(4, Vec::clear);
+    let pool = RequestHead::pool(4);
     let buffer = |end: usize| shelf.gather(&[&text[..end]]).expect("fits");
     let whole =
         parse_request(&buffer(text.len()), &mut RequestScan::default(), pool.take(), limits);
@@ -27,7 +27,7 @@ fn parse(text: &[u8], limits: &HeadLimits) -> Result<Option<RequestHead>, Refusa
             break;
         }
     }
-    let told = |outcome: &Result<Progress<RequestHead>, Refusal>| match outcome {
+    let told = |outcome: &Result<Progress<Pooled<RequestHead>>, Refusal>| match outcome {
         Ok(Progress::Partial) => "partial".to_owned(),
         Ok(Progress::Complete { consumed, .. }) => format!("{consumed} bytes"),
         Err(refusal) => format!("{refusal:?}"),
@@ -39,7 +39,7 @@ fn parse(text: &[u8], limits: &HeadLimits) -> Result<Option<RequestHead>, Refusa
     }
 }
 
-fn parse_whole(text: &str) -> RequestHead {
+fn parse_whole(text: &str) -> Pooled<RequestHead> {
     parse(text.as_bytes(), &HeadLimits::REQUEST).expect("accepted").expect("whole")
 }
 
@@ -110,10 +110,10 @@ fn the_bounds_of_the_crate_hold_too() {
     assert_eq!(refusal, Some(Refusal::Fault(Fault::TooManyFields)));
 }
 
-fn parse_one(text: &[u8], limits: &HeadLimits) -> Result<RequestHead, Refusal> {
+fn parse_one(text: &[u8], limits: &HeadLimits) -> Result<Pooled<RequestHead>, Refusal> {
     let shelf = Shelf::new(1 << 16, 1);
     let buffer = shelf.gather(&[text]).expect("fits");
-    let pool = Pool::new(1, Vec::clear);
+    let pool = RequestHead::pool(1);
     match parse_request(&buffer, &mut RequestScan::default(), pool.take(), limits)? {
         Progress::Complete { head, .. } => Ok(head),
         Progress::Partial => panic!("not whole"),
@@ -193,10 +193,10 @@ fn a_continue_is_expected_only_before_a_body_of_http11() {
     }
 }
 
-fn response(text: &str) -> Result<ResponseHead, Malformed> {
+fn response(text: &str) -> Result<Pooled<ResponseHead>, Malformed> {
     let shelf = Shelf::new(1 << 16, 1);
     let buffer = shelf.gather(&[text.as_bytes()]).expect("fits");
-    let pool = Pool::new(1, Vec::clear);
+    let pool = ResponseHead::pool(1);
     let mut scan = ResponseScan::default();
     match parse_response(&buffer, &mut scan, pool.take(), &HeadLimits::RESPONSE)? {
         Progress::Complete { head, .. } => Ok(head),

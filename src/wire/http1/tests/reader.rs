@@ -8,8 +8,8 @@ use std::{
 
 use super::super::*;
 use crate::{
-    base::{Buffer, Pool, Shelf},
-    http::{ConnectionOptions, FieldList, Fields, Method},
+    base::{Buffer, Shelf},
+    http::{ConnectionOptions, Fields, Method, RequestHead, ResponseHead},
 };
 
 /// How the bytes ended.
@@ -57,15 +57,15 @@ pub(super) struct Head {
 
 /// One direction's parser.
 pub(super) trait Side: Default {
-    fn parse(&mut self, buffer: &Buffer, pool: &Pool<FieldList>) -> Result<Progress<Head>, String>;
+    fn parse(&mut self, buffer: &Buffer) -> Result<Progress<Head>, String>;
 }
 
 #[derive(Default)]
 pub(super) struct Requests(RequestScan);
 
 impl Side for Requests {
-    fn parse(&mut self, buffer: &Buffer, pool: &Pool<FieldList>) -> Result<Progress<Head>, String> {
-        let progress = parse_request(buffer, &mut self.0, pool.take(), &HeadLimits::REQUEST);
+    fn parse(&mut self, buffer: &Buffer) -> Result<Progress<Head>, String> {
+        let progress = parse_request(buffer, &mut self.0, RequestHead::pool(1).take(), &HeadLimits::REQUEST);
         match progress.map_err(|refusal| tell(refusal.status().code(), refusal))? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Complete { head, consumed } => {
@@ -87,8 +87,8 @@ impl Side for Requests {
 pub(super) struct Responses(ResponseScan);
 
 impl Side for Responses {
-    fn parse(&mut self, buffer: &Buffer, pool: &Pool<FieldList>) -> Result<Progress<Head>, String> {
-        let progress = parse_response(buffer, &mut self.0, pool.take(), &HeadLimits::RESPONSE);
+    fn parse(&mut self, buffer: &Buffer) -> Result<Progress<Head>, String> {
+        let progress = parse_response(buffer, &mut self.0, ResponseHead::pool(1).take(), &HeadLimits::RESPONSE);
         match progress.map_err(|malformed| tell(502, malformed))? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Complete { head, consumed } => {
@@ -106,7 +106,7 @@ impl Side for Responses {
     }
 }
 
-pub(super) fn tell_request(head: &crate::http::RequestHead) -> String {
+pub(super) fn tell_request(head: &RequestHead) -> String {
     let target = head.target();
     let authority = head.authority();
     let mut text = format!(
@@ -146,7 +146,6 @@ enum Rest {
 pub(super) struct Reader<S> {
     side: S,
     shelf: Rc<Shelf>,
-    pool: Pool<FieldList>,
     pending: Vec<u8>,
     rest: Rest,
     current: String,
@@ -160,7 +159,6 @@ impl<S: Side> Reader<S> {
         Self {
             side: S::default(),
             shelf: Shelf::new(1 << 16, 16),
-            pool: Pool::new(4, Vec::clear),
             pending: Vec::new(),
             rest: Rest::Head,
             current: String::new(),
@@ -238,7 +236,7 @@ impl<S: Side> Reader<S> {
             return Ok(false);
         }
         let buffer = self.shelf.gather(&[&self.pending]).expect("test input fits one block");
-        let Progress::Complete { head, consumed } = self.side.parse(&buffer, &self.pool)? else {
+        let Progress::Complete { head, consumed } = self.side.parse(&buffer)? else {
             self.reading.end = End::Within;
             return Ok(false);
         };

@@ -2,8 +2,8 @@
 
 use super::super::*;
 use crate::{
-    base::{Pool, Shelf},
-    http::{HeadSink, Method, Name, Status},
+    base::Shelf,
+    http::{HeadSink, Method, Name, RequestHead, Status},
 };
 
 fn head(write: impl FnOnce(&mut HeadWriter<'_>)) -> (String, u32) {
@@ -57,7 +57,7 @@ fn fields_are_forwarded_without_their_odd_spaces() {
         Connection: close\r\nC:3\r\nD: \t4 \r\nE: 5\r\nF:\r\n\r\n";
     let shelf = Shelf::new(4096, 1);
     let buffer = shelf.gather(&[request]).expect("fits");
-    let pool = Pool::new(1, Vec::clear);
+    let pool = RequestHead::pool(1);
     let mut scan = RequestScan::default();
     let parsed = parse_request(&buffer, &mut scan, pool.take(), &HeadLimits::REQUEST);
     let Ok(Progress::Complete { head: parsed, .. }) = parsed else { panic!("not parsed") };
