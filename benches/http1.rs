@@ -8,7 +8,7 @@ use std::{env, hint::black_box, mem::MaybeUninit, rc::Rc, time::Instant};
 
 use ringway::{
     base::{Buffer, Pool, Shelf},
-    http::{HeadSink, Method, Name, RequestHead, ResponseHead, Status, is_hop_by_hop},
+    http::{self, HeadSink, Method, Name, RequestHead, ResponseHead, Status, is_hop_by_hop},
     wire::http1::{
         ChunkEvent, ChunkedDecoder, HeadLimits, HeadWriter, Progress, RequestScan, ResponseScan,
         parse_request, parse_response,
@@ -178,7 +178,9 @@ fn forward_curl(bench: &mut Bench) {
     let mut writer = HeadWriter::new(&mut bench.text);
     writer.request_line(Method::Get, head.target().path);
     writer.field(b"Host", &[b"127.0.0.1:9000"]);
-    writer.forward(&head.bytes, &head.fields, |name, _| !is_hop_by_hop(name) && name != Name::Host);
+    writer.forward(&head.bytes, &head.fields, http::Case::AsSent, |name, _| {
+        !is_hop_by_hop(name) && name != Name::Host
+    });
     writer.field(b"X-Forwarded-For", &[b"192.0.2.1"]);
     writer.field(b"X-Forwarded-Proto", &[b"http"]);
     black_box(writer.end());

@@ -123,6 +123,8 @@ struct World {
     answer: (Vec<u8>, FieldList),
     origin: Origin,
     trusted: TrustedProxies,
+    /// What the log says of the route.
+    members: Vec<u8>,
     date: HttpDate,
     clf: ClfTime,
 }
@@ -183,6 +185,7 @@ impl World {
             answer: fields(&answer),
             origin: Origin::new(ends[0], ends[1], Protocol::Http, &trusted),
             trusted,
+            members: observe::route_members("GET /pets/{id}/toys", "a1b2c3d4e5", "$default"),
             date: HttpDate::new(1_773_342_238),
             clf: ClfTime::new(1_773_342_238),
         }
@@ -269,7 +272,7 @@ impl World {
     fn record(&self, desk: &mut Desk) -> usize {
         let mut facts = self.facts();
         facts.record_target(Target { api_id: "a1b2c3d4e5", stage: "$default" });
-        facts.record_route("GET /pets/{id}/toys");
+        facts.record_route("GET /pets/{id}/toys", &self.members);
         Self::record_with(&mut facts, desk)
     }
 
@@ -288,7 +291,7 @@ impl World {
         let selected = stage::select(&self.stages, black_box(PATH)).expect("a stage");
         facts.record_target(Target { api_id: "a1b2c3d4e5", stage: "$default" });
         let matched = self.find(selected.path);
-        facts.record_route("GET /pets/{id}/toys");
+        facts.record_route("GET /pets/{id}/toys", &self.members);
         let body = Body::empty();
         let parameters = self.router.parameters(&matched, selected.path);
         let incoming = self.incoming(&body, parameters);

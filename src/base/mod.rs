@@ -4,9 +4,11 @@ mod buffer;
 pub mod limits;
 mod pool;
 mod problem;
+mod text;
 mod time;
 
 pub use buffer::{Block, Buffer, Shelf};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};
+pub use text::append;
 pub use time::{Moment, WallTime};

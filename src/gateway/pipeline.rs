@@ -104,7 +104,7 @@ async fn travel<'x, 'c>(
     let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
     let matched = trodden.matched.get_or_init(|| matched);
     let route = &stage.routes[matched.route];
-    facts.record_route(&route.key_text);
+    facts.record_route(&route.key_text, &route.log_members);
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
     trodden.series.set(Some(series));
     let parameters = stage.router.parameters(matched, selected.path);

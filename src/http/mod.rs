@@ -19,6 +19,6 @@ pub use head::{RequestHead, ResponseHead, Version};
 pub use hop::{connection_names_fields, is_hop_by_hop, listed_in_connection};
 pub use method::Method;
 pub use name::Name;
-pub use sink::HeadSink;
+pub use sink::{Case, HeadSink};
 pub use status::Status;
 pub use target::{Authority, Target};

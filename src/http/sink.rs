@@ -25,12 +25,41 @@ pub trait HeadSink {
         self.field(name, value);
     }
 
-    /// The fields of a checked head that `keep` says yes to, as they came.
-    fn forward(&mut self, fields: Fields<'_>, mut keep: impl FnMut(Name, &[u8]) -> bool) {
-        for (name, text, value) in fields.iter() {
-            if keep(name, text) {
-                self.sound_field(text, &[value]);
+    /// Whole lines that need no look, as [`HeadSink::sound_field`]: the pieces, which follow each
+    /// other, end in CRLF.
+    fn sound_lines<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let lines = pieces.concat();
+        for line in lines.split(|&byte| byte == b'\n') {
+            let line = line.trim_ascii_end();
+            if let Some(colon) = line.windows(2).position(|pair| pair == b": ") {
+                self.field(&line[..colon], &[&line[colon + 2..]]);
             }
         }
     }
+
+    /// The fields of a checked head that `keep` says yes to.
+    fn forward(
+        &mut self,
+        fields: Fields<'_>,
+        case: Case,
+        mut keep: impl FnMut(Name, &[u8]) -> bool,
+    ) {
+        for (name, text, value) in fields.iter() {
+            if keep(name, text) {
+                match case {
+                    Case::AsSent => self.sound_field(text, &[value]),
+                    Case::Lower => self.sound_field(&text.to_ascii_lowercase(), &[value]),
+                }
+            }
+        }
+    }
+}
+
+/// How names of forwarded fields are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// As they came.
+    AsSent,
+    /// In lower case.
+    Lower,
 }

@@ -4,6 +4,7 @@ use super::{Api, Plan, Route, RouteIndex, Stage, StageIndex, Upstream, UpstreamI
 use crate::steps::{
     context::StageVariables,
     integrate::{Integration, Uri},
+    observe,
     route::{RouteKey, Router},
     stage::{StageName, StageNames},
 };
@@ -64,7 +65,7 @@ impl Plan {
         let mut stages = Vec::new();
         for stage in draft.stages {
             let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
-            stages.push(self.compile_stage(stage, &place, problems));
+            stages.push(self.compile_stage(stage, &draft.id, &place, problems));
         }
         Api { id: draft.id, name: draft.name, stages, stage_names }
     }
@@ -72,6 +73,7 @@ impl Plan {
     fn compile_stage(
         &mut self,
         draft: StageDraft,
+        api_id: &str,
         place: &str,
         problems: &mut Vec<String>,
     ) -> Stage {
@@ -82,10 +84,12 @@ impl Plan {
         });
         let mut routes = Vec::new();
         for route in draft.routes {
+            let key_text = route.key.to_string();
             routes.push(Route {
                 index: RouteIndex(next(&mut self.route_count)),
                 upstream: self.share_upstream(&route.integration.uri),
-                key_text: route.key.to_string(),
+                log_members: observe::route_members(&key_text, api_id, draft.name.as_str()),
+                key_text,
                 key: route.key,
                 integration: route.integration,
             });

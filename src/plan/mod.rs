@@ -57,6 +57,8 @@ pub struct Route {
     pub key: RouteKey,
     /// The key as text, for `$context.routeKey` and labels.
     pub key_text: String,
+    /// What the access log says of it in every line.
+    pub log_members: Vec<u8>,
     /// Where it goes.
     pub upstream: UpstreamIndex,
     /// How it goes there.

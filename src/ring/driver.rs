@@ -46,6 +46,8 @@ pub struct Driver {
     /// `None` once stopped.
     state: RefCell<Option<State>>,
     now: Cell<Moment>,
+    /// The wall clock in this turn, once somebody has asked.
+    wall: Cell<Option<WallTime>>,
     bell: Arc<Bell>,
     small: Rc<Shelf>,
     large: Rc<Shelf>,
@@ -152,7 +154,8 @@ impl Driver {
             state.watch_bell(eventfd);
         }
         let state = RefCell::new(Some(state));
-        Ok(Rc::new(Self { state, now: Cell::new(now), bell, small, large }))
+        let (now, wall) = (Cell::new(now), Cell::new(None));
+        Ok(Rc::new(Self { state, now, wall, bell, small, large }))
     }
 
     /// The monotonic clock, as it was at the start of this turn.
@@ -161,10 +164,13 @@ impl Driver {
         self.now.get()
     }
 
-    /// The wall clock, read now.
+    /// The wall clock, as it was when this turn first asked.
     #[must_use]
     pub fn wall(&self) -> WallTime {
-        self.with(|state| state.kernel.wall()).unwrap_or_default()
+        let read = || self.with(|state| state.kernel.wall()).unwrap_or_default();
+        let wall = self.wall.get().unwrap_or_else(read);
+        self.wall.set(Some(wall));
+        wall
     }
 
     /// An empty [`Outgoing`], with the memory of an earlier one where there is one.
@@ -209,6 +215,7 @@ impl Driver {
         let turned = self.with(|state| {
             let result = state.turn(may_wait, &self.bell);
             self.now.set(state.now);
+            self.wall.set(None);
             (result, std::mem::take(&mut state.wakes))
         });
         let Some((result, mut wakes)) = turned else { return Ok(()) };

@@ -202,16 +202,16 @@ impl Connection {
     /// Keeps the connection for the next request, if there is room and nothing is left over on it.
     /// It is not to be used again by whoever calls this.
     pub fn put_back(&mut self) {
-        let Some(pool) = self.place.clone() else { return };
-        let is_wanted = |stream: &Stream| pool.leads_to(stream.peer()) && stream.is_reusable();
+        let (Some(stream), Some(pool)) = (self.stream.take(), self.place.take()) else { return };
         let mut idle = pool.idle.borrow_mut();
-        if idle.len() >= limits::UPSTREAM_IDLE_MAX || !self.stream.as_ref().is_some_and(is_wanted) {
-            return;
+        let has_room = idle.len() < limits::UPSTREAM_IDLE_MAX;
+        if has_room && pool.leads_to(stream.peer()) && stream.is_reusable() {
+            stream.set_deadline(None);
+            // It takes its place in `open` along.
+            idle.push(Idle { stream, until: pool.runtime.now() + limits::UPSTREAM_IDLE_WAIT });
+        } else {
+            pool.open.set(pool.open.get() - 1);
         }
-        // The stream takes its place in `open` along.
-        let (Some(stream), Some(_)) = (self.stream.take(), self.place.take()) else { return };
-        stream.set_deadline(None);
-        idle.push(Idle { stream, until: pool.runtime.now() + limits::UPSTREAM_IDLE_WAIT });
     }
 }
 

@@ -125,7 +125,7 @@ fn tell_route(
     let arrival = example_arrival(head);
     let mut facts = Facts::new(arrival);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
-    facts.record_route(&route.key_text);
+    facts.record_route(&route.key_text, &route.log_members);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let origin = Origin::new(local, local, Protocol::Http, &TrustedProxies::default());
     let incoming = Incoming {

@@ -2,7 +2,6 @@
 
 /// The alphabet of AWS's ids: base64, as in `JKJaXmPLvHcESHA=`.
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// `apigw-requestid` and `$context.requestId`: 15 base64 characters (90 random bits) and `=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +40,10 @@ impl TraceId {
     #[must_use]
     pub fn new(epoch_seconds: u64, bits: (u64, u64)) -> Self {
         let mut text = *b"Root=1-00000000-000000000000000000000000";
-        write_hex(&mut text[7..15], epoch_seconds);
-        write_hex(&mut text[16..32], bits.0);
-        write_hex(&mut text[32..40], bits.1);
+        text[7..15].copy_from_slice(&hex(epoch_seconds));
+        text[16..24].copy_from_slice(&hex(bits.0 >> 32));
+        text[24..32].copy_from_slice(&hex(bits.0));
+        text[32..40].copy_from_slice(&hex(bits.1));
         Self(text)
     }
 
@@ -84,11 +84,17 @@ impl TraceId {
     }
 }
 
-/// The lowest digits of a number, as many as there is room for.
-fn write_hex(out: &mut [u8], number: u64) {
-    for (place, byte) in out.iter_mut().rev().enumerate() {
-        *byte = HEX[usize::from((number >> (4 * place)).to_le_bytes()[0] & 15)];
-    }
+/// The lowest eight hex digits of a number, all at once: each digit in a byte of a word.
+const fn hex(number: u64) -> [u8; 8] {
+    const LOW: u64 = 0x0F0F_0F0F_0F0F_0F0F;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let halves = ((number & 0xFFFF_0000) << 16) | (number & 0xFFFF);
+    let bytes = ((halves << 8) | halves) & 0x00FF_00FF_00FF_00FF;
+    let digits = ((bytes << 4) | bytes) & LOW;
+    // A digit above 9 carries into the high half of its byte when 6 is added.
+    let letters = ((digits + 6 * ONES) >> 4) & ONES;
+    let text = digits + ONES * (b'0' as u64) + letters * (b'a' - b'0' - 10) as u64;
+    text.to_be_bytes()
 }
 
 #[cfg(test)]

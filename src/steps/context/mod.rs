@@ -84,7 +84,7 @@ pub struct Facts<'a> {
     /// What the head said.
     pub arrival: Arrival<'a>,
     target: Option<Target<'a>>,
-    route_key: Option<&'a str>,
+    route: Option<(&'a str, &'a [u8])>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
     outcome: Option<Outcome>,
@@ -94,14 +94,7 @@ impl<'a> Facts<'a> {
     /// The facts at the start.
     #[must_use]
     pub const fn new(arrival: Arrival<'a>) -> Self {
-        Self {
-            arrival,
-            target: None,
-            route_key: None,
-            integrated: None,
-            rejected: None,
-            outcome: None,
-        }
+        Self { arrival, target: None, route: None, integrated: None, rejected: None, outcome: None }
     }
 
     /// Records which API and stage answer.
@@ -110,10 +103,10 @@ impl<'a> Facts<'a> {
         self.target = Some(target);
     }
 
-    /// Records which route answers.
-    pub const fn record_route(&mut self, route_key: &'a str) {
-        debug_assert!(self.route_key.is_none());
-        self.route_key = Some(route_key);
+    /// Records which route answers: its key, and what `steps::observe` says of it in a log line.
+    pub const fn record_route(&mut self, route_key: &'a str, members: &'a [u8]) {
+        debug_assert!(self.route.is_none());
+        self.route = Some((route_key, members));
     }
 
     /// Records how the integration did.
@@ -142,8 +135,14 @@ impl<'a> Facts<'a> {
 
     /// Which route answers.
     #[must_use]
-    pub const fn route_key(&self) -> Option<&'a str> {
-        self.route_key
+    pub fn route_key(&self) -> Option<&'a str> {
+        self.route.map(|(key, _)| key)
+    }
+
+    /// What a log line says of the route.
+    #[must_use]
+    pub fn route_members(&self) -> Option<&'a [u8]> {
+        self.route.map(|(_, members)| members)
     }
 
     /// How the integration did.

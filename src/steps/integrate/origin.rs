@@ -2,14 +2,16 @@
 //! when they say where a request comes from.
 
 use std::{
+    fmt::{Display, Formatter},
     io::Write,
     net::{IpAddr, SocketAddr},
 };
 
-use crate::http::{Fields, Name};
+use crate::http::{Fields, Name, Span};
 
-/// An IPv6 address with brackets and quotes is at most 49 bytes.
-const TEXT_BYTES_MAX: usize = 56;
+/// [`Origin`]'s text: names and punctuation are 91 bytes; an IPv6 address is at most 39, twice with
+/// quotes and brackets; a port at most 5 and a protocol too.
+const TEXT_BYTES_MAX: usize = 91 + 3 * 39 + 2 * 4 + 5 + 5;
 
 /// The protocol that the client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +25,12 @@ pub enum Protocol {
 /// The two ends of a client's connection, and whether what the peer says is believed.
 #[derive(Clone, Copy)]
 pub struct Origin {
-    /// The peer's address, plain.
-    pub(super) peer: Text,
-    /// The peer's address as a value of `forwarded` (IPv6 in quotes and brackets).
-    pub(super) peer_node: Text,
-    /// The gateway's own address as such a value.
-    pub(super) local_node: Text,
-    /// The port that the client connected to.
-    pub(super) port: Text,
+    /// The lines of an upstream's head that tell of them; the values below are parts of it.
+    text: [u8; TEXT_BYTES_MAX],
+    peer: Span,
+    port: Span,
+    /// `by=..;for=..;host=`
+    node: Span,
     protocol: Protocol,
     trust: Trust,
 }
@@ -45,13 +45,6 @@ enum Trust {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<(IpAddr, u32)>);
 
-/// A short text without an allocation.
-#[derive(Clone, Copy)]
-pub(super) struct Text {
-    bytes: [u8; TEXT_BYTES_MAX],
-    len: u8,
-}
-
 impl Origin {
     /// The texts of a connection from `peer` to `local`.
     #[must_use]
@@ -64,20 +57,46 @@ impl Origin {
         let peer_ip = peer.ip().to_canonical();
         let local_ip = local.ip().to_canonical();
         let trust = if trusted.contains(peer_ip) { Trust::Believed } else { Trust::NotBelieved };
-        Self {
-            peer: Text::new(format_args!("{peer_ip}")),
-            peer_node: node(peer_ip),
-            local_node: node(local_ip),
-            port: Text::new(format_args!("{}", local.port())),
-            protocol,
-            trust,
-        }
+        let mut text = [0; TEXT_BYTES_MAX];
+        let mut end = 0;
+        let mut write = |piece: std::fmt::Arguments<'_>| {
+            let mut rest = &mut text[end..];
+            let room = rest.len();
+            rest.write_fmt(piece).expect("the longest address fits");
+            let start = end;
+            end += room - rest.len();
+            let narrow = |place: usize| u16::try_from(place).expect("shorter than a head");
+            Span { start: narrow(start), end: narrow(end) }
+        };
+        write(format_args!("x-forwarded-for: "));
+        let peer = write(format_args!("{peer_ip}"));
+        write(format_args!("\r\nx-forwarded-port: "));
+        let port = write(format_args!("{}", local.port()));
+        write(format_args!("\r\nx-forwarded-proto: {}\r\nforwarded: ", protocol.as_str()));
+        let node = write(format_args!("by={};for={};host=", Node(local_ip), Node(peer_ip)));
+        Self { text, peer, port, node, protocol, trust }
     }
 
     /// The peer's address as text.
     #[must_use]
     pub fn peer_text(&self) -> &[u8] {
-        self.peer.as_bytes()
+        self.peer.of(&self.text)
+    }
+
+    /// The port that the client connected to, as text.
+    pub(super) fn port_text(&self) -> &[u8] {
+        self.port.of(&self.text)
+    }
+
+    /// An element of `forwarded` up to the host: `by=..;for=..;host=`.
+    pub(super) fn node_text(&self) -> &[u8] {
+        self.node.of(&self.text)
+    }
+
+    /// `x-forwarded-for`, `-port` and `-proto`, and `forwarded` up to the host, as lines of a head
+    /// that has none of them yet.
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.text[..usize::from(self.node.end)]
     }
 
     /// Whether the peer is one of the trusted proxies.
@@ -89,10 +108,7 @@ impl Origin {
     /// `http` or `https`.
     #[must_use]
     pub const fn protocol(&self) -> &'static [u8] {
-        match self.protocol {
-            Protocol::Http => b"http",
-            Protocol::Https => b"https",
-        }
+        self.protocol.as_str().as_bytes()
     }
 
     /// The client's address (`$context.identity.sourceIp`): the peer's, or the last address in
@@ -100,7 +116,7 @@ impl Origin {
     /// are no addresses end the search: nothing before them is believed.
     #[must_use]
     pub fn source_ip<'a>(&'a self, fields: Fields<'a>, trusted: &TrustedProxies) -> &'a [u8] {
-        let mut client = self.peer.as_bytes();
+        let mut client = self.peer_text();
         if self.trust == Trust::NotBelieved || fields.find(Name::XForwardedFor).is_none() {
             return client;
         }
@@ -158,25 +174,25 @@ impl TrustedProxies {
     }
 }
 
-impl Text {
-    fn new(text: std::fmt::Arguments<'_>) -> Self {
-        let mut bytes = [0; TEXT_BYTES_MAX];
-        let mut rest = &mut bytes[..];
-        rest.write_fmt(text).expect("an address fits");
-        let len = TEXT_BYTES_MAX - rest.len();
-        Self { bytes, len: u8::try_from(len).expect("shorter than 256") }
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+impl Protocol {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
     }
 }
 
-/// RFC 7239 section 6: an IPv6 address is in brackets, and so has to be quoted.
-fn node(ip: IpAddr) -> Text {
-    match ip {
-        IpAddr::V4(ip) => Text::new(format_args!("{ip}")),
-        IpAddr::V6(ip) => Text::new(format_args!("\"[{ip}]\"")),
+/// An address as a value of `forwarded`. RFC 7239 section 6: an IPv6 address is in brackets, and
+/// so has to be quoted.
+struct Node(IpAddr);
+
+impl Display for Node {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => write!(out, "{ip}"),
+            IpAddr::V6(ip) => write!(out, "\"[{ip}]\""),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Integration, IntegrationMethod, Origin, PathRule, uri::Piece};
 use crate::{
     base::limits::TARGET_BYTES_MAX,
     http::{
-        Fields, HeadSink, Method, Name, connection_names_fields, is_hop_by_hop,
+        Case, Fields, HeadSink, Method, Name, connection_names_fields, is_hop_by_hop,
         listed_in_connection,
     },
     json::Body,
@@ -91,14 +91,12 @@ pub fn prepare(
     sink.request_line(method, &scratch.target);
     let mapping = &integration.request;
     if !mapping.write_host(&sources, &mut scratch.value, sink) {
-        sink.sound_field(b"host", &[integration.uri.authority.as_bytes()]);
+        sink.sound_lines([b"host: ", integration.uri.authority.as_bytes(), b"\r\n"]);
     }
     let trace = Trace::of(incoming.fields);
     pass_fields(integration, incoming, trace, sink);
-    write_own_fields(integration, incoming, &mut scratch.value, sink);
-    if trace == Trace::OfTheGateway {
-        sink.sound_field(b"x-amzn-trace-id", &[facts.arrival.trace_id.as_bytes()]);
-    }
+    let id = (trace == Trace::OfTheGateway).then_some(&facts.arrival.trace_id);
+    write_own_fields(integration, incoming, id, &mut scratch.value, sink);
     mapping.write_fields(&sources, &mut scratch.value, sink);
     if let Upgrade::To(protocols) = incoming.upgrade {
         sink.field(b"connection", &[b"upgrade"]);
@@ -179,7 +177,7 @@ fn pass_fields(
     let listed = connection_names_fields(fields);
     let mapped = !integration.request.leaves_fields();
     let trusted = incoming.origin.is_trusted();
-    sink.forward(fields, |name, text| {
+    sink.forward(fields, Case::AsSent, |name, text| {
         let passes = match name {
             Name::Host
             | Name::Via
@@ -216,48 +214,71 @@ impl Trace {
     }
 }
 
+/// The gateway's own fields; `id` is the trace id that it gave the request.
 fn write_own_fields(
     integration: &Integration,
     incoming: &Incoming<'_>,
+    id: Option<&TraceId>,
+    scratch: &mut Vec<u8>,
+    sink: &mut impl HeadSink,
+) {
+    let (fields, origin, host) = (incoming.fields, incoming.origin, incoming.host);
+    // RFC 7239 section 4: a host with a colon (IPv6) has to be quoted.
+    let quote: &[u8] = if host.contains(&b':') { b"\"" } else { b"" };
+    let mapping = &integration.request;
+    let keeps_port = mapping.leaves_fields() || !mapping.drops_field(b"x-forwarded-port");
+    if !origin.is_trusted() && keeps_port {
+        let end: &[u8] = match origin.protocol() {
+            b"https" => b";proto=https\r\n",
+            _ => b";proto=http\r\n",
+        };
+        sink.sound_lines([origin.lines(), quote, host, quote, end]);
+    } else {
+        write_forwarded(incoming, keeps_port, quote, scratch, sink);
+    }
+    if fields.find(Name::Via).is_some() {
+        join(fields, Name::Via, &[b"HTTP/1.1 AmazonAPIGateway"], scratch);
+        sink.sound_field(b"via", &[scratch]);
+    } else {
+        sink.sound_lines([b"via: HTTP/1.1 AmazonAPIGateway\r\n"]);
+    }
+    if let Some(id) = id {
+        sink.sound_lines([b"x-amzn-trace-id: ", id.as_bytes(), b"\r\n"]);
+    }
+}
+
+/// `x-forwarded-*` and `forwarded` one by one: the peer is a trusted proxy whose fields are
+/// continued, or a mapping writes the port.
+fn write_forwarded(
+    incoming: &Incoming<'_>,
+    keeps_port: bool,
+    quote: &[u8],
     scratch: &mut Vec<u8>,
     sink: &mut impl HeadSink,
 ) {
     let (fields, origin) = (incoming.fields, incoming.origin);
-    let trusted = origin.is_trusted();
-    let kept = |name| if trusted { fields.find(name) } else { None };
-    let peer = origin.peer.as_bytes();
+    let kept = |name| if origin.is_trusted() { fields.find(name) } else { None };
+    let peer = origin.peer_text();
     if kept(Name::XForwardedFor).is_some() {
         join(fields, Name::XForwardedFor, &[peer], scratch);
         sink.sound_field(b"x-forwarded-for", &[scratch]);
     } else {
         sink.sound_field(b"x-forwarded-for", &[peer]);
     }
-    let mapping = &integration.request;
-    if mapping.leaves_fields() || !mapping.drops_field(b"x-forwarded-port") {
-        let port = kept(Name::XForwardedPort).unwrap_or(origin.port.as_bytes());
+    if keeps_port {
+        let port = kept(Name::XForwardedPort).unwrap_or(origin.port_text());
         sink.sound_field(b"x-forwarded-port", &[port]);
     }
-    let protocol = kept(Name::XForwardedProto).unwrap_or(origin.protocol());
-    sink.sound_field(b"x-forwarded-proto", &[protocol]);
-
-    // RFC 7239 section 4: a host with a colon (IPv6) has to be quoted.
-    let quote: &[u8] = if incoming.host.contains(&b':') { b"\"" } else { b"" };
-    let (local, peer) = (origin.local_node.as_bytes(), origin.peer_node.as_bytes());
-    let host = incoming.host;
     let protocol = origin.protocol();
-    let element: [&[u8]; 10] =
-        [b"by=", local, b";for=", peer, b";host=", quote, host, quote, b";proto=", protocol];
+    let told = kept(Name::XForwardedProto).unwrap_or(protocol);
+    sink.sound_field(b"x-forwarded-proto", &[told]);
+    let element: [&[u8]; 6] =
+        [origin.node_text(), quote, incoming.host, quote, b";proto=", protocol];
     if kept(Name::Forwarded).is_some() {
         join(fields, Name::Forwarded, &element, scratch);
         sink.sound_field(b"forwarded", &[scratch]);
     } else {
         sink.sound_field(b"forwarded", &element);
-    }
-    if fields.find(Name::Via).is_some() {
-        join(fields, Name::Via, &[b"HTTP/1.1 AmazonAPIGateway"], scratch);
-        sink.sound_field(b"via", &[scratch]);
-    } else {
-        sink.sound_field(b"via", &[b"HTTP/1.1 AmazonAPIGateway"]);
     }
 }
 

@@ -279,7 +279,10 @@ fn networks_are_parsed_and_hold_their_addresses() {
 fn the_longest_addresses_fit_their_texts() {
     let long: SocketAddr = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535".parse().unwrap();
     let origin = Origin::new(long, long, Protocol::Https, &TrustedProxies::default());
-    assert_eq!(origin.peer_node.as_bytes(), b"\"[1111:2222:3333:4444:5555:6666:7777:8888]\"");
+    let node = "\"[1111:2222:3333:4444:5555:6666:7777:8888]\"";
+    assert_eq!(origin.node_text(), format!("by={node};for={node};host=").as_bytes());
+    assert_eq!((origin.peer_text().len(), origin.port_text()), (39, b"65535".as_slice()));
+    assert!(origin.lines().ends_with(origin.node_text()));
     assert_eq!(origin.protocol(), b"https");
     assert!(!origin.is_trusted());
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub use escape::write_json_text;
 
 use crate::{
+    base::append,
     http::Version,
     steps::context::{Arrival, Facts},
 };
@@ -37,14 +38,16 @@ const _: () = assert!(
 /// Appends the line of a request that has ended; the line feed is the log's to add.
 pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
     write_arrival(&facts.arrival, out);
-    let (api_id, stage) = match facts.target() {
-        Some(target) => (target.api_id, target.stage),
-        None => ("", ""),
-    };
-    text(b",\"routeKey\":\"", facts.route_key().unwrap_or("").as_bytes(), ROUTE_KEY_BYTES_MAX, out);
-    text(b"\",\"apiId\":\"", api_id.as_bytes(), NAME_BYTES_MAX, out);
-    text(b"\",\"stage\":\"", stage.as_bytes(), NAME_BYTES_MAX, out);
-    out.push(b'"');
+    match facts.route_members() {
+        Some(members) => out.extend_from_slice(members),
+        None => {
+            let (api_id, stage) = match facts.target() {
+                Some(target) => (target.api_id, target.stage),
+                None => ("", ""),
+            };
+            write_route(facts.route_key().unwrap_or(""), api_id, stage, out);
+        }
+    }
     if let Some(end) = facts.outcome() {
         number(b",\"status\":", u64::from(end.status.code()), out);
         number(b",\"responseLength\":", end.response_length, out);
@@ -61,7 +64,23 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Ids, times, method and version are ours and need no escapes.
+/// The members of a line that say which route answered: the same for all its requests, so a plan
+/// has them made once ([`Facts::record_route`]).
+#[must_use]
+pub fn route_members(route_key: &str, api_id: &str, stage: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_route(route_key, api_id, stage, &mut out);
+    out
+}
+
+fn write_route(route_key: &str, api_id: &str, stage: &str, out: &mut Vec<u8>) {
+    text(b",\"routeKey\":\"", route_key.as_bytes(), ROUTE_KEY_BYTES_MAX, out);
+    text(b"\",\"apiId\":\"", api_id.as_bytes(), NAME_BYTES_MAX, out);
+    text(b"\",\"stage\":\"", stage.as_bytes(), NAME_BYTES_MAX, out);
+    out.push(b'"');
+}
+
+/// Ids, times, addresses, method and version are ours, or were parsed, and need no escapes.
 fn write_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
     let method = arrival.method.map_or("-", |method| method.as_str());
     let protocol: &[u8] = match arrival.version {
@@ -69,33 +88,41 @@ fn write_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
         Some(Version::Http11) => b"HTTP/1.1",
         None => b"-",
     };
-    out.extend_from_slice(b"{\"requestId\":\"");
-    out.extend_from_slice(arrival.request_id.as_bytes());
-    out.extend_from_slice(b"\",\"traceId\":\"");
-    out.extend_from_slice(arrival.trace_id.root());
-    out.extend_from_slice(b"\",\"requestTime\":\"");
-    out.extend_from_slice(arrival.request_time.as_bytes());
-    number(b"\",\"requestTimeEpoch\":", arrival.received.0, out);
-    text(b",\"ip\":\"", arrival.source_ip, NAME_BYTES_MAX, out);
-    out.extend_from_slice(b"\",\"httpMethod\":\"");
-    out.extend_from_slice(method.as_bytes());
+    let mut epoch = itoa::Buffer::new();
+    append!(
+        out,
+        b"{\"requestId\":\"",
+        arrival.request_id.as_bytes(),
+        b"\",\"traceId\":\"",
+        arrival.trace_id.root(),
+        b"\",\"requestTime\":\"",
+        arrival.request_time.as_bytes(),
+        b"\",\"requestTimeEpoch\":",
+        epoch.format(arrival.received.0).as_bytes(),
+        b",\"ip\":\"",
+        arrival.source_ip,
+        b"\",\"httpMethod\":\"",
+        method.as_bytes(),
+    );
     text(b"\",\"path\":\"", arrival.path, PATH_BYTES_MAX, out);
-    out.extend_from_slice(b"\",\"protocol\":\"");
-    out.extend_from_slice(protocol);
+    append!(out, b"\",\"protocol\":\"", protocol);
     text(b"\",\"domainName\":\"", arrival.domain_name, NAME_BYTES_MAX, out);
     text(b"\",\"userAgent\":\"", arrival.user_agent, USER_AGENT_BYTES_MAX, out);
     out.push(b'"');
 }
 
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the member's name is then a store or two")]
 fn text(before: &[u8], value: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(before);
     let value = if value.is_empty() { b"-" } else { value };
     write_json_text(value, bytes_max, out);
 }
 
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the member's name is then a store or two")]
 fn number(before: &[u8], value: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(before);
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    append!(out, before, itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn milliseconds(wait: Duration) -> u64 {

@@ -22,7 +22,8 @@ fn line(facts: &Facts<'_>) -> String {
 fn a_line_whole() {
     let mut facts = Facts::new(fixture::arrival(Method::Get, b"/prod/pets/7"));
     facts.record_target(Target { api_id: "a1b2c3d4e5", stage: "prod" });
-    facts.record_route("GET /pets/{id}");
+    let members = route_members("GET /pets/{id}", "a1b2c3d4e5", "prod");
+    facts.record_route("GET /pets/{id}", &members);
     let latency = Duration::from_millis(11);
     facts.record_integrated(Integrated { status: Status::OK, latency });
     facts.record_outcome(outcome(Status::OK));
@@ -131,10 +132,13 @@ fn the_longest_line_keeps_the_bound() {
     let text = "\u{1}".repeat(20_000);
     let mut arrival = fixture::arrival(Method::Options, &long);
     arrival.received.0 = u64::MAX;
-    (arrival.source_ip, arrival.domain_name, arrival.user_agent) = (&long, &long, &long);
+    // An address was parsed: it cannot be longer.
+    arrival.source_ip = b"1111:2222:3333:4444:5555:6666:7777:8888";
+    (arrival.domain_name, arrival.user_agent) = (&long, &long);
     let mut facts = Facts::new(arrival);
     facts.record_target(Target { api_id: &text, stage: &text });
-    facts.record_route(&text);
+    let members = route_members(&text, &text, &text);
+    facts.record_route(&text, &members);
     let latency = Duration::from_secs(u64::MAX);
     facts.record_integrated(Integrated { status: Status::OK, latency });
     facts.record_reject(Reject::Upstream(Upstream::Closed));

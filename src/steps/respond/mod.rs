@@ -5,7 +5,7 @@
 
 use crate::{
     http::{
-        Fields, HeadSink, Name, Status, connection_names_fields, is_hop_by_hop,
+        Case, Fields, HeadSink, Name, Status, connection_names_fields, is_hop_by_hop,
         listed_in_connection,
     },
     json::Body,
@@ -15,9 +15,6 @@ use crate::{
         reject::Reject,
     },
 };
-
-/// Field names of an answer are made lower case on the stack up to this length.
-const NAME_BYTES_INLINE: usize = 64;
 
 /// An integration's answer, as far as the client's head depends on it.
 #[derive(Clone, Copy)]
@@ -55,12 +52,14 @@ pub fn interpret(
         None => answer.status,
     };
     sink.status_line(status);
-    pass_fields(rules, answer, scratch, sink);
+    pass_fields(rules, answer, sink);
     let replaced = rules.is_some_and(|rules| rules.sets_field(b"date"));
+    let (date, id) = (date.as_bytes(), facts.arrival.request_id.as_bytes());
     if answer.fields.find(Name::Date).is_none() && !replaced {
-        sink.sound_field(b"date", &[date.as_bytes()]);
+        sink.sound_lines([b"date: ", date, b"\r\napigw-requestid: ", id, b"\r\n"]);
+    } else {
+        sink.sound_lines([b"apigw-requestid: ", id, b"\r\n"]);
     }
-    sink.sound_field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
     if let Some(rules) = rules {
         rules.write_fields(&sources, scratch, sink);
     }
@@ -87,42 +86,14 @@ pub fn refuse(
     reject.body().as_bytes()
 }
 
-fn pass_fields(
-    rules: Option<&ForStatus>,
-    answer: &Answer<'_>,
-    scratch: &mut Vec<u8>,
-    sink: &mut impl HeadSink,
-) {
+fn pass_fields(rules: Option<&ForStatus>, answer: &Answer<'_>, sink: &mut impl HeadSink) {
     let listed = connection_names_fields(answer.fields);
-    for (name, text, value) in answer.fields.iter() {
-        if is_hop_by_hop(name) || name == Name::ApigwRequestId {
-            continue;
-        }
-        if listed && listed_in_connection(answer.fields, text) {
-            continue;
-        }
-        if rules.is_some_and(|rules| rules.drops_field(text)) {
-            continue;
-        }
-        match name {
-            Name::Other => write_lower(text, value, scratch, sink),
-            known => sink.sound_field(known.as_str().as_bytes(), &[value]),
-        }
-    }
-}
-
-fn write_lower(name: &[u8], value: &[u8], scratch: &mut Vec<u8>, sink: &mut impl HeadSink) {
-    let mut inline = [0; NAME_BYTES_INLINE];
-    if let Some(lower) = inline.get_mut(..name.len()) {
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        sink.sound_field(lower, &[value]);
-        return;
-    }
-    scratch.clear();
-    scratch.extend_from_slice(name);
-    scratch.make_ascii_lowercase();
-    sink.sound_field(scratch, &[value]);
+    sink.forward(answer.fields, Case::Lower, |name, text| {
+        !(is_hop_by_hop(name)
+            || name == Name::ApigwRequestId
+            || listed && listed_in_connection(answer.fields, text)
+            || rules.is_some_and(|rules| rules.drops_field(text)))
+    });
 }
 
 #[cfg(test)]

@@ -77,16 +77,6 @@ fn the_date_of_the_integration_stays() {
 }
 
 #[test]
-fn long_names_are_lower_cased_too() {
-    let name = "X-".to_owned() + &"A".repeat(NAME_BYTES_INLINE);
-    let line = format!("{}: v", name.to_lowercase());
-    check(200, &[(&name, "v")], &[], (200, &[&line, DATE, ID]));
-    let name = &name[..NAME_BYTES_INLINE];
-    let line = format!("{}: v", name.to_lowercase());
-    check(200, &[(name, "v")], &[], (200, &[&line, DATE, ID]));
-}
-
-#[test]
 fn mappings_apply_by_status() {
     let rules: [(&str, &[(&str, &str)]); 2] = [
         (

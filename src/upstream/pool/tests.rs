@@ -75,7 +75,8 @@ fn a_connection_that_cannot_be_made_leaves_no_trace() {
 fn connections_to_addresses_that_are_gone_are_not_used_again() {
     with_upstream(|runtime, address| async move {
         let pool = pool(&runtime, vec![address]);
-        let (mut idle, mut lent) = (check_out(&pool, &runtime).await, check_out(&pool, &runtime).await);
+        let (mut idle, mut lent) =
+            (check_out(&pool, &runtime).await, check_out(&pool, &runtime).await);
         idle.connection.put_back();
         pool.set_addresses(vec![address]);
         assert_eq!(pool.census(), (1, 1), "nothing changed");

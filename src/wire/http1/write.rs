@@ -5,8 +5,13 @@
 //! ([`HeadWriter::dropped`]), because a sink has no way back to an error. Fields of a parsed head
 //! were checked at parsing and are copied as they are ([`HeadWriter::forward`]).
 
+use std::ops::Range;
+
 use super::{class, trailers::Trailers};
-use crate::http::{Field, Fields, Framing, HeadSink, Method, Name, Status};
+use crate::{
+    base::append,
+    http::{Case, Field, Fields, Framing, HeadSink, Method, Name, Status},
+};
 
 /// Writes one head, appending to `text`: a start line ([`HeadSink`]), fields, [`HeadWriter::end`].
 /// The version is always ours, HTTP/1.1 (RFC 9112 2.3).
@@ -42,10 +47,12 @@ impl<'a> HeadWriter<'a> {
         &mut self,
         bytes: &[u8],
         fields: &[Field],
+        case: Case,
         mut keep: impl FnMut(Name, &[u8]) -> bool,
     ) {
-        let (mut start, mut end) = (0, 0);
-        for field in fields {
+        // Kept lines that were not copied yet: their fields, where they start and end.
+        let (mut first, mut start, mut end) = (0, 0, 0);
+        for (place, field) in fields.iter().enumerate() {
             if !keep(field.name, field.name_span.of(bytes)) {
                 continue;
             }
@@ -59,15 +66,32 @@ impl<'a> HeadWriter<'a> {
                 end = value_end + 2;
                 continue;
             }
-            self.text.extend_from_slice(&bytes[start..end]);
-            (start, end) = (0, 0);
+            self.copy_lines(bytes, start..end, &fields[first..place], case);
             if is_plain {
-                (start, end) = (line_start, value_end + 2);
+                (first, start, end) = (place, line_start, value_end + 2);
             } else {
-                self.copy(field.name_span.of(bytes), field.value_span.of(bytes));
+                (first, start, end) = (place + 1, 0, 0);
+                self.copy(field.name_span.of(bytes), field.value_span.of(bytes), case);
             }
         }
-        self.text.extend_from_slice(&bytes[start..end]);
+        self.copy_lines(bytes, start..end, &fields[first..], case);
+    }
+
+    /// Copies whole lines; the names in them are of `fields`, which may lie beyond them too.
+    fn copy_lines(&mut self, bytes: &[u8], lines: Range<usize>, fields: &[Field], case: Case) {
+        let copied = self.text.len();
+        self.text.extend_from_slice(&bytes[lines.clone()]);
+        if case == Case::AsSent {
+            return;
+        }
+        for Field { name_span, .. } in fields {
+            let (start, end) = (usize::from(name_span.start), usize::from(name_span.end));
+            if end > lines.end {
+                break;
+            }
+            let name = copied + start - lines.start..copied + end - lines.start;
+            self.text[name].make_ascii_lowercase();
+        }
     }
 
     /// The empty line. How many fields were dropped because they could have broken the head; the
@@ -84,19 +108,19 @@ impl<'a> HeadWriter<'a> {
         self.dropped
     }
 
-    fn copy(&mut self, name: &[u8], value: &[u8]) {
-        self.text.extend_from_slice(name);
-        self.text.extend_from_slice(b": ");
-        self.text.extend_from_slice(value);
-        self.text.extend_from_slice(b"\r\n");
+    fn copy(&mut self, name: &[u8], value: &[u8], case: Case) {
+        let start = self.text.len();
+        append!(self.text, name, b": ", value, b"\r\n");
+        if case == Case::Lower {
+            self.text[start..start + name.len()].make_ascii_lowercase();
+        }
     }
 }
 
 impl HeadSink for HeadWriter<'_> {
     /// A byte that may not stand in a target is percent-encoded.
     fn request_line(&mut self, method: Method, target: &[u8]) {
-        self.text.extend_from_slice(method.as_str().as_bytes());
-        self.text.push(b' ');
+        append!(self.text, method.as_str().as_bytes(), b" ");
         push_visible(self.text, target);
         self.text.extend_from_slice(b" HTTP/1.1\r\n");
     }
@@ -127,6 +151,14 @@ impl HeadSink for HeadWriter<'_> {
         self.text.extend_from_slice(b"\r\n");
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a constant piece is then a store or two")]
+    fn sound_lines<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        for piece in &pieces {
+            self.text.extend_from_slice(piece);
+        }
+    }
+
     fn sound_field(&mut self, name: &[u8], value: &[&[u8]]) {
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
@@ -136,17 +168,16 @@ impl HeadSink for HeadWriter<'_> {
         self.text.extend_from_slice(b"\r\n");
     }
 
-    fn forward(&mut self, fields: Fields<'_>, keep: impl FnMut(Name, &[u8]) -> bool) {
+    fn forward(&mut self, fields: Fields<'_>, case: Case, keep: impl FnMut(Name, &[u8]) -> bool) {
         let (bytes, list) = fields.parts();
-        HeadWriter::forward(self, bytes, list, keep);
+        HeadWriter::forward(self, bytes, list, case, keep);
     }
 }
 
 /// `Content-Length: length`, a line of a head.
 pub fn write_content_length(text: &mut Vec<u8>, length: u64) {
-    text.extend_from_slice(b"content-length: ");
-    text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-    text.extend_from_slice(b"\r\n");
+    let mut digits = itoa::Buffer::new();
+    append!(text, b"content-length: ", digits.format(length).as_bytes(), b"\r\n");
 }
 
 /// `Transfer-Encoding: chunked`, a line of a head.
@@ -174,7 +205,7 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 pub fn write_last_chunk(text: &mut Vec<u8>, trailers: &Trailers) {
     text.extend_from_slice(b"0\r\n");
     let mut writer = HeadWriter::new(text);
-    trailers.visit(|name, value| writer.copy(name, value));
+    trailers.visit(|name, value| writer.copy(name, value, Case::AsSent));
     // The fields were checked by the decoder; nothing can be dropped.
     let _ = writer.end();
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     base::{Pooled, Shelf},
-    http::{HeadSink, RequestHead},
+    http::{Case, HeadSink, RequestHead},
 };
 
 const ITERATIONS: usize = 4_000;
@@ -162,7 +162,7 @@ fn check_rewritten(head: &RequestHead) {
         target.extend_from_slice(query);
     }
     writer.request_line(head.method, &target);
-    writer.forward(&head.bytes, &head.fields, |_, _| true);
+    writer.forward(&head.bytes, &head.fields, Case::AsSent, |_, _| true);
     assert_eq!(writer.end(), 0);
     let again = parse_one(&text);
     if head.version == crate::http::Version::Http10 {

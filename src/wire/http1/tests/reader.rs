@@ -65,7 +65,8 @@ pub(super) struct Requests(RequestScan);
 
 impl Side for Requests {
     fn parse(&mut self, buffer: &Buffer) -> Result<Progress<Head>, String> {
-        let progress = parse_request(buffer, &mut self.0, RequestHead::pool(1).take(), &HeadLimits::REQUEST);
+        let progress =
+            parse_request(buffer, &mut self.0, RequestHead::pool(1).take(), &HeadLimits::REQUEST);
         match progress.map_err(|refusal| tell(refusal.status().code(), refusal))? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Complete { head, consumed } => {
@@ -88,7 +89,12 @@ pub(super) struct Responses(ResponseScan);
 
 impl Side for Responses {
     fn parse(&mut self, buffer: &Buffer) -> Result<Progress<Head>, String> {
-        let progress = parse_response(buffer, &mut self.0, ResponseHead::pool(1).take(), &HeadLimits::RESPONSE);
+        let progress = parse_response(
+            buffer,
+            &mut self.0,
+            ResponseHead::pool(1).take(),
+            &HeadLimits::RESPONSE,
+        );
         match progress.map_err(|malformed| tell(502, malformed))? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Complete { head, consumed } => {

@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::{
     base::Shelf,
-    http::{HeadSink, Method, Name, RequestHead, Status},
+    http::{Case, HeadSink, Method, Name, RequestHead, Status},
 };
 
 fn head(write: impl FnOnce(&mut HeadWriter<'_>)) -> (String, u32) {
@@ -62,13 +62,18 @@ fn fields_are_forwarded_without_their_odd_spaces() {
     let parsed = parse_request(&buffer, &mut scan, pool.take(), &HeadLimits::REQUEST);
     let Ok(Progress::Complete { head: parsed, .. }) = parsed else { panic!("not parsed") };
     let (text, _) = head(|writer| {
-        writer.forward(&parsed.bytes, &parsed.fields, |name, bytes| {
+        writer.forward(&parsed.bytes, &parsed.fields, Case::AsSent, |name, bytes| {
             name != Name::Connection && bytes != b"B"
         });
     });
     assert_eq!(text, "Host: a\r\nA: 1\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: \r\n\r\n");
     let (text, _) = head(|writer| {
-        writer.forward(&parsed.bytes, &parsed.fields, |_, _| false);
+        writer.forward(&parsed.bytes, &parsed.fields, Case::Lower, |_, bytes| bytes != b"B");
+    });
+    let lower = "host: a\r\na: 1\r\nconnection: close\r\nc: 3\r\nd: 4\r\ne: 5\r\nf: \r\n\r\n";
+    assert_eq!(text, lower);
+    let (text, _) = head(|writer| {
+        writer.forward(&parsed.bytes, &parsed.fields, Case::AsSent, |_, _| false);
     });
     assert_eq!(text, "\r\n");
 }
