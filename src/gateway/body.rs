@@ -23,7 +23,17 @@ pub struct Incoming {
     rest: Rest,
     passed_bytes: u64,
     bytes_max: u64,
-    streamed: bool,
+    after: After,
+}
+
+/// What the stream receives into once a long body has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Small buffers: the next message is a request.
+    Small,
+    /// What suited this body: an upstream's next answer is likely to be as long. A change costs a
+    /// cancelled receive, and comes too late for a body that arrives at once.
+    Alike,
 }
 
 enum Rest {
@@ -55,14 +65,14 @@ pub enum BodyFault {
 impl Incoming {
     /// The body that follows a head; `pending` is what was received behind the head.
     #[must_use]
-    pub fn new(framing: Framing, pending: Buffer, bytes_max: u64) -> Self {
+    pub fn new(framing: Framing, pending: Buffer, bytes_max: u64, after: After) -> Self {
         let rest = match framing {
             Framing::None | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
             Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
-        Self { pending, rest, passed_bytes: 0, bytes_max, streamed: false }
+        Self { pending, rest, passed_bytes: 0, bytes_max, after }
     }
 
     /// Whether the whole body was handed on.
@@ -105,9 +115,8 @@ impl Incoming {
         if let Err(fault) = next {
             self.rest = Rest::Faulty(fault);
         }
-        if self.streamed && self.is_done() {
-            self.streamed = false;
-            stream.stream_body(false);
+        if self.is_done() {
+            stream.stream_body(self.after == After::Alike && self.is_long());
         }
         Poll::Ready(next)
     }
@@ -128,7 +137,9 @@ impl Incoming {
                 Rest::Faulty(fault) => return Poll::Ready(Err(fault)),
                 Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => {}
             }
-            self.widen(stream);
+            if self.is_long() {
+                stream.stream_body(true);
+            }
             match ready!(stream.poll_receive(cx)) {
                 Ok(Some(buffer)) => self.pending = buffer,
                 Ok(None) if matches!(self.rest, Rest::UntilClose) => self.rest = Rest::Nothing,
@@ -186,16 +197,12 @@ impl Incoming {
         if self.passed_bytes > self.bytes_max { Err(BodyFault::TooLong) } else { Ok(piece) }
     }
 
-    /// Lets a long body arrive in large buffers from here on.
-    fn widen(&mut self, stream: &Stream) {
-        let long = match self.rest {
-            Rest::Nothing | Rest::Ended(_) | Rest::Faulty(_) => false,
-            Rest::Length(length) => length >= STREAMED_FROM_BYTES,
-            Rest::Chunked(_) | Rest::UntilClose => self.passed_bytes >= STREAMED_FROM_BYTES,
+    /// Whether the body, as far as it is known, deserves large buffers.
+    const fn is_long(&self) -> bool {
+        let to_come = match self.rest {
+            Rest::Length(length) => length,
+            _ => 0,
         };
-        if long && !self.streamed {
-            self.streamed = true;
-            stream.stream_body(true);
-        }
+        self.passed_bytes.saturating_add(to_come) >= STREAMED_FROM_BYTES
     }
 }

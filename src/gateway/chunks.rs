@@ -9,8 +9,11 @@ use crate::{
     wire::http1::{CHUNK_END, LAST_CHUNK, write_chunk_head, write_last_chunk},
 };
 
-/// Pieces up to this size are copied behind the head; a larger one travels in its own buffer.
-const COPIED_BYTES_MAX: usize = 4_096;
+/// A send's text may grow to this by pieces that are copied behind the head: cheaper than having
+/// the kernel gather them. A piece that does not fit travels in its own buffer.
+const PLAIN_TEXT_BYTES_MAX: usize = 6 * 1_024;
+/// The same in chunks, where a piece in its own buffer ends the send.
+const CHUNKS_TEXT_BYTES_MAX: usize = 15 * 1_024;
 /// One send gathers at most this much.
 const GATHERED_BYTES_MAX: usize = 4 * limits::LARGE_BLOCK_BYTES;
 
@@ -76,7 +79,8 @@ impl Reframe {
 
     fn add(&mut self, piece: Buffer, out: &mut Outgoing) {
         if *self == Self::Plain {
-            if piece.len() <= COPIED_BYTES_MAX && out.pieces.is_empty() {
+            let fits = out.text.len() + piece.len() <= PLAIN_TEXT_BYTES_MAX;
+            if out.pieces.is_empty() && fits {
                 out.text.extend_from_slice(&piece);
             } else {
                 out.pieces.push(piece);
@@ -87,7 +91,7 @@ impl Reframe {
             out.text.extend_from_slice(CHUNK_END);
         }
         write_chunk_head(&mut out.text, piece.len());
-        if piece.len() <= COPIED_BYTES_MAX {
+        if out.text.len() + piece.len() <= CHUNKS_TEXT_BYTES_MAX {
             out.text.extend_from_slice(&piece);
             out.text.extend_from_slice(CHUNK_END);
             *self = Self::Chunks;

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Local,
-    body::{BodyFault, Incoming},
+    body::{After, BodyFault, Incoming},
     chunks::Reframe,
     pipeline::Request,
     upload::{Upload, UploadFault},
@@ -197,7 +197,7 @@ where
     };
     let Answered { head, pending, upload, connection } = answered.map_err(refuse)?;
     let framing = http1::response_framing(call.method, &head);
-    let body = Incoming::new(framing, pending, u64::MAX);
+    let body = Incoming::new(framing, pending, u64::MAX, After::Alike);
     Ok(place.insert(Exchange { head, framing, body, upload, connection }))
 }
 

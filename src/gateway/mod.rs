@@ -17,6 +17,6 @@ mod tunnel;
 mod upload;
 mod visit;
 
-pub use body::{BodyFault, Incoming};
+pub use body::{After, BodyFault, Incoming};
 pub use local::{Addresses, Installed, Local, stage_names};
 pub use seats::Seats;

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Local,
-    body::Incoming,
+    body::{After, Incoming},
     deliver::{Delivered, Next, Receiver},
     forward::{Arriving, RequestBody},
     inbound::Inbound,
@@ -231,7 +231,8 @@ fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
         }
         Framing::Length(_) | Framing::Chunked => {
             let pending = std::mem::replace(&mut inbound.pending, Buffer::empty());
-            let rest = Incoming::new(framing, pending, limits::REQUEST_BODY_BYTES_MAX);
+            let most = limits::REQUEST_BODY_BYTES_MAX;
+            let rest = Incoming::new(framing, pending, most, After::Small);
             RequestBody::Arriving(Box::new(Arriving { begun: Vec::new(), rest, framing }))
         }
     }

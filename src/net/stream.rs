@@ -1,6 +1,7 @@
 //! A connection. All methods take `&self`, so that one task may receive while another sends.
 
 use std::{
+    cell::Cell,
     io,
     net::SocketAddr,
     task::{Context, Poll},
@@ -15,11 +16,13 @@ use crate::{
 /// A connection; dropping it cancels what is under way, then closes.
 pub struct Stream {
     socket: Socket,
+    /// It receives into large blocks.
+    large: Cell<bool>,
 }
 
 impl Stream {
     pub(super) const fn new(socket: Socket) -> Self {
-        Self { socket }
+        Self { socket, large: Cell::new(false) }
     }
 
     /// Connects to `address`. The deadline stays set; see [`Stream::set_deadline`].
@@ -34,7 +37,7 @@ impl Stream {
         let socket = runtime.driver().connect(address)?;
         socket.set_deadline(Some(deadline));
         std::future::poll_fn(|context| socket.poll_connected(context)).await?;
-        Ok(Self { socket })
+        Ok(Self::new(socket))
     }
 
     /// The next bytes; `None` at the end of the stream.
@@ -90,7 +93,9 @@ impl Stream {
 
     /// A body streams in: receive into large blocks from now on; `false`: into small ones.
     pub fn stream_body(&self, large: bool) {
-        self.socket.stream_body(large);
+        if self.large.replace(large) != large {
+            self.socket.stream_body(large);
+        }
     }
 
     /// Ready when the connection broke: the peer reset it. A FIN is no failure, the peer may still

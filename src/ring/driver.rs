@@ -291,11 +291,13 @@ impl State {
         self.turns = self.turns.wrapping_add(1);
         let mut completions = std::mem::take(&mut self.completions);
         self.kernel.drain(&mut completions);
+        // Asked before the completions are looked at: what they make is for the next enter.
+        let submitted_all = self.kernel.has_submitted_all();
         for completion in completions.drain(..) {
             self.dispatch(completion);
         }
         self.completions = completions;
-        if self.kernel.has_submitted_all() {
+        if submitted_all {
             let mut quiet = std::mem::take(&mut self.quiet);
             self.confirm_sends(&mut quiet, self.turns);
             quiet.append(&mut self.quiet);

@@ -189,8 +189,11 @@ impl State {
         for key in quiet.drain(..) {
             let Some(slot) = self.slots.find(key) else { continue };
             let Sending::UnderWay(transfer) = &slot.sending else { continue };
-            if transfer.quiet.is_some_and(|pushed| pushed != turn) {
-                self.finish_send(key, Ok(()));
+            match transfer.quiet {
+                // Made by this turn's completions: for the next enter.
+                Some(pushed) if pushed == turn => self.quiet.push(key),
+                Some(_) => self.finish_send(key, Ok(())),
+                None => {}
             }
         }
     }

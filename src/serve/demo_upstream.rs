@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use crate::{
     base::{Buffer, Pooled, Shelf, limits},
     demo,
-    gateway::Incoming,
+    gateway::{After, Incoming},
     http::{HeadSink, Method, RequestHead, Status},
     net::{Listener, Stream},
     runtime::Runtime,
@@ -32,7 +32,7 @@ pub(super) async fn serve(runtime: Runtime, listener: Listener) {
 async fn converse(clock: &Runtime, stream: &Stream, pending: Buffer) -> Option<Buffer> {
     stream.set_deadline(Some(clock.now() + limits::KEEP_ALIVE_WAIT));
     let (head, pending) = read_head(stream, pending).await?;
-    let mut incoming = Incoming::new(head.framing, pending, BODY_BYTES_MAX);
+    let mut incoming = Incoming::new(head.framing, pending, BODY_BYTES_MAX, After::Small);
     let mut body = Vec::new();
     while let Some(piece) = poll_fn(|cx| incoming.poll_next(stream, cx)).await.ok()? {
         body.extend_from_slice(&piece);

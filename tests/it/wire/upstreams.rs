@@ -292,3 +292,31 @@ fn a_refused_connection_is_unavailable() {
     client.ask(post).assert_refusal(503, "Service Unavailable");
     client.ask(GET).assert_refusal(503, "Service Unavailable");
 }
+
+/// Receives that a long answer armed again kept earlier sends from being confirmed, and a connection
+/// with an unconfirmed send is not put back: six of ten long answers cost a new connection.
+#[test]
+fn connections_are_kept_after_long_answers_to_many_clients() {
+    const CLIENTS: usize = 16;
+    let body = "x".repeat(64 * 1_024);
+    let upstream = Upstream::start(move |mut peer| {
+        while peer.request().is_some() {
+            peer.send(ok(&body));
+        }
+    });
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).shards(1).start();
+    let address = gateway.address;
+    let clients = (0..CLIENTS).map(|_| {
+        thread::spawn(move || {
+            let mut client = Client::connect(address);
+            for _ in 0..100 {
+                assert_eq!(client.ask(GET).text().len(), 64 * 1_024);
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    // Two may meet while one's connection is on its way back.
+    let made = upstream.connections();
+    assert!(made <= 2 * CLIENTS, "{made} connections for {CLIENTS} clients");
+}
