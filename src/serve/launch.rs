@@ -15,7 +15,7 @@ use super::{
     control::{self, Board},
     failure,
     resolve::{Resolver, look_up},
-    signals, sockets, tell, tell_problems,
+    say, signals, sockets, tell, tell_problems,
 };
 use crate::{
     base::{
@@ -218,19 +218,19 @@ fn open_log(
 
 fn announce(listeners: &[SocketAddr], private: SocketAddr, shards: usize, is_demo: bool) {
     for address in listeners {
-        eprintln!("listening on http://{address}");
+        say(&format!("listening on http://{address}\n"));
     }
-    eprintln!("private port on http://{private}");
+    say(&format!("private port on http://{private}\n"));
     tell(&format!("{shards} shard{}", if shards == 1 { "" } else { "s" }));
     let Some(address) = listeners.first().filter(|_| is_demo) else { return };
-    eprintln!("\nThis is the demo, a pet store with an upstream of its own. Try:");
+    say("\nThis is the demo, a pet store with an upstream of its own. Try:\n");
     for (method, target) in demo::TRIES {
         match method {
-            "GET" => eprintln!("  curl 'http://{address}{target}'"),
-            _ => eprintln!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'"),
+            "GET" => say(&format!("  curl 'http://{address}{target}'\n")),
+            _ => say(&format!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'\n")),
         }
     }
-    eprintln!("  curl http://{private}/metrics");
+    say(&format!("  curl http://{private}/metrics\n"));
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]

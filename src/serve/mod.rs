@@ -12,6 +12,7 @@ mod sockets;
 mod watch;
 
 use std::{
+    io::{self, Write},
     process::ExitCode,
     sync::{
         Arc,
@@ -95,7 +96,12 @@ struct Process {
 }
 
 fn tell(sentence: &str) {
-    eprintln!("ringway: {sentence}");
+    say(&format!("ringway: {sentence}\n"));
+}
+
+/// Writes to standard error. Not `eprint`: that panics when nobody reads, or the disk is full.
+fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 impl Process {
@@ -259,7 +265,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> bool {
 }
 
 fn tell_problems(loaded: &Loaded) {
-    eprint!("{}", report::render(&loaded.problems, &loaded.sources, Colours::Off));
+    say(&report::render(&loaded.problems, &loaded.sources, Colours::Off));
 }
 
 fn failure(message: impl Into<String>, fix: &str, code: u8) -> Failure {
