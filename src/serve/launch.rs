@@ -15,7 +15,9 @@ use super::{
     control::{self, Board},
     failure,
     resolve::{Resolver, look_up},
-    say, signals, sockets, tell, tell_problems,
+    say, signals,
+    sockets::{self, Family},
+    tell, tell_problems,
 };
 use crate::{
     base::{
@@ -56,7 +58,7 @@ impl Process {
         let settings = loaded.settings.clone();
         let addresses = Arc::new(look_up(&plan));
         let (to_events, events) = channel();
-        let private = bind_one(settings.admin)?;
+        let private = bind_one(settings.admin, family_of(settings.admin, &settings))?;
         let private_address = private.local_addr().unwrap_or(settings.admin);
         let started = start_shards(&settings, &plan, &addresses, &to_events)?;
         let running = started.mails.len();
@@ -163,7 +165,7 @@ fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure
     if overrides.stage_variables.iter().any(|(name, _)| name == demo::BACKEND) {
         return Ok(None);
     }
-    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Family::Both)?;
     let address = socket
         .local_addr()
         .map_err(|error| failure(format!("the demo's upstream: {error}"), "", INTERNAL))?;
@@ -181,7 +183,8 @@ fn bind_doors(
     let mut doors: Vec<Doors> = (0..shards).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &settings.listeners {
-        let bound = sockets::bind(listener.address, shards).map_err(unbound)?;
+        let family = family_of(listener.address, settings);
+        let bound = sockets::bind(listener.address, family, shards).map_err(unbound)?;
         addresses.push(bound.address);
         for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
             doors.push((socket, listener.trusted_proxies.clone()));
@@ -190,8 +193,18 @@ fn bind_doors(
     Ok((doors, addresses))
 }
 
-fn bind_one(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let mut bound = sockets::bind(address, 1).map_err(unbound)?;
+/// `[::]` takes IPv4 as well, unless another listener of its port has an IPv4 address.
+fn family_of(address: SocketAddr, settings: &Settings) -> Family {
+    let listeners = settings.listeners.iter().map(|listener| listener.address);
+    let mut others = listeners.chain([settings.admin]);
+    match others.any(|other| other.is_ipv4() && other.port() == address.port()) {
+        true => Family::Own,
+        false => Family::Both,
+    }
+}
+
+fn bind_one(address: SocketAddr, family: Family) -> Result<TcpListener, Failure> {
+    let mut bound = sockets::bind(address, family, 1).map_err(unbound)?;
     bound.sockets.pop().ok_or_else(|| failure("no socket was bound", "", INTERNAL))
 }
 
