@@ -8,7 +8,7 @@ use std::{
 pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings, api_id,
-    document::Document,
+    document::{Document, Node},
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -88,7 +88,10 @@ impl Loader<'_> {
             return (settings, draft.into_iter().collect());
         }
         let file = gateway_file::read(&document, &mut self.problems);
-        let Some(file) = file else { return (Settings::default(), Vec::new()) };
+        let Some(file) = file else {
+            self.tell_definitions(document.root(), &folder);
+            return (Settings::default(), Vec::new());
+        };
         let settings = self.settings(&file, &folder);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
@@ -125,6 +128,20 @@ impl Loader<'_> {
         };
         self.sources.add(path, &bytes);
         Document::parse(path, &bytes, &mut self.problems)
+    }
+
+    /// What is wrong with the definitions of a gateway file that is faulty itself.
+    fn tell_definitions(&mut self, root: Node<'_>, folder: &Path) {
+        for api in root.find("apis").into_iter().flat_map(Node::items) {
+            let text = |key| api.find(key).and_then(Node::as_str);
+            let Some(named) = api.find("definition") else { continue };
+            let Some(path) = named.as_str().filter(|path| !path.is_empty()) else { continue };
+            let basepath = text("basepath").and_then(BasePath::parse).unwrap_or_default();
+            let options = ImportOptions { basepath, ..ImportOptions::default() };
+            if let Some(definition) = self.read(&folder.join(path), Some(&named.place())) {
+                openapi::import(&definition, &options, &mut self.problems);
+            }
+        }
     }
 
     /// One API with its stages. `place` is where the definition is named.

@@ -62,6 +62,8 @@ impl Default for ImportOptions {
 pub struct ApiDefinition {
     pub(super) title: String,
     pub(super) routes: Vec<RouteDefinition>,
+    /// Its import told no error.
+    pub(super) is_sound: bool,
 }
 
 impl ApiDefinition {
@@ -71,7 +73,13 @@ impl ApiDefinition {
         &self.title
     }
 
-    /// The routes in the order of the document.
+    /// Whether its import told no error; a faulty one never becomes a stage.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
+    /// The routes in the order of the document; those of a faulty definition are not all.
     #[must_use]
     pub fn routes(&self) -> &[RouteDefinition] {
         &self.routes
