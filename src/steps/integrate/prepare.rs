@@ -244,9 +244,11 @@ fn write_own_fields(
     let quote: &[u8] = if incoming.host.contains(&b':') { b"\"" } else { b"" };
     let (local, peer) = (origin.local_node.as_bytes(), origin.peer_node.as_bytes());
     let host = incoming.host;
+    // HTTP/1.0 may come without one, and an empty value is none (RFC 7239 section 4).
+    let says_host: &[u8] = if host.is_empty() { b"" } else { b";host=" };
     let protocol = origin.protocol();
     let element: [&[u8]; 10] =
-        [b"by=", local, b";for=", peer, b";host=", quote, host, quote, b";proto=", protocol];
+        [b"by=", local, b";for=", peer, says_host, quote, host, quote, b";proto=", protocol];
     if kept(Name::Forwarded).is_some() {
         join(fields, Name::Forwarded, &element, scratch);
         sink.sound_field(b"forwarded", &[scratch]);

@@ -21,6 +21,7 @@ struct Case<'a> {
     id: &'a str,
     query: Option<&'a str>,
     fields: &'a [(&'a str, &'a str)],
+    host: &'a str,
     peer: &'a str,
     upgrade: Upgrade<'a>,
 }
@@ -33,6 +34,7 @@ const PLAIN: Case<'static> = Case {
     id: "7",
     query: None,
     fields: &[],
+    host: "api.example.com",
     peer: "203.0.113.9:4711",
     upgrade: Upgrade::No,
 };
@@ -60,7 +62,7 @@ impl Case<'_> {
             path,
             query: self.query.map(str::as_bytes),
             fields: Fields::new(&bytes, &list),
-            host: b"api.example.com",
+            host: self.host.as_bytes(),
             parameters: Parameters { names: &names, values: &values, path },
             body: &body,
             upgrade: self.upgrade,
@@ -219,6 +221,8 @@ fn what_an_untrusted_peer_says_about_origins_is_replaced() {
     let expected =
         ["forwarded: by=192.0.2.1;for=\"[2001:db8::1]\";host=api.example.com;proto=http"];
     Case { peer: "[2001:db8::1]:1", ..PLAIN }.says(&["forwarded"], &expected);
+    let expected = ["forwarded: by=192.0.2.1;for=203.0.113.9;proto=http"];
+    Case { host: "", ..PLAIN }.says(&["forwarded"], &expected);
 }
 
 #[test]
