@@ -17,7 +17,7 @@ use super::{
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Family},
-    tell, tell_problems,
+    tell, tell_nameless, tell_problems,
 };
 use crate::{
     base::{
@@ -57,6 +57,7 @@ impl Process {
         };
         let settings = loaded.settings.clone();
         let addresses = Arc::new(look_up(&plan));
+        tell_nameless(&addresses);
         let (to_events, events) = channel();
         let private = bind_one(settings.admin, family_of(settings.admin, &settings))?;
         let private_address = private.local_addr().unwrap_or(settings.admin);

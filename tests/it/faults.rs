@@ -229,3 +229,13 @@ fn a_standard_error_that_nobody_reads_ends_nothing() {
     gateway.signal("TERM");
     assert_eq!(gateway.wait().code(), Some(0));
 }
+
+/// A misspelt host was a 503 for ever that nothing explained.
+#[test]
+fn a_host_without_an_address_is_told() {
+    let document = openapi(&[Route::new("GET", "/a", "http://no-such-host.invalid/")]);
+    let gateway = Launch::file("api.yaml", &document).start();
+    assert_eq!(Client::connect(gateway.address).get("/a").status, 503);
+    let words = "no-such-host.invalid has no address";
+    assert!(gateway.said().contains(words), "{}", gateway.said());
+}
