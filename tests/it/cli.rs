@@ -99,6 +99,9 @@ fn explain_names_the_winner_and_the_losers() {
     check_contains(&ran.output, &["GET /pets/{id}", "ANY /{proxy+}", "$default"]);
     let ran = ringway(folder.path(), &["explain", "api.yaml", "GET", "http://x/"]);
     check_contains(&format!("{}{}", ran.output, ran.said), &["404"]);
+    // It went on to the API, which the gateway does not.
+    let ran = ringway(folder.path(), &["explain", "api.yaml", "OPTIONS", "*"]);
+    assert!(ran.output.starts_with("Answer 204") && ran.output.lines().count() == 1, "{ran:?}");
 }
 
 #[test]
