@@ -224,8 +224,10 @@ fn open_log(
         AccessLogTo::File(path) => LogTarget::File(path.clone()),
     };
     let (logs, chunks) = access_log::channel(shards);
+    let name = target.to_string();
     let writer = LogWriter::start(target, chunks, tell).map_err(|error| {
-        failure(format!("the access log cannot be opened: {error}"), "mend accessLog", INVALID_FILE)
+        let fix = "accessLog: {destination: ..} names a file in a folder that may be written to";
+        failure(format!("the access log {name} cannot be opened: {error}"), fix, INVALID_FILE)
     })?;
     Ok((logs.into_iter().map(Some).collect(), Some(writer)))
 }

@@ -174,6 +174,16 @@ fn a_broken_file_does_not_start() {
     check_contains(&said, &["api.yaml"]);
 }
 
+#[test]
+fn an_access_log_that_cannot_be_opened_is_named() {
+    let log = "accessLog: {destination: none/access.log}";
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], log);
+    let launch = Launch::file("gateway.yaml", &file).beside("api.yaml", &proxy_all(dead_address()));
+    let Err((status, said)) = launch.try_start() else { panic!("it starts") };
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+    check_contains(&said, &["none/access.log", "No such file"]);
+}
+
 /// What the machine lacks: one sentence with the remedy, exit 78. Descriptors can be taken away.
 #[test]
 fn too_few_descriptors_are_told_at_the_start() {
