@@ -34,6 +34,9 @@
 //! | [`serve`] | the process: start, signals, reload, the end |
 //! | [`cli`] | the command line |
 
+// `eprintln` panics when nobody reads standard error.
+#![cfg_attr(not(test), deny(clippy::print_stderr))]
+
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 

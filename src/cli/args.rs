@@ -74,10 +74,10 @@ pub(super) struct RunArgs {
 #[derive(Debug, Default, Parser)]
 pub(super) struct Flags {
     /// Address for clients; may be given again [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     listen: Vec<SocketAddr>,
     /// Address of the private port: health, metrics [default: 127.0.0.1:9901]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     admin: Option<SocketAddr>,
     /// Shards, one per core [default: as many as there are cores allowed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -136,6 +136,10 @@ pub(super) struct ExplainArgs {
     pub(super) set: Vec<(String, String)>,
 }
 
+fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 0.0.0.0:8080 or [::]:8080")
+}
+
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = pair.ok_or("write KEY=VALUE, such as backend=127.0.0.1:9000")?;
@@ -170,6 +174,11 @@ mod tests {
         for line in ["run --set a", "run --set =b", "run --listen 80", "run --shards 0", "serve"] {
             let line = format!("ringway {line}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+        for flag in ["--listen", "--admin"] {
+            let line = ["ringway", "run", flag, "localhost:8080"];
+            let Err(error) = Args::try_parse_from(line) else { panic!("{flag} takes a name") };
+            assert!(error.to_string().contains("write an IP address and a port"), "{error}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a path to a plan: which kind of file it is, what else it names, and the two compiles.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,10 +9,11 @@ use std::{
 pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings, api_id,
-    document::Document,
+    document::{Document, Node},
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
+    suggest::nearest,
 };
 use crate::{
     base::{Place, Severity},
@@ -46,8 +48,10 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         problems: Problems::new(),
         sources: Sources::default(),
         files_read: Vec::new(),
+        variables: BTreeSet::new(),
     };
     let (settings, drafts) = loader.load();
+    loader.check_overrides();
     let plan = loader.compile(drafts);
     let Loader { mut problems, sources, files_read, .. } = loader;
     problems.sort();
@@ -70,6 +74,8 @@ struct Loader<'l> {
     problems: Problems,
     sources: Sources,
     files_read: Vec<PathBuf>,
+    /// The names of all stage variables that a stage has or a definition reads.
+    variables: BTreeSet<String>,
 }
 
 impl Loader<'_> {
@@ -88,7 +94,10 @@ impl Loader<'_> {
             return (settings, draft.into_iter().collect());
         }
         let file = gateway_file::read(&document, &mut self.problems);
-        let Some(file) = file else { return (Settings::default(), Vec::new()) };
+        let Some(file) = file else {
+            self.tell_definitions(document.root(), &folder);
+            return (Settings::default(), Vec::new());
+        };
         let settings = self.settings(&file, &folder);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
@@ -127,6 +136,20 @@ impl Loader<'_> {
         Document::parse(path, &bytes, &mut self.problems)
     }
 
+    /// What is wrong with the definitions of a gateway file that is faulty itself.
+    fn tell_definitions(&mut self, root: Node<'_>, folder: &Path) {
+        for api in root.find("apis").into_iter().flat_map(Node::items) {
+            let text = |key| api.find(key).and_then(Node::as_str);
+            let Some(named) = api.find("definition") else { continue };
+            let Some(path) = named.as_str().filter(|path| !path.is_empty()) else { continue };
+            let basepath = text("basepath").and_then(BasePath::parse).unwrap_or_default();
+            let options = ImportOptions { basepath, ..ImportOptions::default() };
+            if let Some(definition) = self.read(&folder.join(path), Some(&named.place())) {
+                openapi::import(&definition, &options, &mut self.problems);
+            }
+        }
+    }
+
     /// One API with its stages. `place` is where the definition is named.
     fn load_api(
         &mut self,
@@ -138,6 +161,7 @@ impl Loader<'_> {
         let errors_before = self.problems.errors();
         let warnings_before = self.problems.count(Severity::Warning);
         let definition = openapi::import(document, &import_options(file, api), &mut self.problems)?;
+        self.variables.extend(definition.stage_variables().map(str::to_owned));
         let warnings = self.problems.count(Severity::Warning) - warnings_before;
         if api.fail_on_warnings && warnings > 0 {
             let message =
@@ -165,6 +189,7 @@ impl Loader<'_> {
         place: &Place,
     ) -> Option<(StageName, StageVariables)> {
         let mut variables = stage.stage_variables.clone();
+        self.variables.extend(variables.keys().cloned());
         for (name, value) in &self.overrides.stage_variables {
             variables.insert(name.clone(), raw::StageVariable(value.clone()));
         }
@@ -177,6 +202,24 @@ impl Loader<'_> {
             self.problems.error(place.clone(), message, "");
         }
         Some((name?, variables?))
+    }
+
+    /// A variable of the command line that nothing reads is probably misspelt.
+    fn check_overrides(&mut self) {
+        if self.problems.errors() > 0 {
+            return;
+        }
+        for (name, _) in &self.overrides.stage_variables {
+            if self.variables.contains(name) {
+                continue;
+            }
+            let fix = match nearest(name, self.variables.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "leave it out".to_owned(),
+            };
+            let message = format!("--set {name}: nothing reads a stage variable of this name");
+            self.problems.warning_nowhere(message, &fix);
+        }
     }
 
     fn compile(&mut self, drafts: Vec<ApiDraft>) -> Option<Arc<Plan>> {

@@ -37,6 +37,11 @@ impl Problems {
         self.add(Severity::Error, None, message.into(), fix.into());
     }
 
+    /// A warning that belongs to no document: a flag.
+    pub fn warning_nowhere(&mut self, message: impl Into<String>, fix: impl Into<String>) {
+        self.add(Severity::Warning, None, message.into(), fix.into());
+    }
+
     /// Adds a problem that exists already.
     pub fn push(&mut self, problem: Problem) {
         let found = &mut self.found[problem.severity as usize];

@@ -100,14 +100,32 @@ impl Settings {
         settings
     }
 
-    /// The private port must not be a public one; port 0 is whatever is free, and never the same.
+    /// No address may take in another one, and the private port must not be a public one.
     fn check_addresses(&self, problems: &mut Problems) {
-        let taken = |listener: &Listener| listener.address == self.admin && self.admin.port() != 0;
-        if self.listeners.iter().any(taken) {
-            let message =
-                format!("{} is both a listener's address and that of the private port", self.admin);
-            problems
-                .error_nowhere(message, "change one of them (admin: {address: ..}, or --admin)");
+        for (index, Listener { address, .. }) in self.listeners.iter().enumerate() {
+            let mut before = self.listeners[..index].iter().map(|listener| listener.address);
+            if let Some(other) = before.find(|other| overlap(*other, *address)) {
+                let message = match other == *address {
+                    true => format!("two listeners have the address {address}"),
+                    false => format!("the listeners {other} and {address} overlap"),
+                };
+                problems.error_nowhere(message, "keep one of them, or change a port");
+            }
+            if overlap(self.admin, *address) {
+                let message = match self.admin == *address {
+                    true => format!(
+                        "{address} is both a listener's address and that of the private port"
+                    ),
+                    false => {
+                        format!(
+                            "the listener {address} and the private port {} overlap",
+                            self.admin
+                        )
+                    }
+                };
+                let fix = "change one of them (admin: {address: ..}, or --admin)";
+                problems.error_nowhere(message, fix);
+            }
         }
     }
 }
@@ -124,6 +142,16 @@ impl Default for Settings {
             drain: DRAIN_WAIT,
         }
     }
+}
+
+/// Whether both cannot be listened on: `0.0.0.0` and `[::]` are all addresses of their family. Port
+/// 0 is whatever is free, and never the same.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip(), other.ip());
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
 fn listener_at(address: SocketAddr) -> Listener {
@@ -180,10 +208,28 @@ mod tests {
         assert_eq!((settings.admin.port(), settings.shards), (2, Shards::Exactly(7)));
     }
 
+    #[track_caller]
+    fn check_addresses(listen: &[&str], admin: &str, expected: usize) {
+        let overrides = Overrides {
+            listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
+            admin: Some(admin.parse().unwrap()),
+            ..Overrides::default()
+        };
+        assert_eq!(compile(r#"{"apis": []}"#, &overrides).1, expected);
+    }
+
+    /// They were bound all the same, and "another program" was blamed for it.
     #[test]
-    fn the_private_port_is_no_public_one() {
-        let admin = Some("127.0.0.1:8080".parse().unwrap());
-        let (_, errors) = compile(r#"{"apis": []}"#, &Overrides { admin, ..Default::default() });
-        assert_eq!(errors, 1);
+    fn no_address_takes_in_another_one() {
+        let admin = "127.0.0.1:2";
+        check_addresses(&["127.0.0.1:1", "127.0.0.2:1", "127.0.0.1:3", "[::1]:1"], admin, 0);
+        check_addresses(&["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0", 0);
+        check_addresses(&["127.0.0.1:1", "127.0.0.1:1"], admin, 1);
+        check_addresses(&["127.0.0.1:1", "0.0.0.0:1"], admin, 1);
+        check_addresses(&["0.0.0.0:1", "[::]:1"], admin, 0);
+        check_addresses(&["[::]:1", "[::1]:1"], admin, 1);
+        check_addresses(&["127.0.0.1:2"], admin, 1);
+        check_addresses(&["0.0.0.0:2"], admin, 1);
+        check_addresses(&["[::]:2"], admin, 0);
     }
 }

@@ -3,8 +3,8 @@
 //! The policy: nothing is decoded, collapsed or resolved. What two parsers could read differently
 //! is refused before routing (400): dot segments, also percent-encoded; a percent sign that is
 //! not followed by two hex digits; `%00`, and any encoded control byte in the path; a fragment;
-//! bytes outside RFC 3986's path and query characters (a few that browsers send raw,
-//! `"<>[]^`{|}`, are let through in the query only).
+//! bytes outside RFC 3986's path and query characters (but those that browsers send raw are let
+//! through: `[]^|` in path and query, `"<>`{}` in the query only).
 //! Double slashes stay as they are. A trailing slash is significant (HTTP API).
 
 /// A checked target in origin form: an absolute path and the query, as sent.

@@ -2,7 +2,11 @@
 //! remedy. glommio would panic instead: it makes three rings of its own per executor, so the
 //! probe makes as many as all executors together will need.
 
-use std::{ffi::CStr, fs, io};
+use std::{
+    ffi::CStr,
+    fs,
+    io::{self, Write},
+};
 
 use io_uring::{IoUring, Probe, opcode};
 
@@ -161,7 +165,9 @@ fn check_descriptors() -> Result<(), Problem> {
     let wanted = libc::rlimit { rlim_cur: hard, rlim_max: hard };
     // SAFETY: setrlimit reads the struct that it is given.
     if soft < hard && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) } != 0 {
-        eprintln!("ringway: the descriptor limit stays at {soft}: setrlimit was refused");
+        let text =
+            format!("ringway: the descriptor limit stays at {soft}: setrlimit was refused\n");
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
     judge_descriptors(limit(libc::RLIMIT_NOFILE).0)
 }

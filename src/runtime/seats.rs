@@ -5,6 +5,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
@@ -147,5 +148,7 @@ fn report(reason: &(dyn std::any::Any + Send)) {
     let text = reason.downcast_ref::<&str>().copied();
     let text = text.or_else(|| reason.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("a panic without a message");
-    eprintln!("ringway: a task panicked and was ended, the others go on: {text}");
+    let text = format!("ringway: a task panicked and was ended, the others go on: {text}\n");
+    // Not `eprint`: it panics when nobody reads, and here that would end the shard.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

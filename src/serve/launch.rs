@@ -15,7 +15,9 @@ use super::{
     control::{self, Board},
     failure,
     resolve::{Resolver, look_up},
-    signals, sockets, tell, tell_problems,
+    say, signals,
+    sockets::{self, Family},
+    tell, tell_nameless, tell_problems,
 };
 use crate::{
     base::{
@@ -55,8 +57,9 @@ impl Process {
         };
         let settings = loaded.settings.clone();
         let addresses = Arc::new(look_up(&plan));
+        tell_nameless(&addresses);
         let (to_events, events) = channel();
-        let private = bind_one(settings.admin)?;
+        let private = bind_one(settings.admin, family_of(settings.admin, &settings))?;
         let private_address = private.local_addr().unwrap_or(settings.admin);
         let started = start_shards(&settings, &plan, &addresses, &to_events)?;
         let running = started.mails.len();
@@ -163,7 +166,7 @@ fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure
     if overrides.stage_variables.iter().any(|(name, _)| name == demo::BACKEND) {
         return Ok(None);
     }
-    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Family::Both)?;
     let address = socket
         .local_addr()
         .map_err(|error| failure(format!("the demo's upstream: {error}"), "", INTERNAL))?;
@@ -181,7 +184,8 @@ fn bind_doors(
     let mut doors: Vec<Doors> = (0..shards).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &settings.listeners {
-        let bound = sockets::bind(listener.address, shards).map_err(unbound)?;
+        let family = family_of(listener.address, settings);
+        let bound = sockets::bind(listener.address, family, shards).map_err(unbound)?;
         addresses.push(bound.address);
         for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
             doors.push((socket, listener.trusted_proxies.clone()));
@@ -190,8 +194,18 @@ fn bind_doors(
     Ok((doors, addresses))
 }
 
-fn bind_one(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let mut bound = sockets::bind(address, 1).map_err(unbound)?;
+/// `[::]` takes IPv4 as well, unless another listener of its port has an IPv4 address.
+fn family_of(address: SocketAddr, settings: &Settings) -> Family {
+    let listeners = settings.listeners.iter().map(|listener| listener.address);
+    let mut others = listeners.chain([settings.admin]);
+    match others.any(|other| other.is_ipv4() && other.port() == address.port()) {
+        true => Family::Own,
+        false => Family::Both,
+    }
+}
+
+fn bind_one(address: SocketAddr, family: Family) -> Result<TcpListener, Failure> {
+    let mut bound = sockets::bind(address, family, 1).map_err(unbound)?;
     bound.sockets.pop().ok_or_else(|| failure("no socket was bound", "", INTERNAL))
 }
 
@@ -210,27 +224,29 @@ fn open_log(
         AccessLogTo::File(path) => LogTarget::File(path.clone()),
     };
     let (logs, chunks) = access_log::channel(shards);
+    let name = target.to_string();
     let writer = LogWriter::start(target, chunks, tell).map_err(|error| {
-        failure(format!("the access log cannot be opened: {error}"), "mend accessLog", INVALID_FILE)
+        let fix = "accessLog: {destination: ..} names a file in a folder that may be written to";
+        failure(format!("the access log {name} cannot be opened: {error}"), fix, INVALID_FILE)
     })?;
     Ok((logs.into_iter().map(Some).collect(), Some(writer)))
 }
 
 fn announce(listeners: &[SocketAddr], private: SocketAddr, shards: usize, is_demo: bool) {
     for address in listeners {
-        eprintln!("listening on http://{address}");
+        say(&format!("listening on http://{address}\n"));
     }
-    eprintln!("private port on http://{private}");
+    say(&format!("private port on http://{private}\n"));
     tell(&format!("{shards} shard{}", if shards == 1 { "" } else { "s" }));
     let Some(address) = listeners.first().filter(|_| is_demo) else { return };
-    eprintln!("\nThis is the demo, a pet store with an upstream of its own. Try:");
+    say("\nThis is the demo, a pet store with an upstream of its own. Try:\n");
     for (method, target) in demo::TRIES {
         match method {
-            "GET" => eprintln!("  curl 'http://{address}{target}'"),
-            _ => eprintln!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'"),
+            "GET" => say(&format!("  curl 'http://{address}{target}'\n")),
+            _ => say(&format!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'\n")),
         }
     }
-    eprintln!("  curl http://{private}/metrics");
+    say(&format!("  curl http://{private}/metrics\n"));
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]

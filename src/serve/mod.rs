@@ -12,6 +12,7 @@ mod sockets;
 mod watch;
 
 use std::{
+    io::{self, Write},
     process::ExitCode,
     sync::{
         Arc,
@@ -95,7 +96,12 @@ struct Process {
 }
 
 fn tell(sentence: &str) {
-    eprintln!("ringway: {sentence}");
+    say(&format!("ringway: {sentence}\n"));
+}
+
+/// Writes to standard error. Not `eprint`: that panics when nobody reads, or the disk is full.
+fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 impl Process {
@@ -142,6 +148,7 @@ impl Process {
         }
         let mut found = look_up(&plan);
         keep_known(&mut found, &self.addresses);
+        tell_nameless(&found);
         let addresses = Arc::new(found);
         self.resolver.follow(&plan);
         self.addresses = Arc::clone(&addresses);
@@ -259,7 +266,18 @@ fn needs_restart(old: &Settings, new: &Settings) -> bool {
 }
 
 fn tell_problems(loaded: &Loaded) {
-    eprint!("{}", report::render(&loaded.problems, &loaded.sources, Colours::Off));
+    say(&report::render(&loaded.problems, &loaded.sources, Colours::Off));
+}
+
+/// A name without an address is often misspelt, and a name server may be away: serving goes on.
+fn tell_nameless(addresses: &Addresses) {
+    let nameless = addresses.iter().filter(|(_, found)| found.is_empty());
+    let mut names: Vec<&str> = nameless.map(|(upstream, _)| upstream.host.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        tell(&format!("{name} has no address: its routes answer 503 until a look-up finds one"));
+    }
 }
 
 fn failure(message: impl Into<String>, fix: &str, code: u8) -> Failure {

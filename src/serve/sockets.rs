@@ -3,14 +3,21 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    thread,
+    time::Duration,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Patience;
 use crate::base::{Problem, Severity};
 
 /// Connections that the kernel holds until a shard accepts them (bounded by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+/// How long an address may stay taken. The kernel takes an ended process's rings apart after its
+/// end, and they hold its sockets: a restart would find the old one's ports in use.
+const TAKEN_WAIT: Duration = Duration::from_millis(1_500);
+const TAKEN_STEP: Duration = Duration::from_millis(10);
 
 /// One listening address: a socket for each shard, all on the same port.
 pub(super) struct Bound {
@@ -20,30 +27,54 @@ pub(super) struct Bound {
     pub(super) sockets: Vec<TcpListener>,
 }
 
-/// Binds `address` once for each of `shards`.
+/// Which connections a listener on `[::]` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Those to IPv4 addresses too, unless the system says otherwise.
+    Both,
+    /// IPv6 alone: another listener has the port in IPv4.
+    Own,
+}
+
+/// Binds `address` once for each of `shards`; waits a while for an address that is taken.
 ///
 /// # Errors
 /// A problem that names the address and the way out, when it is taken or not ours to take.
-pub(super) fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Problem> {
-    bind_all(address, shards).map_err(|error| explain(address, &error))
+pub(super) fn bind(address: SocketAddr, family: Family, shards: usize) -> Result<Bound, Problem> {
+    let patience = Patience::new(TAKEN_WAIT);
+    loop {
+        match bind_all(address, family, shards) {
+            Err(error) if is_taken(&error) && !patience.left().is_zero() => {
+                thread::park_timeout(TAKEN_STEP);
+            }
+            outcome => return outcome.map_err(|error| explain(address, &error)),
+        }
+    }
 }
 
-fn bind_all(address: SocketAddr, shards: usize) -> io::Result<Bound> {
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+fn bind_all(address: SocketAddr, family: Family, shards: usize) -> io::Result<Bound> {
     // SO_REUSEPORT would let a second gateway of the same user share the port in silence.
     if address.port() != 0 {
-        drop(socket(address, false)?);
+        drop(socket(address, family, false)?);
     }
-    let first = socket(address, true)?;
+    let first = socket(address, family, true)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];
     for _ in 1..shards {
-        sockets.push(socket(address, true)?);
+        sockets.push(socket(address, family, true)?);
     }
     Ok(Bound { address, sockets })
 }
 
-fn socket(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+fn socket(address: SocketAddr, family: Family, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() && family == Family::Own {
+        socket.set_only_v6(true)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
     socket.set_tcp_nodelay(true)?;
@@ -56,7 +87,7 @@ fn socket(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
 
 fn explain(address: SocketAddr, error: &io::Error) -> Problem {
     let (what, fix) = match error.kind() {
-        io::ErrorKind::AddrInUse => (
+        _ if is_taken(error) => (
             format!("{address} is in use by another program"),
             format!(
                 "stop it (`ss -ltnp 'sport = :{}'` names it) or choose another with --listen",
@@ -82,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_shard_gets_a_socket_on_the_same_port() {
-        let bound = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let bound = bind("127.0.0.1:0".parse().unwrap(), Family::Both, 3).unwrap();
         assert_eq!(bound.sockets.len(), 3);
         for socket in &bound.sockets {
             assert_eq!(socket.local_addr().unwrap(), bound.address);
@@ -91,9 +122,28 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_told_even_when_its_owner_set_reuse_port() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-        let Err(problem) = bind(first.address, 1) else { panic!("bound twice") };
+        let first = bind("127.0.0.1:0".parse().unwrap(), Family::Both, 1).unwrap();
+        let Err(error) = bind_all(first.address, Family::Both, 1) else { panic!("bound twice") };
+        let problem = explain(first.address, &error);
         assert!(problem.message.contains("in use"), "{problem}");
         assert!(problem.fix.contains("--listen"), "{problem}");
+    }
+
+    /// A gateway that was started right after the end of another one did not start.
+    #[test]
+    fn an_address_that_is_given_up_soon_is_waited_for() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), Family::Both, 1).unwrap();
+        let address = first.address;
+        let waiting = thread::spawn(move || bind(address, Family::Both, 2).is_ok());
+        thread::park_timeout(5 * TAKEN_STEP);
+        drop(first);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn both_families_can_have_a_listener_on_one_port() {
+        let four = bind("0.0.0.0:0".parse().unwrap(), Family::Own, 2).unwrap();
+        let six = SocketAddr::new("::".parse().unwrap(), four.address.port());
+        assert_eq!(bind(six, Family::Own, 2).unwrap().address, six);
     }
 }

@@ -6,6 +6,7 @@
 //! the chunk are dropped and counted. Every chunk is a new attempt, so recovery needs no action.
 
 use std::{
+    fmt,
     fs::{File, OpenOptions},
     io::{self, ErrorKind, Write},
     os::{fd::AsFd, unix::fs::OpenOptionsExt},
@@ -230,6 +231,7 @@ impl Writing {
         }
         match open(&self.target) {
             Ok(sink) => self.sink = Some(sink),
+            Err(error) if self.sink.is_some() => self.complaint.kept(&self.target, &error),
             Err(error) => self.complaint.failed(&self.target, 0, &error),
         }
     }
@@ -254,10 +256,17 @@ impl Complaint {
         }
         self.last = Some(now);
         self.open = true;
-        let name = name(target);
         (self.tell)(&format!(
-            "access log: cannot write to {name}: {error}; lines are dropped and counted \
+            "access log: cannot write to {target}: {error}; lines are dropped and counted \
              (ringway_access_log_failed_lines_total) until it works again"
+        ));
+    }
+
+    /// A reopen failed: the file from before is still written to, whatever its name is now.
+    fn kept(&mut self, target: &LogTarget, error: &io::Error) {
+        (self.tell)(&format!(
+            "access log: cannot open {target} anew: {error}; lines go to the file from before, \
+             until the next SIGHUP"
         ));
     }
 
@@ -266,15 +275,17 @@ impl Complaint {
             return;
         }
         self.open = false;
-        let (name, lines) = (name(target), std::mem::take(&mut self.since));
-        (self.tell)(&format!("access log: {name} works again; {lines} lines were dropped"));
+        let lines = std::mem::take(&mut self.since);
+        (self.tell)(&format!("access log: {target} works again; {lines} lines were dropped"));
     }
 }
 
-fn name(target: &LogTarget) -> String {
-    match target {
-        LogTarget::Stdout => "standard output".to_owned(),
-        LogTarget::File(path) => path.display().to_string(),
+impl fmt::Display for LogTarget {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => out.write_str("standard output"),
+            Self::File(path) => path.display().fmt(out),
+        }
     }
 }
 

@@ -99,6 +99,9 @@ fn explain_names_the_winner_and_the_losers() {
     check_contains(&ran.output, &["GET /pets/{id}", "ANY /{proxy+}", "$default"]);
     let ran = ringway(folder.path(), &["explain", "api.yaml", "GET", "http://x/"]);
     check_contains(&format!("{}{}", ran.output, ran.said), &["404"]);
+    // It went on to the API, which the gateway does not.
+    let ran = ringway(folder.path(), &["explain", "api.yaml", "OPTIONS", "*"]);
+    assert!(ran.output.starts_with("Answer 204") && ran.output.lines().count() == 1, "{ran:?}");
 }
 
 #[test]
@@ -169,6 +172,16 @@ fn a_broken_file_does_not_start() {
     let Err((status, said)) = started else { panic!("it serves a broken file") };
     assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
     check_contains(&said, &["api.yaml"]);
+}
+
+#[test]
+fn an_access_log_that_cannot_be_opened_is_named() {
+    let log = "accessLog: {destination: none/access.log}";
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], log);
+    let launch = Launch::file("gateway.yaml", &file).beside("api.yaml", &proxy_all(dead_address()));
+    let Err((status, said)) = launch.try_start() else { panic!("it starts") };
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+    check_contains(&said, &["none/access.log", "No such file"]);
 }
 
 /// What the machine lacks: one sentence with the remedy, exit 78. Descriptors can be taken away.

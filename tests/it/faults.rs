@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::harness::{
-    Client, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi, proxy_all,
+    Client, Gateway, Launch, Route, Upstream, eventually, exchange, gateway_file, ok, openapi,
+    proxy_all,
 };
 
 /// One well-behaved client, asked a few times; slow is a failure too.
@@ -205,4 +206,36 @@ fn a_client_that_never_reads_holds_nobody() {
     drop(stuck);
     eventually("their upstream connections end", || upstream.open() <= 2);
     assert_serves(&gateway);
+}
+
+/// `ringway run 2>&1 | tee` whose tee is gone, or standard error on a full disk: the next sentence
+/// panicked, and the process ended.
+#[test]
+fn a_standard_error_that_nobody_reads_ends_nothing() {
+    let upstream = good();
+    let mut gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).start();
+    let reloads = || {
+        let answer = exchange(gateway.admin, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n");
+        let text = answer.text();
+        let line = text.lines().find(|line| line.contains("plan_reloads_total{result=\"ok\"}"));
+        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    gateway.stop_listening();
+    for round in 1..=3 {
+        gateway.signal("HUP");
+        eventually("it reloads", || reloads() == round);
+    }
+    assert_serves(&gateway);
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
+/// A misspelt host was a 503 for ever that nothing explained.
+#[test]
+fn a_host_without_an_address_is_told() {
+    let document = openapi(&[Route::new("GET", "/a", "http://no-such-host.invalid/")]);
+    let gateway = Launch::file("api.yaml", &document).start();
+    assert_eq!(Client::connect(gateway.address).get("/a").status, 503);
+    let words = "no-such-host.invalid has no address";
+    assert!(gateway.said().contains(words), "{}", gateway.said());
 }

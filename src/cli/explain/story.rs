@@ -31,6 +31,10 @@ pub(super) fn tell(plan: &Plan, asked: &Asked) -> String {
             return out;
         }
     };
+    if head.is_asterisk() {
+        out.push_str("Answer 204 (OPTIONS * asks the gateway itself, not an API)\n");
+        return out;
+    }
     tell_head(plan, &head, &mut out);
     out
 }

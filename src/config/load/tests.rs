@@ -78,6 +78,12 @@ fn a_definition_is_served_by_itself() {
     assert_eq!(plan.upstreams()[0].host, "b", "the last of a name wins");
     let wrong = load(&source, &set(&[("backend", "a:9001"), ("a-b", "x")]));
     assert_eq!(wrong.problems.errors(), 1, "{:?}", told(&wrong));
+    // A misspelt name said nothing, where the file's own value stood in for it.
+    let unread = load(&source, &set(&[("backend", "a:9001"), ("backends", "b:9002")]));
+    let sentence = "--set backends: nothing reads a stage variable of this name; did you mean \
+                    backend?";
+    assert_eq!(told(&unread), [sentence]);
+    assert!(unread.plan.is_some());
 }
 
 #[test]

@@ -40,12 +40,16 @@ pub(super) struct Compiling<'a, 'r, 'p> {
 }
 
 impl ApiDefinition {
-    /// The stage that `inputs` describe. `None` when one of its routes cannot be served; the
-    /// errors are in `problems` then.
+    /// The stage that `inputs` describe. `None` when one of its routes cannot be served, here or
+    /// since the import; the errors are in `problems` then.
     pub fn compile(&self, inputs: &StageInputs<'_>, problems: &mut Problems) -> Option<StageDraft> {
         let mut report = Report::new(problems);
         let mut routes = Vec::new();
         for RouteDefinition { key, integration, .. } in &self.routes {
+            // What no variable can change was told at the import.
+            if !self.is_sound && !integration.has_stage_variables() {
+                continue;
+            }
             let mut compiling = Compiling {
                 label: format!("stage {}, route {key}", inputs.name.as_str()),
                 key,
@@ -61,7 +65,7 @@ impl ApiDefinition {
                 integration.map(|integration| RouteDraft { key: key.clone(), integration }),
             );
         }
-        (!report.has_errors()).then(|| StageDraft {
+        (self.is_sound && !report.has_errors()).then(|| StageDraft {
             name: inputs.name.clone(),
             variables: inputs.variables.clone(),
             routes,

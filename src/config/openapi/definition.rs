@@ -62,6 +62,8 @@ impl Default for ImportOptions {
 pub struct ApiDefinition {
     pub(super) title: String,
     pub(super) routes: Vec<RouteDefinition>,
+    /// Its import told no error.
+    pub(super) is_sound: bool,
 }
 
 impl ApiDefinition {
@@ -71,7 +73,19 @@ impl ApiDefinition {
         &self.title
     }
 
-    /// The routes in the order of the document.
+    /// Whether its import told no error; a faulty one never becomes a stage.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
+    /// The stage variables that its texts name; a name may come again.
+    pub fn stage_variables(&self) -> impl Iterator<Item = &str> {
+        let texts = self.routes.iter().flat_map(|route| route.integration.texts());
+        texts.flat_map(stage_variables)
+    }
+
+    /// The routes in the order of the document; those of a faulty definition are not all.
     #[must_use]
     pub fn routes(&self) -> &[RouteDefinition] {
         &self.routes
@@ -112,8 +126,11 @@ impl Integration {
 
     /// Whether any of its texts depends on the stage.
     pub(super) fn has_stage_variables(&self) -> bool {
-        let mut texts = self.mappings().map(|mapping| &mapping.value).chain([&self.uri.value]);
-        texts.any(|text| stage_variables(text).next().is_some())
+        self.texts().any(|text| stage_variables(text).next().is_some())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.mappings().map(|mapping| &mapping.value).chain([&self.uri.value]).map(String::as_str)
     }
 }
 

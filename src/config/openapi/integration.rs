@@ -64,8 +64,8 @@ struct Reading<'r, 'p> {
     report: &'r mut Report<'p>,
 }
 
-/// Reads the integration of the route called `label`; `None` when it cannot be served, which was
-/// told then.
+/// Reads the integration of the route called `label`; `None` when nothing can be called, which was
+/// told then. After an error in one field there is one too, so that the others' are told.
 pub(super) fn read(
     node: Node<'_>,
     label: &str,
@@ -90,9 +90,9 @@ pub(super) fn read(
     let uri = reading.uri(node);
     Some(Integration {
         place: node.place(),
-        method: method?,
+        method: method.unwrap_or_default(),
         uri: uri?,
-        timeout: timeout?,
+        timeout: timeout.unwrap_or(TIMEOUT_MAX),
         request,
         responses,
     })

@@ -36,8 +36,9 @@ mod tests;
 use self::report::Report;
 use super::{Problems, document::Document};
 
-/// Reads the API that `document` defines. `None` when it cannot be served; the errors are in
-/// `problems` then. Warnings and the import report (what was left out) are added in any case.
+/// Reads the API that `document` defines, as far as it can be read; `None` when it is no OpenAPI
+/// document at all. Errors, warnings and the import report (what was left out) are in `problems`;
+/// after an error there is a definition too, so that its stages can tell theirs.
 pub fn import(
     document: &Document,
     options: &ImportOptions,
@@ -53,5 +54,5 @@ pub fn import(
     let routes = paths::read(root, &base, options, &mut report);
     let title = root.find("info").and_then(|info| info.find("title"));
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
-    (!report.has_errors()).then_some(ApiDefinition { title, routes })
+    Some(ApiDefinition { title, routes, is_sound: !report.has_errors() })
 }

@@ -88,6 +88,7 @@ pub struct Simulation {
 impl Simulation {
     /// A machine whose every move depends on `seed`, which is printed.
     #[must_use]
+    #[cfg_attr(not(test), expect(clippy::print_stderr, reason = "only tests make one"))]
     pub fn new(seed: u64, faults: Faults) -> Self {
         eprintln!("simulation seed {seed}, replay with {SEED_VARIABLE}={seed}");
         Self { world: Rc::new(RefCell::new(World::new(seed, faults))), seed }

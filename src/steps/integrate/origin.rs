@@ -29,7 +29,7 @@ pub struct Origin {
     text: [u8; TEXT_BYTES_MAX],
     peer: Span,
     port: Span,
-    /// `by=..;for=..;host=`
+    /// `by=..;for=..`
     node: Span,
     protocol: Protocol,
     trust: Trust,
@@ -73,7 +73,8 @@ impl Origin {
         write(format_args!("\r\nx-forwarded-port: "));
         let port = write(format_args!("{}", local.port()));
         write(format_args!("\r\nx-forwarded-proto: {}\r\nforwarded: ", protocol.as_str()));
-        let node = write(format_args!("by={};for={};host=", Node(local_ip), Node(peer_ip)));
+        let node = write(format_args!("by={};for={}", Node(local_ip), Node(peer_ip)));
+        write(format_args!(";host="));
         Self { text, peer, port, node, protocol, trust }
     }
 
@@ -88,7 +89,7 @@ impl Origin {
         self.port.of(&self.text)
     }
 
-    /// An element of `forwarded` up to the host: `by=..;for=..;host=`.
+    /// An element of `forwarded` up to the host: `by=..;for=..`.
     pub(super) fn node_text(&self) -> &[u8] {
         self.node.of(&self.text)
     }
@@ -96,7 +97,7 @@ impl Origin {
     /// `x-forwarded-for`, `-port` and `-proto`, and `forwarded` up to the host, as lines of a head
     /// that has none of them yet.
     pub(super) fn lines(&self) -> &[u8] {
-        &self.text[..usize::from(self.node.end)]
+        &self.text[..usize::from(self.node.end) + b";host=".len()]
     }
 
     /// Whether the peer is one of the trusted proxies.

@@ -227,7 +227,7 @@ fn write_own_fields(
     let quote: &[u8] = if host.contains(&b':') { b"\"" } else { b"" };
     let mapping = &integration.request;
     let keeps_port = mapping.leaves_fields() || !mapping.drops_field(b"x-forwarded-port");
-    if !origin.is_trusted() && keeps_port {
+    if !origin.is_trusted() && keeps_port && !host.is_empty() {
         let end: &[u8] = match origin.protocol() {
             b"https" => b";proto=https\r\n",
             _ => b";proto=http\r\n",
@@ -248,7 +248,7 @@ fn write_own_fields(
 }
 
 /// `x-forwarded-*` and `forwarded` one by one: the peer is a trusted proxy whose fields are
-/// continued, or a mapping writes the port.
+/// continued, a mapping writes the port, or there is no host.
 fn write_forwarded(
     incoming: &Incoming<'_>,
     keeps_port: bool,
@@ -272,8 +272,10 @@ fn write_forwarded(
     let protocol = origin.protocol();
     let told = kept(Name::XForwardedProto).unwrap_or(protocol);
     sink.sound_field(b"x-forwarded-proto", &[told]);
-    let element: [&[u8]; 6] =
-        [origin.node_text(), quote, incoming.host, quote, b";proto=", protocol];
+    // HTTP/1.0 may come without one, and an empty value is none (RFC 7239 section 4).
+    let says_host: &[u8] = if incoming.host.is_empty() { b"" } else { b";host=" };
+    let element: [&[u8]; 7] =
+        [origin.node_text(), says_host, quote, incoming.host, quote, b";proto=", protocol];
     if kept(Name::Forwarded).is_some() {
         join(fields, Name::Forwarded, &element, scratch);
         sink.sound_field(b"forwarded", &[scratch]);

@@ -21,6 +21,7 @@ struct Case<'a> {
     id: &'a str,
     query: Option<&'a str>,
     fields: &'a [(&'a str, &'a str)],
+    host: &'a str,
     peer: &'a str,
     upgrade: Upgrade<'a>,
 }
@@ -33,6 +34,7 @@ const PLAIN: Case<'static> = Case {
     id: "7",
     query: None,
     fields: &[],
+    host: "api.example.com",
     peer: "203.0.113.9:4711",
     upgrade: Upgrade::No,
 };
@@ -60,7 +62,7 @@ impl Case<'_> {
             path,
             query: self.query.map(str::as_bytes),
             fields: Fields::new(&bytes, &list),
-            host: b"api.example.com",
+            host: self.host.as_bytes(),
             parameters: Parameters { names: &names, values: &values, path },
             body: &body,
             upgrade: self.upgrade,
@@ -219,6 +221,8 @@ fn what_an_untrusted_peer_says_about_origins_is_replaced() {
     let expected =
         ["forwarded: by=192.0.2.1;for=\"[2001:db8::1]\";host=api.example.com;proto=http"];
     Case { peer: "[2001:db8::1]:1", ..PLAIN }.says(&["forwarded"], &expected);
+    let expected = ["forwarded: by=192.0.2.1;for=203.0.113.9;proto=http"];
+    Case { host: "", ..PLAIN }.says(&["forwarded"], &expected);
 }
 
 #[test]
@@ -280,9 +284,9 @@ fn the_longest_addresses_fit_their_texts() {
     let long: SocketAddr = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535".parse().unwrap();
     let origin = Origin::new(long, long, Protocol::Https, &TrustedProxies::default());
     let node = "\"[1111:2222:3333:4444:5555:6666:7777:8888]\"";
-    assert_eq!(origin.node_text(), format!("by={node};for={node};host=").as_bytes());
+    assert_eq!(origin.node_text(), format!("by={node};for={node}").as_bytes());
     assert_eq!((origin.peer_text().len(), origin.port_text()), (39, b"65535".as_slice()));
-    assert!(origin.lines().ends_with(origin.node_text()));
+    assert!(origin.lines().ends_with(b"]\";host="));
     assert_eq!(origin.protocol(), b"https");
     assert!(!origin.is_trusted());
 }

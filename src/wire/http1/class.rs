@@ -4,7 +4,8 @@
 pub(super) const TOKEN: u8 = 1;
 /// RFC 9110 5.5: HTAB, SP, VCHAR, obs-text.
 pub(super) const VALUE: u8 = 2;
-/// A path byte that means itself wherever it stands: pchar and `/`, without `%` and `.`.
+/// A path byte that means itself wherever it stands: pchar, `/`, and `[]^|`, which browsers send
+/// raw; without `%` and `.`.
 pub(super) const PATH_PLAIN: u8 = 4;
 /// A path byte, `%` and `.` included.
 pub(super) const PATH: u8 = 8;
@@ -51,14 +52,14 @@ const fn build() -> [u8; 256] {
         if byte == b'\t' || (byte >= b' ' && byte != 0x7F) {
             sets |= VALUE;
         }
-        let path = unreserved || is_one_of(byte, b"!$&'()*+,;=:@/");
+        let path = unreserved || is_one_of(byte, b"!$&'()*+,;=:@/[]^|");
         if path || byte == b'%' {
             sets |= PATH;
         }
         if path && byte != b'.' {
             sets |= PATH_PLAIN;
         }
-        let query = path || is_one_of(byte, b"?\"<>[]^`{|}");
+        let query = path || is_one_of(byte, b"?\"<>`{}");
         if query {
             sets |= QUERY_PLAIN;
         }

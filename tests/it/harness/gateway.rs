@@ -6,7 +6,11 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, OnceLock, mpsc},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -95,7 +99,8 @@ impl Launch {
         command.stdout(Stdio::null());
         let mut child = spawn(command);
         let said = Arc::new(Mutex::new(String::new()));
-        let lines = listen_to(child.stderr.take().unwrap(), &said);
+        let deaf = Arc::new(AtomicBool::new(false));
+        let lines = listen_to(child.stderr.take().unwrap(), &said, &deaf);
         let addresses = wait_for_addresses(&lines);
         let Some((address, admin)) = addresses else {
             let _ = child.kill();
@@ -103,7 +108,7 @@ impl Launch {
             thread::sleep(Duration::from_millis(50));
             return Err((status, said.lock().unwrap().clone()));
         };
-        Ok(Gateway { child, address, admin, said, folder: self.folder })
+        Ok(Gateway { child, address, admin, said, deaf, folder: self.folder })
     }
 }
 
@@ -113,6 +118,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     said: Arc<Mutex<String>>,
+    deaf: Arc<AtomicBool>,
     pub(crate) folder: Folder,
 }
 
@@ -124,6 +130,11 @@ impl Gateway {
     /// What it wrote to standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Closes the reading end of its standard error, once it has written one more line.
+    pub(crate) fn stop_listening(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
     }
 
     /// Sends a signal by name: `HUP`, `TERM`, `INT`.
@@ -253,9 +264,13 @@ fn spawn(command: Command) -> Child {
 }
 
 /// Collects standard error line by line, for the test and for the wait below.
-fn listen_to(error: ChildStderr, said: &Arc<Mutex<String>>) -> mpsc::Receiver<String> {
+fn listen_to(
+    error: ChildStderr,
+    said: &Arc<Mutex<String>>,
+    deaf: &Arc<AtomicBool>,
+) -> mpsc::Receiver<String> {
     let (lines, received) = mpsc::channel();
-    let said = Arc::clone(said);
+    let (said, deaf) = (Arc::clone(said), Arc::clone(deaf));
     thread::spawn(move || {
         for line in BufReader::new(error).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
@@ -264,6 +279,9 @@ fn listen_to(error: ChildStderr, said: &Arc<Mutex<String>>) -> mpsc::Receiver<St
             text.push('\n');
             drop(text);
             let _ = lines.send(line);
+            if deaf.load(Ordering::Relaxed) {
+                return;
+            }
         }
     });
     received

@@ -13,7 +13,7 @@ use crate::{
     config::{
         Problems,
         document::Document,
-        openapi::{ImportOptions, import},
+        openapi::{ApiDefinition, ImportOptions, import},
     },
 };
 
@@ -25,7 +25,8 @@ fn read(text: &str) -> (Option<usize>, Problems) {
     let document = Document::parse(Path::new("api.yaml"), text.as_bytes(), &mut problems);
     let document = document.expect("a tree");
     let definition = import(&document, &ImportOptions::default(), &mut problems);
-    (definition.map(|definition| definition.routes().len()), problems)
+    let sound = definition.filter(ApiDefinition::is_sound);
+    (sound.map(|definition| definition.routes().len()), problems)
 }
 
 #[track_caller]

@@ -163,7 +163,7 @@ fn documents(folder: &Path) -> impl Iterator<Item = (Value, Vec<u8>)> {
 
 fn read(file: &str, bytes: &[u8], problems: &mut Problems) -> Option<ApiDefinition> {
     let document = Document::parse(file.as_ref(), bytes, problems)?;
-    import(&document, &ImportOptions::default(), problems)
+    import(&document, &ImportOptions::default(), problems).filter(ApiDefinition::is_sound)
 }
 
 /// `ANY /http/{proxy+} -> httpbin.org:80`.

@@ -81,6 +81,12 @@ const LINES: &[(&str, &str, u16)] = &[
     ("(dots)", "GET http://h.test/../b HTTP/1.1", 400),
     ("(raw in a query)", "GET /?a=\"<>[]^`{|} HTTP/1.1", 200),
     ("(raw in a path)", "GET /{a} HTTP/1.1", 400),
+    ("(raw in a path)", "GET /a\"b HTTP/1.1", 400),
+    ("(raw in a path)", "GET /a<b> HTTP/1.1", 400),
+    ("(raw in a path)", "GET /a`b HTTP/1.1", 400),
+    // fetch("/items[0]") and the like: the URL standard's path has these as they are.
+    ("(raw in a path)", "GET /items[0]/a|b/c^d HTTP/1.1", 200),
+    ("(raw in a path)", "GET /items[0]/.. HTTP/1.1", 400),
     ("(slashes)", "GET //a///b HTTP/1.1", 200),
     ("(other forms)", "OPTIONS *a HTTP/1.1", 400),
     ("(other forms)", "GET h.test:80 HTTP/1.1", 400),
