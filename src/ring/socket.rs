@@ -73,6 +73,12 @@ pub(super) struct Slot {
     pub(super) received: VecDeque<Buffer>,
     /// The whole blocks of `received`: what they keep from the shelf.
     pub(super) held_bytes: usize,
+    /// Somebody waits for bytes: what comes is taken at once.
+    pub(super) awaited: bool,
+    /// A client's: it may send what it likes, so it is held to less.
+    pub(super) accepted: bool,
+    /// The armed receive completes once only.
+    pub(super) once: bool,
     pub(super) sending: Sending,
     /// Waits until `sending` is done.
     pub(super) next: Option<Outgoing>,
@@ -254,6 +260,9 @@ impl Slot {
             expired: false,
             received: VecDeque::new(),
             held_bytes: 0,
+            awaited: false,
+            accepted: false,
+            once: false,
             sending,
             next: None,
             send_error: None,
@@ -277,7 +286,8 @@ impl Slot {
 impl State {
     /// A slot for an accepted descriptor, ready to receive; `None` when the table is full.
     pub(super) fn adopt(&mut self, descriptor: RawFd) -> Option<Key> {
-        let slot = Slot::new(descriptor, Life::Open, Sending::Nothing);
+        let mut slot = Slot::new(descriptor, Life::Open, Sending::Nothing);
+        slot.accepted = true;
         let key = self.slots.insert(slot).ok()?;
         self.arm_receive(key);
         Some(key)
