@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::harness::{
-    Client, Fault, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
+    Client, Fault, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi,
+    proxy_all,
 };
 
 /// Clients that ask without pause until stopped; everything that is not as wished is kept.
@@ -245,6 +246,41 @@ fn term_finishes_what_is_in_flight() {
     idle.assert_closed();
     assert_eq!(gateway.wait().code(), Some(0), "{}", gateway.said());
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+/// It got 408 after the second that is an idle connection's.
+#[test]
+fn a_client_within_its_head_at_term_is_answered() {
+    let upstream = Upstream::answering(ok("good"));
+    let mut gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).start();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /slow HTTP/1.1\r\nhos");
+    thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    client.assert_silent(Duration::from_millis(1_600));
+    assert!(gateway.is_running());
+    let answer = client.ask("t: it\r\n\r\n");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "good"));
+    assert!(answer.says_close());
+    client.assert_closed();
+    drop(client);
+    assert_eq!(gateway.wait_at_most(Duration::from_secs(2)).code(), Some(0));
+}
+
+/// It may be about to finish, but the drain has its end.
+#[test]
+fn a_client_that_stays_within_its_head_does_not_outlive_the_drain() {
+    let upstream = Upstream::answering(ok("good"));
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], "drainSeconds: 2");
+    let mut gateway = Launch::file("gateway.yaml", &file)
+        .beside("api.yaml", &proxy_all(upstream.address()))
+        .start();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /slow HTTP/1.1\r\nhos");
+    thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    client.assert_silent(Duration::from_millis(1_600));
+    assert_eq!(gateway.wait_at_most(Duration::from_secs(3)).code(), Some(0));
 }
 
 #[test]
