@@ -100,8 +100,7 @@ fn start_pipelining(upstream: &Upstream, count: usize) -> (Gateway, Vec<TcpStrea
         let mut client = Client::connect(gateway.admin);
         let text = client.ask("GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
         let line = text.lines().find(|line| line.starts_with("ringway_requests_in_flight"));
-        let value = line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-        value.is_some_and(|value| value as usize == count)
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()) == Some(count)
     });
     (gateway, hogs)
 }
