@@ -39,9 +39,15 @@ pub(super) async fn run(
     if sent.is_ok() {
         put_off(local, client, upstream);
         poll_fn(|cx| {
-            let up = up.poll(local, client, upstream, cx);
-            let down = down.poll(local, upstream, client, cx);
-            match (up, down) {
+            let ways =
+                (up.poll(local, client, upstream, cx), down.poll(local, upstream, client, cx));
+            // Who has closed his side may be gone: a reset tells, when something is sent to him.
+            let is_gone =
+                |way: &Way, stream: &Stream| way.ended && stream.poll_failure(cx).is_ready();
+            if is_gone(&up, client) || is_gone(&down, upstream) {
+                return Poll::Ready(());
+            }
+            match ways {
                 (Poll::Ready(Ok(())), Poll::Ready(Ok(())))
                 | (Poll::Ready(Err(_)), _)
                 | (_, Poll::Ready(Err(_))) => Poll::Ready(()),

@@ -39,18 +39,49 @@ impl State {
         }
     }
 
-    /// Ready when the connection broke; bytes and the end of the stream are left where they are.
+    /// Ready when the connection broke, or a send failed; bytes and the end of the stream are left
+    /// where they are.
     pub(super) fn poll_failure(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
-        match slot.end {
-            Some(End::Error(_)) => Polled::Ready(Ok(())),
-            Some(End::Fin) | None => Polled::wait(&mut slot.receive_waker, waker),
+        if matches!(slot.end, Some(End::Error(_))) || slot.send_error.is_some() {
+            return Polled::Ready(Ok(()));
         }
+        let waits = Polled::wait(&mut slot.receive_waker, waker);
+        if slot.end == Some(End::Fin) && slot.receive == Receive::Idle && slot.life == Life::Open {
+            slot.receive = Receive::Watching;
+            let socket = slot.descriptor;
+            let token = Token { kind: Kind::Receive, key };
+            // SAFETY: the operation points to no memory.
+            unsafe { self.kernel.push(token, Operation::Watch { socket }) };
+        }
+        waits
+    }
+
+    /// A client that closes looks like one that half-closes until something is sent to it: then
+    /// it answers with a reset.
+    fn watched(&mut self, completion: Completion) -> bool {
+        let key = completion.token.key;
+        let Some(slot) = self.slots.find(key) else { return false };
+        if !completion.more {
+            slot.receive = Receive::Idle;
+        }
+        let broken = i32::from(libc::POLLERR | libc::POLLHUP);
+        if completion.result > 0 && completion.result & broken != 0 {
+            slot.end = Some(End::Error(libc::ECONNRESET));
+            self.wakes.extend(slot.receive_waker.take());
+        }
+        if slot.is_closing() {
+            self.finish_closing(key);
+        }
+        true
     }
 
     pub(super) fn received(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };
+        if slot.receive == Receive::Watching {
+            return self.watched(completion);
+        }
         let (Receive::Armed(group) | Receive::Ending(group)) = slot.receive else { return false };
         if let Some(number) = completion.buffer {
             let filled = usize::try_from(completion.result).unwrap_or(0);
@@ -119,7 +150,7 @@ impl State {
                 // `Group` vouches.
                 unsafe { self.kernel.push(token, Operation::Receive { socket, group, once }) };
             }
-            Receive::Idle | Receive::Ending(_) | Receive::Starved => {}
+            Receive::Idle | Receive::Ending(_) | Receive::Starved | Receive::Watching => {}
         }
     }
 

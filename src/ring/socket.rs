@@ -100,6 +100,8 @@ pub(super) enum Receive {
     Ending(GroupId),
     /// Waits for a buffer.
     Starved,
+    /// Nothing more comes, but somebody wants to know when the connection breaks.
+    Watching,
 }
 
 /// Why nothing more will be received.
@@ -160,7 +162,8 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
-    /// Ready when the connection broke (a reset, not a FIN); takes nothing from what was received.
+    /// Ready when the connection broke (a reset or a failed send, not a FIN); takes nothing from
+    /// what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
         self.poll_with(|state| state.poll_failure(self.key, context.waker())).map(drop)
     }
@@ -279,7 +282,7 @@ impl Slot {
     }
 
     const fn is_receiving(&self) -> bool {
-        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_))
+        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_) | Receive::Watching)
     }
 }
 
@@ -323,7 +326,7 @@ impl State {
         if let Some((timer, _)) = slot.timer.take() {
             self.wheel.remove(timer);
         }
-        let receiving = matches!(slot.receive, Receive::Armed(_));
+        let receiving = matches!(slot.receive, Receive::Armed(_) | Receive::Watching);
         let (sending, expired) = (slot.sending.is_under_way(), slot.expired);
         if receiving {
             self.cancel(Kind::Receive, key);
