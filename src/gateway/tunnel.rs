@@ -29,7 +29,8 @@ pub(super) async fn run(
 ) -> Delivered {
     let status = Status::SWITCHING_PROTOCOLS;
     let Response::Forwarded(forwarded) = response else {
-        return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next: Next::Abort };
+        let next = Next::Abort;
+        return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next, cut_short: None };
     };
     let sent = receiver.switch(local, &forwarded, facts).await;
     let (connection, early) = forwarded.exchange.into_tunnel();
@@ -57,7 +58,7 @@ pub(super) async fn run(
         .await;
     }
     let (body_bytes, uploaded_bytes) = (down.passed_bytes, up.passed_bytes);
-    Delivered { status, body_bytes, uploaded_bytes, next: Next::Abort }
+    Delivered { status, body_bytes, uploaded_bytes, next: Next::Abort, cut_short: None }
 }
 
 /// One direction of a tunnel.
