@@ -1,6 +1,7 @@
 //! Change under load: reloads, broken files, the end, upstreams that come and go.
 
 use std::{
+    fs,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use crate::harness::{
-    Client, Fault, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi,
+    Client, Fault, Folder, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi,
     proxy_all,
 };
 
@@ -157,6 +158,51 @@ fn thirty_reloads_by_signal_fail_no_request() {
 #[test]
 fn a_changed_file_is_taken_without_a_signal() {
     reload_under_load(5, |_| false);
+}
+
+/// `api.yaml` is reached over links that are swapped, as deployments and ConfigMaps do it; also
+/// the file behind the links may be written.
+#[test]
+fn a_changed_target_of_a_link_is_taken() {
+    let upstream = telling();
+    let folder = Folder::new();
+    let put = |place: &str, version: usize| {
+        folder.write(place, &version_document(&upstream, version));
+    };
+    let link = |target: &str, name: &str| {
+        let new = folder.join("new");
+        std::os::unix::fs::symlink(target, &new).unwrap();
+        fs::rename(new, folder.join(name)).unwrap();
+    };
+    put("releases/1/api.yaml", 1);
+    fs::create_dir_all(folder.join("conf")).unwrap();
+    link("../releases/1", "conf/..data");
+    link("conf/..data", "current");
+    let place = folder.join("current/api.yaml");
+    let gateway = Launch::file(
+        "gateway.yaml",
+        &gateway_file(place.to_str().unwrap(), &["{stageName: $default}"], ""),
+    )
+    .start();
+    let expect = |wanted: &str| {
+        eventually(&format!("{wanted} is served"), || version(&gateway) == wanted);
+    };
+    expect("/v1");
+    put("releases/1/api.yaml", 2);
+    expect("/v2");
+    put("releases/2/api.yaml", 3);
+    link("../releases/2", "conf/..data");
+    expect("/v3");
+    put("releases/2/api.yaml", 4);
+    expect("/v4");
+    put("other/api.yaml", 5);
+    link(folder.join("other").to_str().unwrap(), "current");
+    expect("/v5");
+    put("other/else.yaml", 6);
+    link("else.yaml", "other/api.yaml");
+    expect("/v6");
+    put("other/else.yaml", 7);
+    expect("/v7");
 }
 
 /// The number; `cargo test --test it -- --ignored two_hundred`.
