@@ -3,7 +3,7 @@
 //! A shard as it is (`shard::live`: sockets, driver, pools, numbers, access log) runs on the real
 //! ring and on the plain executor of `runtime::simulate`, which allocates nothing for a task that
 //! is woken again. So all that is allocated on its thread is a shard's doing, and is counted;
-//! glommio's reactor, which allocates at each tick of its timer, is not there. Its peers and the
+//! what glommio's own reactor allocates is not there. Its peers and the
 //! log's writer are other threads.
 
 use std::{
