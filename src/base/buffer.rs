@@ -63,10 +63,12 @@ impl Shelf {
         self.free.borrow().len() + (self.blocks_max - self.made.get())
     }
 
-    /// Fewer than half of all blocks are to be had: nobody may keep many of them now.
+    /// Fewer than half of all blocks are to be had: nobody may keep many of them now. It is over
+    /// only when there are three quarters again: `was` is what was said last.
     #[must_use]
-    pub fn is_scarce(&self) -> bool {
-        self.available() < self.blocks_max / 2
+    pub fn is_scarce(&self, was: bool) -> bool {
+        let enough = if was { self.blocks_max / 4 * 3 } else { self.blocks_max / 2 };
+        self.available() < enough
     }
 
     /// The block that came back last, or a new one; `None` at the bound. The `Rc` is unique.
@@ -220,12 +222,18 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_scarce_when_fewer_than_half_are_left() {
+    fn blocks_are_scarce_from_half_on_until_there_are_three_quarters() {
         let shelf = Shelf::new(4, 4);
-        let _one = [shelf.take(), shelf.take()];
-        assert!(!shelf.is_scarce());
-        let _three = shelf.take();
-        assert!(shelf.is_scarce());
+        let one = shelf.gather(&[b"a"]);
+        let two = shelf.gather(&[b"b"]);
+        assert!(!shelf.is_scarce(false));
+        let three = shelf.gather(&[b"c"]);
+        assert!(shelf.is_scarce(false));
+        drop(three);
+        assert!(shelf.is_scarce(true));
+        drop(two);
+        assert!(!shelf.is_scarce(true));
+        drop(one);
     }
 
     #[test]

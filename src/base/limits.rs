@@ -39,9 +39,17 @@ pub const LARGE_BLOCK_BYTES: usize = 65_536;
 /// Large blocks of one shard: 32 MiB when all are in use.
 pub const LARGE_BLOCKS_MAX: usize = 512;
 
-/// Bytes a socket may have received and not yet handed on, before its receive is cancelled. When
-/// fewer than half of the blocks are left, a socket receives one block at a time.
+/// Blocks that a socket may have received and not yet handed on, in bytes, before its receive is
+/// cancelled. When fewer than half of the blocks are left, a socket receives one block at a time.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
+/// The same for a client's small blocks that nobody waits for: requests that come while one is
+/// answered. With the block of its head such a client holds two blocks, however small its pieces.
+pub const UNAWAITED_BYTES_MAX: usize = SMALL_BLOCK_BYTES;
+/// The same for a body that streams, when it is received into small blocks for want of large ones.
+pub const UNAWAITED_BODY_BYTES_MAX: usize = 4 * SMALL_BLOCK_BYTES;
+/// Received pieces no longer than this are copied behind one that nobody has taken yet, if they fit
+/// into its block.
+pub const RECEIVE_COPY_BYTES_MAX: usize = 2_048;
 /// Buffers in one gathered send.
 pub const SEND_PIECES_MAX: usize = 16;
 /// Pieces of a send that are together no longer than this are copied behind its text: cheaper
@@ -132,6 +140,10 @@ pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
 pub const PROBLEMS_MAX: usize = 200;
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
+// As many clients may pipeline behind slow answers, and most blocks are left to the others.
+const _: () =
+    assert!(5_000 * (SMALL_BLOCK_BYTES + UNAWAITED_BYTES_MAX) < SMALL_SHELF_BYTES * 2 / 3);
+const SMALL_SHELF_BYTES: usize = SMALL_BLOCKS_MAX * SMALL_BLOCK_BYTES;
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 // Header fields are kept as 16-bit offsets into the head.
 const _: () = assert!(LARGE_BLOCK_BYTES <= u16::MAX as usize + 1);

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     base::Buffer,
     net::Stream,
+    steps::context::CutShort,
     wire::http1::{ChunkEvent, ChunkFault, ChunkedDecoder, Framing, Trailers},
 };
 
@@ -60,6 +61,20 @@ pub enum BodyFault {
     TooSlow,
     /// The connection broke.
     Broken(io::ErrorKind),
+    /// Whom it is for has left.
+    Unwanted,
+}
+
+impl BodyFault {
+    /// What it makes of an answer.
+    pub(super) const fn of_answer(self) -> CutShort {
+        match self {
+            Self::Malformed(_) | Self::TooLong => CutShort::IntegrationMalformed,
+            Self::Cut | Self::Broken(_) => CutShort::IntegrationClosed,
+            Self::TooSlow => CutShort::IntegrationStalled,
+            Self::Unwanted => CutShort::ClientLeft,
+        }
+    }
 }
 
 impl Incoming {

@@ -34,12 +34,12 @@ pub struct Door {
 pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let origin = Origin::new(stream.peer(), door.local_addr, Protocol::Http, &door.trusted);
     let leaving = Leaving { seat: local.seats.take(stream, origin, door), local: &local };
-    let (seat, stream) = (&leaving.seat, &leaving.seat.stream);
+    let seat = &leaving.seat;
     let mut inbound = Inbound { pending: Buffer::empty() };
     loop {
         seat.idle.set(true);
         let idle_until = local.runtime.now() + local.idle_wait();
-        match inbound.read_head(&local, stream, idle_until).await {
+        match inbound.read_head(&local, seat, idle_until).await {
             Ok((head, began)) => {
                 seat.idle.set(false);
                 seat.used.set(true);

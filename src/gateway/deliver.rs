@@ -13,7 +13,7 @@ use crate::{
     json::Body,
     net::{Outgoing, Stream},
     steps::{
-        context::Facts,
+        context::{CutShort, Facts},
         reject::{Reject, Upstream},
         respond,
     },
@@ -30,6 +30,8 @@ pub(super) struct Delivered {
     pub uploaded_bytes: u64,
     /// What follows on the connection.
     pub next: Next,
+    /// Why the client did not get all of the answer.
+    pub cut_short: Option<CutShort>,
 }
 
 /// What follows on a client's connection.
@@ -88,7 +90,10 @@ impl Receiver<'_> {
                 }
                 match forwarded.exchange.collect(local).await {
                     Ok(begun) => self.pass(local, forwarded, &begun, facts).await,
-                    Err(_) => self.refuse(local, CUT, facts).await,
+                    Err(fault) => {
+                        let cut_short = Some(fault.of_answer());
+                        Delivered { cut_short, ..self.refuse(local, CUT, facts).await }
+                    }
                 }
             }
         }
@@ -106,7 +111,8 @@ impl Receiver<'_> {
         out.text.extend_from_slice(shown);
         let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
         let body_bytes = shown.len() as u64;
-        Delivered { status: reject.status(), body_bytes, uploaded_bytes: 0, next }
+        let status = reject.status();
+        Delivered { status, body_bytes, uploaded_bytes: 0, next, cut_short: None }
     }
 
     /// `OPTIONS *` (RFC 9110 9.3.7): what the gateway itself can do.
@@ -120,7 +126,8 @@ impl Receiver<'_> {
         let keep = self.may_keep && self.body_is_here && !local.is_draining();
         self.end_head(keep, &mut out);
         let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
-        Delivered { status: Status::NO_CONTENT, body_bytes: 0, uploaded_bytes: 0, next }
+        let status = Status::NO_CONTENT;
+        Delivered { status, body_bytes: 0, uploaded_bytes: 0, next, cut_short: None }
     }
 
     async fn pass(
@@ -138,8 +145,9 @@ impl Receiver<'_> {
             let sent = self.send(local, out).await;
             let uploaded_bytes = exchange.uploaded_bytes();
             let rest = exchange.finish();
+            let cut_short = sent.as_ref().err().map(|Gone| CutShort::ClientLeft);
             let next = sent.map_or(Next::Abort, |()| Next::after(keep, rest));
-            return Delivered { status, body_bytes: 0, uploaded_bytes, next };
+            return Delivered { status, body_bytes: 0, uploaded_bytes, next, cut_short };
         };
         reframe.begin(begun, &mut out);
         loop {
@@ -148,16 +156,16 @@ impl Receiver<'_> {
             let sent = self.send(local, out).await;
             let body_bytes = exchange.body.passed_bytes();
             let uploaded_bytes = exchange.uploaded_bytes();
-            let next = match (filled, sent) {
+            let (next, cut_short) = match (filled, sent) {
                 (Ok(false), Ok(())) => {
                     out = local.runtime.outgoing();
                     continue;
                 }
-                (Ok(true), Ok(())) => Next::after(keep, exchange.finish()),
-                (Err(_), Ok(())) => Next::Cut,
-                (_, Err(Gone)) => Next::Abort,
+                (Ok(true), Ok(())) => (Next::after(keep, exchange.finish()), None),
+                (Err(fault), Ok(())) => (Next::Cut, Some(fault.of_answer())),
+                (_, Err(Gone)) => (Next::Abort, Some(CutShort::ClientLeft)),
             };
-            return Delivered { status, body_bytes, uploaded_bytes, next };
+            return Delivered { status, body_bytes, uploaded_bytes, next, cut_short };
         }
     }
 

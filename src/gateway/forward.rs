@@ -114,7 +114,7 @@ impl Exchange<'_> {
         stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
         poll_fn(|cx| {
             if client.poll_failure(cx).is_ready() {
-                return Poll::Ready(Err(BodyFault::Cut));
+                return Poll::Ready(Err(BodyFault::Unwanted));
             }
             poll_upload(&mut self.upload, stream, local, cx);
             reframe.poll_fill(&mut self.body, stream, out, cx)
@@ -214,7 +214,7 @@ fn count_cut(local: &Local, fault: BodyFault) {
     match fault {
         BodyFault::TooSlow => count_failure(local, Reject::Upstream(Upstream::Timeout)),
         BodyFault::Malformed(_) => count_failure(local, Reject::Upstream(Upstream::Malformed)),
-        BodyFault::TooLong | BodyFault::Cut | BodyFault::Broken(_) => {}
+        BodyFault::TooLong | BodyFault::Cut | BodyFault::Broken(_) | BodyFault::Unwanted => {}
     }
 }
 
@@ -414,7 +414,7 @@ async fn receive(
 ) -> Result<io::Result<Option<Buffer>>, Reject> {
     poll_fn(|cx| {
         if client.poll_failure(cx).is_ready() {
-            return Poll::Ready(Err(Reject::Client(Client::Closed)));
+            return Poll::Ready(Err(Reject::Client(Client::Left)));
         }
         match poll_upload(upload, stream, local, cx) {
             Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
@@ -472,6 +472,6 @@ pub(super) fn refuse_body(fault: &BodyFault) -> Reject {
         BodyFault::Malformed(_) => Client::Malformed,
         BodyFault::TooLong => Client::BodyTooLarge,
         BodyFault::TooSlow => Client::TooSlow,
-        BodyFault::Cut | BodyFault::Broken(_) => Client::Closed,
+        BodyFault::Cut | BodyFault::Broken(_) | BodyFault::Unwanted => Client::Closed,
     })
 }

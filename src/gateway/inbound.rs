@@ -4,9 +4,8 @@ use std::io;
 
 use crate::{
     base::{Buffer, Moment, Pooled, limits},
-    gateway::Local,
+    gateway::{Local, seats::Seat},
     http::RequestHead,
-    net::Stream,
     wire::http1::{self, HeadLimits, Progress, Refusal, RequestScan},
 };
 
@@ -37,9 +36,10 @@ impl Inbound {
     pub(super) async fn read_head(
         &mut self,
         local: &Local,
-        stream: &Stream,
+        seat: &Seat,
         idle_until: Moment,
     ) -> Result<(Pooled<RequestHead>, Moment), Stop> {
+        let stream = &seat.stream;
         if self.pending.is_empty() {
             stream.set_deadline(Some(idle_until));
             self.pending = match stream.receive().await {
@@ -59,6 +59,9 @@ impl Inbound {
             ) {
                 Ok(Progress::Complete { head, consumed }) => {
                     self.pending.advance(consumed);
+                    if waits {
+                        seat.within_head.set(false);
+                    }
                     return Ok((head, began));
                 }
                 Ok(Progress::Partial) => {}
@@ -66,6 +69,7 @@ impl Inbound {
             }
             if !waits {
                 waits = true;
+                seat.within_head.set(true);
                 stream.set_deadline(Some(began + limits::HEAD_WAIT));
             }
             match stream.receive().await {

@@ -30,6 +30,8 @@ pub struct Seat {
     pub door: Rc<Door>,
     /// No request is on its way.
     pub idle: Cell<bool>,
+    /// Part of a head is here: the wait for the rest has a bound of its own.
+    pub within_head: Cell<bool>,
     /// It had a request since it was last looked at.
     pub used: Cell<bool>,
     place: Cell<usize>,
@@ -46,6 +48,7 @@ impl Seats {
             origin,
             door,
             idle: Cell::new(true),
+            within_head: Cell::new(false),
             used: Cell::new(false),
             place,
         });
@@ -100,9 +103,11 @@ impl Seats {
         false
     }
 
-    /// Lets idle connections wait for a request until `until` only.
+    /// Lets idle connections wait for a request until `until` only. Those that have begun one may
+    /// finish it.
     pub fn dismiss_idle(&self, until: Moment) {
-        for seat in self.taken.borrow().iter().filter(|seat| seat.idle.get()) {
+        let taken = self.taken.borrow();
+        for seat in taken.iter().filter(|seat| seat.idle.get() && !seat.within_head.get()) {
             seat.stream.set_deadline(Some(until));
         }
     }

@@ -29,7 +29,8 @@ pub(super) async fn run(
 ) -> Delivered {
     let status = Status::SWITCHING_PROTOCOLS;
     let Response::Forwarded(forwarded) = response else {
-        return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next: Next::Abort };
+        let next = Next::Abort;
+        return Delivered { status, body_bytes: 0, uploaded_bytes: 0, next, cut_short: None };
     };
     let sent = receiver.switch(local, &forwarded, facts).await;
     let (upstream, early) = forwarded.exchange.tunnel();
@@ -39,9 +40,15 @@ pub(super) async fn run(
     if sent.is_ok() {
         put_off(local, client, upstream);
         poll_fn(|cx| {
-            let up = up.poll(local, client, upstream, cx);
-            let down = down.poll(local, upstream, client, cx);
-            match (up, down) {
+            let ways =
+                (up.poll(local, client, upstream, cx), down.poll(local, upstream, client, cx));
+            // Who has closed his side may be gone: a reset tells, when something is sent to him.
+            let is_gone =
+                |way: &Way, stream: &Stream| way.ended && stream.poll_failure(cx).is_ready();
+            if is_gone(&up, client) || is_gone(&down, upstream) {
+                return Poll::Ready(());
+            }
+            match ways {
                 (Poll::Ready(Ok(())), Poll::Ready(Ok(())))
                 | (Poll::Ready(Err(_)), _)
                 | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
@@ -51,7 +58,7 @@ pub(super) async fn run(
         .await;
     }
     let (body_bytes, uploaded_bytes) = (down.passed_bytes, up.passed_bytes);
-    Delivered { status, body_bytes, uploaded_bytes, next: Next::Abort }
+    Delivered { status, body_bytes, uploaded_bytes, next: Next::Abort, cut_short: None }
 }
 
 /// One direction of a tunnel.

@@ -207,6 +207,9 @@ fn record(
     here_bytes: u64,
 ) {
     let latency = local.runtime.now().since(began);
+    if let Some(why) = delivered.cut_short {
+        facts.record_cut_short(why);
+    }
     facts.record_outcome(context::Outcome {
         status: delivered.status,
         response_length: delivered.body_bytes,

@@ -292,9 +292,10 @@ fn a_dropped_stream_still_sends_its_second_send() {
     for_seeds(20, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {
         let listener = Listener::bind(&runtime, address(), false).expect("binds");
         let at = runtime.now() + WAIT;
-        let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
-        let (other, _) = listener.accept().await.expect("accepts");
-        stream.set_deadline(None);
+        // What connects receives more than a client before somebody asks for it.
+        let other = Stream::connect(&runtime, address(), at).await.expect("connects");
+        let (stream, _) = listener.accept().await.expect("accepts");
+        other.set_deadline(None);
         for _ in 0..2 {
             let text = vec![1; 40_000];
             stream.send(Outgoing { text, pieces: Vec::new() }).await.expect("sends");

@@ -98,8 +98,8 @@ impl Stream {
         }
     }
 
-    /// Ready when the connection broke: the peer reset it. A FIN is no failure, the peer may still
-    /// be reading. Takes nothing from what was received.
+    /// Ready when the connection broke: the peer reset it, or a send failed. A FIN is no failure,
+    /// the peer may still be reading. Takes nothing from what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
         self.socket.poll_failure(context)
     }

@@ -64,8 +64,8 @@ impl Group {
     }
 
     /// Blocks are few: see [`Shelf::is_scarce`].
-    pub(super) fn is_scarce(&self) -> bool {
-        self.shelf.is_scarce()
+    pub(super) fn is_scarce(&self, was: bool) -> bool {
+        self.shelf.is_scarce(was)
     }
 
     /// Tops the window up from the shelf: as late as possible, so that the blocks that were

@@ -88,6 +88,8 @@ pub(super) struct State {
     pub(super) sleepers: Slab<Sleeper>,
     pub(super) wheel: Wheel<Alarm>,
     pub(super) groups: [Group; 2],
+    /// Whose blocks are few, by group; as it was at the start of this turn.
+    pub(super) scarce: [bool; 2],
     /// Sockets whose receive ended for want of a buffer, first come first served.
     pub(super) starved: Vec<Key>,
     #[expect(clippy::vec_box, reason = "the kernel reads them while they move to a slot")]
@@ -137,6 +139,7 @@ impl Driver {
             sleepers: Slab::new(SOCKETS_MAX),
             wheel: Wheel::new(now),
             groups,
+            scarce: [false; 2],
             starved: Vec::new(),
             gathers: Vec::new(),
             outgoings: Vec::new(),
@@ -284,6 +287,7 @@ impl State {
         for group in &mut self.groups {
             group.refill(&mut *self.kernel);
         }
+        self.note_scarcity();
         self.feed_starved();
         let until = if may_wait && !self.is_send_awaited() { self.next_alarm() } else { self.now };
         let entered = self.kernel.enter(Some(until));

@@ -94,6 +94,12 @@ pub enum Operation {
         /// Completes once only.
         once: bool,
     },
+    /// Multishot, for a connection whose peer has sent its FIN: completes with poll(2)'s events,
+    /// `POLLERR` or `POLLHUP` among them when it breaks.
+    Watch {
+        /// The connected socket.
+        socket: RawFd,
+    },
     /// Completes with the bytes sent.
     Send {
         /// The connected socket.

@@ -4,18 +4,25 @@
 use std::{io, task::Waker};
 
 use super::{
-    buffers::{Group, GroupId},
+    buffers::GroupId,
     driver::State,
     kernel::{Completion, Key, Kind, Operation, Token},
     socket::{End, Life, Polled, Receive, Slot},
 };
-use crate::base::{Buffer, limits::RECEIVE_QUEUE_BYTES_MAX};
+use crate::base::{
+    Buffer,
+    limits::{
+        RECEIVE_COPY_BYTES_MAX, RECEIVE_QUEUE_BYTES_MAX, UNAWAITED_BODY_BYTES_MAX,
+        UNAWAITED_BYTES_MAX,
+    },
+};
 
 impl State {
     pub(super) fn poll_receive(&mut self, key: Key, waker: &Waker) -> Polled<Option<Buffer>> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
         if let Some(buffer) = slot.received.pop_front() {
             slot.held_bytes -= buffer.block_bytes();
+            slot.awaited = false;
             if slot.receive == Receive::Idle {
                 self.arm_receive(key);
             }
@@ -25,30 +32,63 @@ impl State {
             Some(End::Fin) => Polled::Ready(Ok(None)),
             Some(End::Error(error)) => Polled::Ready(Err(io::Error::from_raw_os_error(error))),
             None if slot.expired => Polled::expired(),
-            None => Polled::wait(&mut slot.receive_waker, waker),
+            None => {
+                slot.awaited = true;
+                Polled::wait(&mut slot.receive_waker, waker)
+            }
         }
     }
 
-    /// Ready when the connection broke; bytes and the end of the stream are left where they are.
+    /// Ready when the connection broke, or a send failed; bytes and the end of the stream are left
+    /// where they are.
     pub(super) fn poll_failure(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
-        match slot.end {
-            Some(End::Error(_)) => Polled::Ready(Ok(())),
-            Some(End::Fin) | None => Polled::wait(&mut slot.receive_waker, waker),
+        if matches!(slot.end, Some(End::Error(_))) || slot.send_error.is_some() {
+            return Polled::Ready(Ok(()));
         }
+        let waits = Polled::wait(&mut slot.receive_waker, waker);
+        if slot.end == Some(End::Fin) && slot.receive == Receive::Idle && slot.life == Life::Open {
+            slot.receive = Receive::Watching;
+            let socket = slot.descriptor;
+            let token = Token { kind: Kind::Receive, key };
+            // SAFETY: the operation points to no memory.
+            unsafe { self.kernel.push(token, Operation::Watch { socket }) };
+        }
+        waits
+    }
+
+    /// A client that closes looks like one that half-closes until something is sent to it: then
+    /// it answers with a reset.
+    fn watched(&mut self, completion: Completion) -> bool {
+        let key = completion.token.key;
+        let Some(slot) = self.slots.find(key) else { return false };
+        if !completion.more {
+            slot.receive = Receive::Idle;
+        }
+        let broken = i32::from(libc::POLLERR | libc::POLLHUP);
+        if completion.result > 0 && completion.result & broken != 0 {
+            slot.end = Some(End::Error(libc::ECONNRESET));
+            self.wakes.extend(slot.receive_waker.take());
+        }
+        if slot.is_closing() {
+            self.finish_closing(key);
+        }
+        true
     }
 
     pub(super) fn received(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };
+        if slot.receive == Receive::Watching {
+            return self.watched(completion);
+        }
         let (Receive::Armed(group) | Receive::Ending(group)) = slot.receive else { return false };
         if let Some(number) = completion.buffer {
             let filled = usize::try_from(completion.result).unwrap_or(0);
             let buffer = self.groups[group as usize].take(number, filled);
             let Some(buffer) = buffer else { return false };
             if filled > 0 && !slot.is_closing() {
-                slot.held_bytes += buffer.block_bytes();
-                slot.received.push_back(buffer);
+                keep(slot, buffer);
             }
         }
         if !completion.more {
@@ -84,19 +124,18 @@ impl State {
 
     /// Arms, ends or leaves the receive, whichever the slot's state asks for.
     pub(super) fn arm_receive(&mut self, key: Key) {
-        let scarce = self.scarce();
+        let scarce = self.scarce;
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life != Life::Open || slot.end.is_some() {
             return;
         }
-        // Blocks that nobody takes from their queue must not be all that there are.
         let wanted = slot.group.unless_scarce(scarce);
         let once = scarce[wanted as usize];
-        let held_max = if once { 1 } else { RECEIVE_QUEUE_BYTES_MAX };
+        let held_max = held_max(slot, wanted, once);
         match slot.receive {
             Receive::Armed(group) => {
                 let full = slot.held_bytes >= held_max;
-                if full || group != wanted {
+                if full || group != wanted || (once && !slot.once) {
                     slot.receive = Receive::Ending(group);
                     self.cancel(Kind::Receive, key);
                 }
@@ -104,18 +143,26 @@ impl State {
             // Armed again only when half of the queue has gone: cancelling costs.
             Receive::Idle if slot.held_bytes <= held_max / 2 => {
                 slot.receive = Receive::Armed(wanted);
+                slot.once = once;
                 let (socket, group) = (slot.descriptor, wanted.number());
                 let token = Token { kind: Kind::Receive, key };
                 // SAFETY: the operation points to no memory but the group's buffers, for which
                 // `Group` vouches.
                 unsafe { self.kernel.push(token, Operation::Receive { socket, group, once }) };
             }
-            Receive::Idle | Receive::Ending(_) | Receive::Starved => {}
+            Receive::Idle | Receive::Ending(_) | Receive::Starved | Receive::Watching => {}
         }
     }
 
-    fn scarce(&self) -> [bool; 2] {
-        self.groups.each_ref().map(Group::is_scarce)
+    /// Learns whether blocks are scarce. When that begins, everybody is made to receive one block
+    /// at a time: an armed multishot takes many in one go when many bytes are there.
+    pub(super) fn note_scarcity(&mut self) {
+        let before = self.scarce;
+        let now = [0, 1].map(|group| self.groups[group].is_scarce(before[group]));
+        self.scarce = now;
+        if (now[0] && !before[0]) || (now[1] && !before[1]) {
+            self.slots.keys().into_iter().for_each(|key| self.arm_receive(key));
+        }
     }
 
     pub(super) fn stream_body(&mut self, key: Key, large: bool) {
@@ -135,7 +182,7 @@ impl State {
             return;
         }
         let mut room = [self.groups[0].published(), self.groups[1].published()];
-        let scarce = self.scarce();
+        let scarce = self.scarce;
         let mut starved = std::mem::take(&mut self.starved);
         starved.retain(|&key| {
             let Some(slot) = self.slots.find(key) else { return false };
@@ -153,5 +200,31 @@ impl State {
             false
         });
         self.starved = starved;
+    }
+}
+
+/// Queues what was received. A small piece is copied into the block of the one before it, when
+/// nobody has taken that yet: a block for each would be a client's way to hold them all.
+fn keep(slot: &mut Slot, buffer: Buffer) {
+    if buffer.len() <= RECEIVE_COPY_BYTES_MAX
+        && let Some(last) = slot.received.back_mut()
+        && last.append(&buffer)
+    {
+        return;
+    }
+    slot.held_bytes += buffer.block_bytes();
+    slot.received.push_back(buffer);
+}
+
+/// From how many bytes of blocks on a socket receives no more until some are taken: what nobody
+/// takes from their queues must not be all the blocks that there are. Upstreams may send more: an
+/// armed receive also learns that an idle connection was closed.
+const fn held_max(slot: &Slot, from: GroupId, once: bool) -> usize {
+    match (from, slot.group) {
+        _ if once => 1,
+        (GroupId::Large, _) => RECEIVE_QUEUE_BYTES_MAX,
+        (GroupId::Small, _) if slot.awaited || !slot.accepted => RECEIVE_QUEUE_BYTES_MAX,
+        (GroupId::Small, GroupId::Large) => UNAWAITED_BODY_BYTES_MAX,
+        (GroupId::Small, GroupId::Small) => UNAWAITED_BYTES_MAX,
     }
 }

@@ -214,6 +214,9 @@ impl State {
         let Sending::UnderWay(mut transfer) = taken else { return };
         slot.send_error = result.err();
         self.wakes.extend(slot.send_waker.take());
+        if result.is_err() {
+            self.wakes.extend(slot.receive_waker.take());
+        }
         let next = slot.next.take().filter(|_| result.is_ok());
         let shut = slot.shut_wanted && next.is_none() && result.is_ok();
         if shut {

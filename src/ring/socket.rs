@@ -73,6 +73,12 @@ pub(super) struct Slot {
     pub(super) received: VecDeque<Buffer>,
     /// The whole blocks of `received`: what they keep from the shelf.
     pub(super) held_bytes: usize,
+    /// Somebody waits for bytes: what comes is taken at once.
+    pub(super) awaited: bool,
+    /// A client's: it may send what it likes, so it is held to less.
+    pub(super) accepted: bool,
+    /// The armed receive completes once only.
+    pub(super) once: bool,
     pub(super) sending: Sending,
     /// Waits until `sending` is done.
     pub(super) next: Option<Outgoing>,
@@ -94,6 +100,8 @@ pub(super) enum Receive {
     Ending(GroupId),
     /// Waits for a buffer.
     Starved,
+    /// Nothing more comes, but somebody wants to know when the connection breaks.
+    Watching,
 }
 
 /// Why nothing more will be received.
@@ -154,7 +162,8 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
-    /// Ready when the connection broke (a reset, not a FIN); takes nothing from what was received.
+    /// Ready when the connection broke (a reset or a failed send, not a FIN); takes nothing from
+    /// what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
         self.poll_with(|state| state.poll_failure(self.key, context.waker())).map(drop)
     }
@@ -254,6 +263,9 @@ impl Slot {
             expired: false,
             received: VecDeque::new(),
             held_bytes: 0,
+            awaited: false,
+            accepted: false,
+            once: false,
             sending,
             next: None,
             send_error: None,
@@ -270,14 +282,15 @@ impl Slot {
     }
 
     const fn is_receiving(&self) -> bool {
-        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_))
+        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_) | Receive::Watching)
     }
 }
 
 impl State {
     /// A slot for an accepted descriptor, ready to receive; `None` when the table is full.
     pub(super) fn adopt(&mut self, descriptor: RawFd) -> Option<Key> {
-        let slot = Slot::new(descriptor, Life::Open, Sending::Nothing);
+        let mut slot = Slot::new(descriptor, Life::Open, Sending::Nothing);
+        slot.accepted = true;
         let key = self.slots.insert(slot).ok()?;
         self.arm_receive(key);
         Some(key)
@@ -313,7 +326,7 @@ impl State {
         if let Some((timer, _)) = slot.timer.take() {
             self.wheel.remove(timer);
         }
-        let receiving = matches!(slot.receive, Receive::Armed(_));
+        let receiving = matches!(slot.receive, Receive::Armed(_) | Receive::Watching);
         let (sending, expired) = (slot.sending.is_under_way(), slot.expired);
         if receiving {
             self.cancel(Kind::Receive, key);

@@ -295,6 +295,11 @@ fn entry_of(operation: Operation) -> squeue::Entry {
         Operation::Receive { socket, group, once: false } => {
             opcode::RecvMulti::new(types::Fd(socket), group).build()
         }
+        // POLLERR and POLLHUP need not be asked for. POLLRDHUP neither, and it is there: a single
+        // poll would end at once.
+        Operation::Watch { socket } => {
+            opcode::PollAdd::new(types::Fd(socket), 0).multi(true).build()
+        }
         Operation::Send { socket, bytes, length, quiet } => {
             let (message, entry) = send_flags(quiet);
             let send = opcode::Send::new(types::Fd(socket), bytes, length);

@@ -8,8 +8,12 @@ use crate::{
     ring::{Counts, Driver, Holdings, Outgoing, Uring},
 };
 
-/// Turns between two yields to glommio's own timers and channels.
-const TURNS_BETWEEN_YIELDS: u32 = 1_024;
+/// How often glommio looks after its own timers and channels: as good as never, nothing of ours
+/// uses them. And it must be never: whoever is taken off his CPU for this long between the line
+/// that sets glommio's timer and the line that looks at it finds it expired before a task ran,
+/// and glommio (0.9) takes that for idleness: it sleeps, with tasks to run, until an event of its
+/// own. There is none: the shard would hang for good. With 10 ms a busy machine did it in minutes.
+const GLOMMIO_TICK: Duration = Duration::from_secs(24 * 3_600);
 /// Rounds of the tasks between two turns of the driver: tasks that keep each other busy must not
 /// keep it from the kernel.
 const ROUNDS_MAX: usize = 32;
@@ -160,7 +164,7 @@ where
         .name(&spec.name)
         .io_memory(0)
         .ring_depth(8)
-        .preempt_timer(Duration::from_millis(10))
+        .preempt_timer(GLOMMIO_TICK)
         .spawn(move || async move {
             let driver = match Uring::new().and_then(|kernel| Driver::new(Box::new(kernel))) {
                 Ok(driver) => driver,
@@ -188,7 +192,6 @@ where
 {
     let ended = spawn_main(&runtime, main);
     let executor = glommio::executor();
-    let mut turns = 0_u32;
     loop {
         // Every woken task runs until a whole round found none.
         let mut idle = false;
@@ -204,10 +207,6 @@ where
             break;
         }
         runtime.driver.turn(idle)?;
-        turns = turns.wrapping_add(1);
-        if executor.need_preempt() || turns.is_multiple_of(TURNS_BETWEEN_YIELDS) {
-            executor.yield_now().await;
-        }
     }
     runtime.seats.close();
     for _ in 0..LAST_ROUNDS {

@@ -3,11 +3,14 @@
 //! Folders are watched, not files: editors and deployments replace files by renaming. Only whole
 //! changes count (a written file is closed, a new one is moved in): a log that grows in the same
 //! folder wakes nobody. Several events close together are one change.
+//!
+//! A path may lead over symbolic links (`current -> releases/42`, a mounted ConfigMap): the folder
+//! of each is watched too, and the way is looked up again after each change.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     ffi::{OsStr, OsString},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::mpsc::Sender,
     thread,
@@ -20,9 +23,15 @@ use super::Event;
 /// Room for the events of one read: some hundred with short names.
 const EVENT_BYTES: usize = 16 * 1024;
 
+/// Symbolic links on the way to one file, as many as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// Folders and the names in them whose change may change what the watched files hold.
+type Places = BTreeSet<(PathBuf, OsString)>;
+
 /// A watch on a set of files; ends when dropped.
 pub(super) struct Watch {
-    files: Vec<PathBuf>,
+    places: Places,
     watches: Watches,
     folders: Vec<WatchDescriptor>,
 }
@@ -37,24 +46,36 @@ impl Watch {
         let mut watches = inotify.watches();
         let mask =
             WatchMask::CLOSE_WRITE | WatchMask::CREATE | WatchMask::DELETE | WatchMask::MOVED_TO;
+        let places = places_of(files);
         let mut folders = Vec::new();
-        for folder in files.iter().map(|file| folder_of(file)).collect::<BTreeSet<_>>() {
-            let watch = watches.add(&folder, mask).map_err(|error| explain(&folder, &error))?;
-            folders.push(watch);
+        let mut missing = None;
+        for folder in places.iter().map(|(folder, _)| folder).collect::<BTreeSet<_>>() {
+            match watches.add(folder, mask) {
+                // Two paths may name one folder.
+                Ok(watch) if folders.contains(&watch) => {}
+                Ok(watch) => folders.push(watch),
+                // Where a link leads nowhere, the link is watched.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    missing = Some(explain(folder, &error));
+                }
+                Err(error) => return Err(explain(folder, &error)),
+            }
         }
-        let names = files.iter().filter_map(|file| file.file_name().map(ToOwned::to_owned));
-        let names: BTreeSet<OsString> = names.collect();
+        if folders.is_empty() {
+            return Err(missing.unwrap_or_default());
+        }
+        let names: BTreeSet<OsString> = places.iter().map(|(_, name)| name.clone()).collect();
         let count = folders.len();
         thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || listen(inotify, &names, count, &events))
             .map_err(|error| explain(Path::new("the files"), &error))?;
-        Ok(Self { files: files.to_vec(), watches, folders })
+        Ok(Self { places, watches, folders })
     }
 
-    /// Whether these are the files that it watches.
+    /// Whether these are the files that it watches, and the ways to them are the same.
     pub(super) fn is_on(&self, files: &[PathBuf]) -> bool {
-        self.files == files
+        self.places == places_of(files)
     }
 }
 
@@ -92,16 +113,39 @@ fn listen(
 }
 
 /// Too many events at once are told as an overflow: then nobody knows, so it is a change.
-/// A mounted ConfigMap changes by a link named `..data` that is swapped beside the files.
 fn concerns(event: &FileEvent<&OsStr>, names: &BTreeSet<OsString>) -> bool {
-    let named = event.name.is_some_and(|name| names.contains(name) || name == "..data");
+    let named = event.name.is_some_and(|name| names.contains(name));
     named || event.mask.contains(EventMask::Q_OVERFLOW)
 }
 
-fn folder_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
+fn places_of(files: &[PathBuf]) -> Places {
+    let mut places = Places::new();
+    for file in files {
+        follow(file, &mut places);
+    }
+    places
+}
+
+/// Walks a path as the kernel does, and notes each symbolic link and the file at the end.
+fn follow(file: &Path, places: &mut Places) {
+    let parts = |path: &Path| path.iter().map(ToOwned::to_owned).collect::<VecDeque<_>>();
+    let mut folder = PathBuf::from(".");
+    let mut ahead = parts(file);
+    let mut links = 0;
+    while let Some(name) = ahead.pop_front() {
+        let here = folder.join(&name);
+        let target = fs::read_link(&here).ok().filter(|_| links < LINKS_MAX);
+        if target.is_some() || ahead.is_empty() {
+            places.insert((folder.clone(), name));
+        }
+        match target {
+            Some(target) => {
+                links += 1;
+                let behind = std::mem::replace(&mut ahead, parts(&target));
+                ahead.extend(behind);
+            }
+            None => folder = here,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Client {
     MappedPath,
     /// It closed, or the connection broke, before its request was whole: nobody reads the answer.
     Closed,
+    /// It left while its answer was awaited: nobody reads this one either.
+    Left,
     /// No API answers to this host: 404.
     NoApi,
     /// No stage has this name and there is no `$default` stage: 404.
@@ -118,7 +120,7 @@ impl Reject {
 impl Client {
     const fn status(self) -> Status {
         match self {
-            Self::Malformed | Self::MappedPath | Self::Closed => Status::BAD_REQUEST,
+            Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
             Self::NoApi | Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
@@ -133,7 +135,9 @@ impl Client {
     /// AWS's words where it has them: 413 is not RFC 9110's "Content Too Large".
     const fn body(self) -> &'static str {
         match self {
-            Self::Malformed | Self::MappedPath | Self::Closed => r#"{"message":"Bad Request"}"#,
+            Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => {
+                r#"{"message":"Bad Request"}"#
+            }
             Self::NoApi | Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
@@ -150,6 +154,7 @@ impl Client {
             Self::Malformed => "the request is malformed",
             Self::MappedPath => "the mapped path holds dot segments",
             Self::Closed => "the client closed before its request was whole",
+            Self::Left => "the client left before its answer came",
             Self::NoApi => "no API for this host",
             Self::NoStage => "no such stage",
             Self::NoRoute => "no route for method and path",

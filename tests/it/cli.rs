@@ -1,6 +1,6 @@
 //! The command line: what each command prints, and how it exits.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, thread, time::Duration};
 
 use crate::harness::{
     Client, Folder, Launch, Route, Upstream, dead_address, eventually, exchange, gateway_file, ok,
@@ -241,4 +241,57 @@ fn the_access_log_has_one_json_line_per_request() {
     let statuses: Vec<String> = lines.iter().map(|line| line["status"].to_string()).collect();
     let statuses: Vec<&str> = statuses.iter().map(|text| text.trim_matches('"')).collect();
     assert_eq!(statuses, ["200", "200", "400"]);
+}
+
+#[test]
+fn an_answer_cut_short_has_a_mark_in_the_access_log() {
+    let upstream = Upstream::start(|mut peer| {
+        while let Some(request) = peer.request() {
+            let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+            let goes_on = match request.target.as_str() {
+                "/cut" => !peer.send(half),
+                "/left" => peer.send(half) && !peer.wait_for_close(),
+                "/early" => !peer.wait_for_close(),
+                _ => peer.send(ok("whole")),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    });
+    let settings = "accessLog: {destination: access.log}";
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], settings);
+    let gateway = Launch::file("gateway.yaml", &file)
+        .beside("api.yaml", &proxy_all(upstream.address()))
+        .start();
+    let check = |target: &str, leaves: bool, status: u16, name: &str, reason: &str| {
+        let mut client = Client::connect(gateway.address);
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: it\r\n\r\n"));
+        if leaves {
+            thread::sleep(Duration::from_millis(100));
+            client.reset();
+        } else {
+            let _ = client.try_answer_to("GET");
+        }
+        let path = gateway.folder.join("access.log");
+        let mut line = serde_json::Value::Null;
+        eventually("its line is written", || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            line = lines.into_iter().find(|line: &serde_json::Value| line["path"] == target).into();
+            !line.is_null()
+        });
+        assert_eq!(line["status"], status, "{line}");
+        let told = ["errorMessage", "integrationErrorMessage"].map(|name| line.get(name).is_some());
+        assert_eq!(told.iter().filter(|told| **told).count(), usize::from(!name.is_empty()));
+        if !name.is_empty() {
+            assert_eq!(line[name], reason, "{line}");
+        }
+    };
+    check("/whole", false, 200, "", "");
+    let integration = "integrationErrorMessage";
+    check("/cut", false, 200, integration, "the integration closed within its answer");
+    let error = "errorMessage";
+    check("/left", true, 200, error, "the client left before it had all of the answer");
+    check("/early", true, 400, error, "the client left before its answer came");
 }

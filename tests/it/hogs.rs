@@ -1,8 +1,15 @@
 //! Clients that keep receive blocks to themselves: everybody else is still served.
 
-use std::{thread, time::Duration};
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
-use crate::harness::{Client, Gateway, Launch, Upstream, ok, proxy_all};
+use crate::harness::{
+    Client, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
+};
 
 const MIDDLE: usize = 1 << 20;
 
@@ -58,6 +65,69 @@ fn pipelining_behind_a_slow_answer_holds_nobody_else() {
         }
     }
     thread::sleep(Duration::from_millis(500));
+    assert_serves(&gateway);
+}
+
+/// Takes connections and never answers; one thread for all of them.
+fn silent_upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let _kept: Vec<TcpStream> = listener.incoming().map_while(Result::ok).collect();
+    });
+    address
+}
+
+/// `count` clients whose requests are not answered, at two upstreams: each takes 4,096 at most.
+fn start_pipelining(upstream: &Upstream, count: usize) -> (Gateway, Vec<TcpStream>) {
+    let good = format!("http://{}/{{proxy}}", upstream.address());
+    let [one, two] = [silent_upstream(), silent_upstream()];
+    let routes = [
+        Route::new("GET", "/never/0", format!("http://{one}/")),
+        Route::new("GET", "/never/1", format!("http://{two}/")),
+        Route::new("ANY", "/{proxy+}", good),
+    ];
+    let gateway = Launch::file("api.yaml", &openapi(&routes)).start();
+    let hogs = (0..count).map(|number| {
+        let mut hog = TcpStream::connect(gateway.address).unwrap();
+        hog.set_nodelay(true).unwrap();
+        let request = format!("GET /never/{} HTTP/1.1\r\nhost: it\r\n\r\n", number % 2);
+        hog.write_all(request.as_bytes()).unwrap();
+        hog
+    });
+    let hogs = hogs.collect();
+    eventually("all of them wait", || {
+        let mut client = Client::connect(gateway.admin);
+        let text = client.ask("GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
+        let line = text.lines().find(|line| line.starts_with("ringway_requests_in_flight"));
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()) == Some(count)
+    });
+    (gateway, hogs)
+}
+
+/// Each piece kept a whole block: four of each of 5,000 clients are more than there are.
+#[test]
+fn five_thousand_clients_that_pipeline_tiny_pieces_hold_nobody_else() {
+    let upstream = upstream();
+    let (gateway, mut hogs) = start_pipelining(&upstream, 5_000);
+    for piece in "GET /good HTTP/1.1\r\n".as_bytes().chunks(3) {
+        hogs.iter_mut().for_each(|hog| hog.write_all(piece).unwrap());
+    }
+    thread::sleep(Duration::from_millis(300));
+    assert_serves(&gateway);
+}
+
+/// An armed multishot receive takes up to 32 blocks in one go, so 500 such clients had them all.
+#[test]
+fn a_thousand_clients_that_pipeline_in_bulk_hold_nobody_else() {
+    let upstream = upstream();
+    let (gateway, hogs) = start_pipelining(&upstream, 1_000);
+    let more = "GET /good HTTP/1.1\r\nhost: it\r\n\r\n".repeat(5_000);
+    for mut hog in &hogs {
+        hog.set_nonblocking(true).unwrap();
+        let _ = hog.write(more.as_bytes());
+    }
+    thread::sleep(Duration::from_millis(300));
     assert_serves(&gateway);
 }
 

@@ -1,6 +1,7 @@
 //! Change under load: reloads, broken files, the end, upstreams that come and go.
 
 use std::{
+    fs,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -11,7 +12,8 @@ use std::{
 };
 
 use crate::harness::{
-    Client, Fault, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
+    Client, Fault, Folder, Gateway, Launch, Route, Upstream, eventually, gateway_file, ok, openapi,
+    proxy_all,
 };
 
 /// Clients that ask without pause until stopped; everything that is not as wished is kept.
@@ -158,6 +160,51 @@ fn a_changed_file_is_taken_without_a_signal() {
     reload_under_load(5, |_| false);
 }
 
+/// `api.yaml` is reached over links that are swapped, as deployments and ConfigMaps do it; also
+/// the file behind the links may be written.
+#[test]
+fn a_changed_target_of_a_link_is_taken() {
+    let upstream = telling();
+    let folder = Folder::new();
+    let put = |place: &str, version: usize| {
+        folder.write(place, &version_document(&upstream, version));
+    };
+    let link = |target: &str, name: &str| {
+        let new = folder.join("new");
+        std::os::unix::fs::symlink(target, &new).unwrap();
+        fs::rename(new, folder.join(name)).unwrap();
+    };
+    put("releases/1/api.yaml", 1);
+    fs::create_dir_all(folder.join("conf")).unwrap();
+    link("../releases/1", "conf/..data");
+    link("conf/..data", "current");
+    let place = folder.join("current/api.yaml");
+    let gateway = Launch::file(
+        "gateway.yaml",
+        &gateway_file(place.to_str().unwrap(), &["{stageName: $default}"], ""),
+    )
+    .start();
+    let expect = |wanted: &str| {
+        eventually(&format!("{wanted} is served"), || version(&gateway) == wanted);
+    };
+    expect("/v1");
+    put("releases/1/api.yaml", 2);
+    expect("/v2");
+    put("releases/2/api.yaml", 3);
+    link("../releases/2", "conf/..data");
+    expect("/v3");
+    put("releases/2/api.yaml", 4);
+    expect("/v4");
+    put("other/api.yaml", 5);
+    link(folder.join("other").to_str().unwrap(), "current");
+    expect("/v5");
+    put("other/else.yaml", 6);
+    link("else.yaml", "other/api.yaml");
+    expect("/v6");
+    put("other/else.yaml", 7);
+    expect("/v7");
+}
+
 /// The number; `cargo test --test it -- --ignored two_hundred`.
 #[test]
 #[ignore = "takes about a minute; thirty run always"]
@@ -245,6 +292,41 @@ fn term_finishes_what_is_in_flight() {
     idle.assert_closed();
     assert_eq!(gateway.wait().code(), Some(0), "{}", gateway.said());
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+/// It got 408 after the second that is an idle connection's.
+#[test]
+fn a_client_within_its_head_at_term_is_answered() {
+    let upstream = Upstream::answering(ok("good"));
+    let mut gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).start();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /slow HTTP/1.1\r\nhos");
+    thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    client.assert_silent(Duration::from_millis(1_600));
+    assert!(gateway.is_running());
+    let answer = client.ask("t: it\r\n\r\n");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "good"));
+    assert!(answer.says_close());
+    client.assert_closed();
+    drop(client);
+    assert_eq!(gateway.wait_at_most(Duration::from_secs(2)).code(), Some(0));
+}
+
+/// It may be about to finish, but the drain has its end.
+#[test]
+fn a_client_that_stays_within_its_head_does_not_outlive_the_drain() {
+    let upstream = Upstream::answering(ok("good"));
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], "drainSeconds: 2");
+    let mut gateway = Launch::file("gateway.yaml", &file)
+        .beside("api.yaml", &proxy_all(upstream.address()))
+        .start();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /slow HTTP/1.1\r\nhos");
+    thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    client.assert_silent(Duration::from_millis(1_600));
+    assert_eq!(gateway.wait_at_most(Duration::from_secs(3)).code(), Some(0));
 }
 
 #[test]

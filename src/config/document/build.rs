@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Document, Stored, StoredEntry, StoredValue};
+use super::{Document, Stored, StoredEntry, StoredMapping, StoredValue};
 use crate::{
     base::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_NODES_MAX},
     config::Problems,
@@ -125,7 +125,7 @@ impl<'b> Builder<'b> {
             Contents::Sequence(items) => StoredValue::Sequence(items),
             Contents::Mapping(mapping) => {
                 let entries = self.merge(mapping, &mut open.size)?;
-                StoredValue::Mapping(entries)
+                StoredValue::Mapping(StoredMapping::new(entries))
             }
         };
         // A block's end event stands where the next thing begins: drop the white space before.
@@ -218,7 +218,7 @@ impl<'b> Builder<'b> {
         let Size { weight, height } = self.sizes[index as usize];
         let entry = StoredEntry { key: function.into(), bytes, value: index };
         let size = Size { weight: weight + 1, height: height + 1 };
-        self.store(StoredValue::Mapping(vec![entry]), bytes, size)
+        self.store(StoredValue::Mapping(StoredMapping::new(vec![entry])), bytes, size)
     }
 
     fn attach(&mut self, index: u32) -> Option<()> {
@@ -255,7 +255,7 @@ impl<'b> Builder<'b> {
                     self.problems.error(place, message, "name a mapping by its anchor: <<: *name");
                     return None;
                 };
-                for entry in more.iter().filter(|entry| !seen.contains_key(&entry.key)) {
+                for entry in more.entries.iter().filter(|entry| !seen.contains_key(&entry.key)) {
                     let child = self.sizes[entry.value as usize];
                     size.weight += text_weight(&entry.key) + child.weight;
                     size.height = size.height.max(child.height + 1);

@@ -15,6 +15,7 @@ mod yaml;
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -45,7 +46,15 @@ enum StoredValue {
     Number(Box<str>),
     String(Box<str>),
     Sequence(Vec<u32>),
-    Mapping(Vec<StoredEntry>),
+    Mapping(StoredMapping),
+}
+
+/// Entries in the order of the text.
+struct StoredMapping {
+    entries: Vec<StoredEntry>,
+    /// The same by key, made when a large one is searched: a hostile document has many references
+    /// into it.
+    by_key: OnceCell<Box<[u32]>>,
 }
 
 #[derive(Clone)]
@@ -53,6 +62,29 @@ struct StoredEntry {
     key: Box<str>,
     bytes: (u32, u32),
     value: u32,
+}
+
+impl StoredMapping {
+    /// Mappings with fewer entries are searched one by one.
+    const LARGE: usize = 64;
+
+    const fn new(entries: Vec<StoredEntry>) -> Self {
+        Self { entries, by_key: OnceCell::new() }
+    }
+
+    fn find(&self, key: &str) -> Option<&StoredEntry> {
+        if self.entries.len() < Self::LARGE {
+            return self.entries.iter().find(|entry| &*entry.key == key);
+        }
+        let key_of = |place: &u32| &*self.entries[*place as usize].key;
+        let by_key = self.by_key.get_or_init(|| {
+            let mut places: Box<[u32]> = (0..offset(self.entries.len())).collect();
+            places.sort_unstable_by(|one, two| key_of(one).cmp(key_of(two)));
+            places
+        });
+        let found = by_key.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
+        self.entries.get(by_key[found] as usize)
+    }
 }
 
 /// Which grammar a text is held to.

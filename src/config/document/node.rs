@@ -185,7 +185,7 @@ impl<'d> Node<'d> {
     #[must_use]
     pub fn entries(self) -> Entries<'d> {
         let entries = match &self.stored().value {
-            StoredValue::Mapping(entries) => entries.as_slice(),
+            StoredValue::Mapping(mapping) => mapping.entries.as_slice(),
             _ => &[],
         };
         Entries { document: self.document, rest: entries.iter() }
@@ -210,7 +210,13 @@ impl<'d> Node<'d> {
     /// The entry of `key`, when this is a mapping that has it.
     #[must_use]
     pub fn entry(self, key: &str) -> Option<Entry<'d>> {
-        self.entries().find(|entry| entry.key == key)
+        let StoredValue::Mapping(mapping) = &self.stored().value else { return None };
+        mapping.find(key).map(|entry| self.entry_of(entry))
+    }
+
+    fn entry_of(self, entry: &'d StoredEntry) -> Entry<'d> {
+        let value = Self::new(self.document, entry.value);
+        Entry { key: &entry.key, value, key_bytes: entry.bytes }
     }
 
     /// The value at a JSON pointer (RFC 6901) from here: `/paths/~1pets/get/tags/0`; `""` is this

@@ -183,6 +183,7 @@ impl World {
                 Operation::Receive { socket, group, once } => {
                     self.try_receive(token, socket, group, once);
                 }
+                Operation::Watch { socket } => self.try_watch(token, socket),
                 Operation::Connect { socket, address, .. } => {
                     // SAFETY: the driver keeps the address until the completion below.
                     let address = unsafe { read_address(address) };
@@ -240,6 +241,13 @@ impl World {
         }
         let result = i32::try_from(count).expect("a buffer is smaller than 2 GiB");
         self.complete(token, result, Some(provided.buffer), more);
+    }
+
+    fn try_watch(&mut self, token: Token, socket: RawFd) {
+        if self.network.incoming(socket).is_some_and(|pipe| pipe.ended == Some(Ended::Reset)) {
+            self.armed.remove(&token);
+            self.complete(token, i32::from(libc::POLLERR), None, false);
+        }
     }
 
     fn try_connect(&mut self, token: Token, socket: RawFd, address: Option<SocketAddr>) {
@@ -346,6 +354,7 @@ impl Operation {
         match *self {
             Self::Accept { listener } => Some(listener),
             Self::Receive { socket, .. }
+            | Self::Watch { socket }
             | Self::Send { socket, .. }
             | Self::SendGathered { socket, .. }
             | Self::Connect { socket, .. } => Some(socket),

@@ -78,6 +78,32 @@ pub struct Outcome {
     pub latency: Duration,
 }
 
+/// Why the client did not get all of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutShort {
+    /// The client left, or took nothing for too long.
+    ClientLeft,
+    /// The integration closed within its answer's body.
+    IntegrationClosed,
+    /// The integration sent nothing more for too long.
+    IntegrationStalled,
+    /// The integration's framing of the body is broken.
+    IntegrationMalformed,
+}
+
+impl CutShort {
+    /// The reason for the access log; never sent to the client.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "the client left before it had all of the answer",
+            Self::IntegrationClosed => "the integration closed within its answer",
+            Self::IntegrationStalled => "the integration stalled within its answer",
+            Self::IntegrationMalformed => "the integration's answer is malformed within its body",
+        }
+    }
+}
+
 /// The facts of one request. What is not known (yet) is `None`.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -87,6 +113,7 @@ pub struct Facts<'a> {
     route: Option<(&'a str, &'a [u8])>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
+    cut_short: Option<CutShort>,
     outcome: Option<Outcome>,
 }
 
@@ -94,7 +121,15 @@ impl<'a> Facts<'a> {
     /// The facts at the start.
     #[must_use]
     pub const fn new(arrival: Arrival<'a>) -> Self {
-        Self { arrival, target: None, route: None, integrated: None, rejected: None, outcome: None }
+        Self {
+            arrival,
+            target: None,
+            route: None,
+            integrated: None,
+            rejected: None,
+            cut_short: None,
+            outcome: None,
+        }
     }
 
     /// Records which API and stage answer.
@@ -119,6 +154,12 @@ impl<'a> Facts<'a> {
     pub const fn record_reject(&mut self, reject: Reject) {
         debug_assert!(self.rejected.is_none());
         self.rejected = Some(reject);
+    }
+
+    /// Records why the client did not get all of the answer.
+    pub const fn record_cut_short(&mut self, why: CutShort) {
+        debug_assert!(self.cut_short.is_none());
+        self.cut_short = Some(why);
     }
 
     /// Records how it ended.
@@ -155,6 +196,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn rejected(&self) -> Option<Reject> {
         self.rejected
+    }
+
+    /// Why the client did not get all of the answer.
+    #[must_use]
+    pub const fn cut_short(&self) -> Option<CutShort> {
+        self.cut_short
     }
 
     /// How it ended.

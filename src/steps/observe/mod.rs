@@ -13,7 +13,7 @@ pub use escape::write_json_text;
 use crate::{
     base::append,
     http::Version,
-    steps::context::{Arrival, Facts},
+    steps::context::{Arrival, CutShort, Facts},
 };
 
 /// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
@@ -59,6 +59,14 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
     }
     if let Some(reject) = facts.rejected() {
         text(b",\"errorMessage\":\"", reject.reason().as_bytes(), NAME_BYTES_MAX, out);
+        out.push(b'"');
+    }
+    if let Some(why) = facts.cut_short() {
+        let name: &[u8] = match why {
+            CutShort::ClientLeft => b",\"errorMessage\":\"",
+            _ => b",\"integrationErrorMessage\":\"",
+        };
+        text(name, why.reason().as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
     out.push(b'}');

@@ -56,6 +56,23 @@ fn what_is_not_known_is_a_dash_or_left_out() {
     assert!(value.get("integrationStatus").is_none());
 }
 
+#[test]
+fn an_answer_cut_short_is_marked() {
+    let check = |why: CutShort, name: &str, other: &str| {
+        let mut facts = Facts::new(fixture::arrival(Method::Get, b"/"));
+        facts.record_cut_short(why);
+        facts.record_outcome(outcome(Status::OK));
+        let value: serde_json::Value = serde_json::from_str(&line(&facts)).unwrap();
+        assert_eq!(value[name], why.reason());
+        assert!(value.get(other).is_none());
+    };
+    let (error, integration) = ("errorMessage", "integrationErrorMessage");
+    check(CutShort::ClientLeft, error, integration);
+    check(CutShort::IntegrationClosed, integration, error);
+    check(CutShort::IntegrationStalled, integration, error);
+    check(CutShort::IntegrationMalformed, integration, error);
+}
+
 #[track_caller]
 fn escaped(text: &[u8], expected: &str) {
     let mut out = Vec::new();
@@ -142,6 +159,7 @@ fn the_longest_line_keeps_the_bound() {
     let latency = Duration::from_secs(u64::MAX);
     facts.record_integrated(Integrated { status: Status::OK, latency });
     facts.record_reject(Reject::Upstream(Upstream::Closed));
+    facts.record_cut_short(CutShort::IntegrationMalformed);
     facts.record_outcome(Outcome { status: Status::OK, response_length: u64::MAX, latency });
     let text = line(&facts);
     assert!(text.len() <= LINE_BYTES_MAX, "{}", text.len());

@@ -132,6 +132,11 @@ impl Client {
         let _ = self.output.shutdown(Shutdown::Write);
     }
 
+    /// Ends the connection with a reset instead of a FIN.
+    pub(crate) fn reset(self) {
+        let _ = socket2::SockRef::from(&self.output).set_linger(Some(Duration::ZERO));
+    }
+
     /// The connection's own end of a second thread: one sends while the other reads.
     pub(crate) fn sender(&self) -> TcpStream {
         self.output.try_clone().unwrap()

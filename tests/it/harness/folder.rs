@@ -28,9 +28,11 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a whole file, as an editor does: beside it, then renamed over it.
+    /// Writes a whole file, as an editor does: beside it, then renamed over it; its folder too.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let (path, beside) = (self.join(name), self.join(&format!(".{name}.new")));
+        let path = self.join(name);
+        let beside = path.with_extension("new");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&beside, text).unwrap();
         fs::rename(&beside, &path).unwrap();
         path

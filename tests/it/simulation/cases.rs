@@ -187,3 +187,40 @@ fn a_deaf_client_is_given_up() {
         assert!(scene.local.seats.is_empty());
     });
 }
+
+/// Each tiny piece kept a whole block, up to 64 of each client that pipelines behind a slow answer.
+#[test]
+fn pipelined_pieces_hold_two_blocks_of_each_client() {
+    const CLIENTS: usize = 150;
+    for seed in 0..3 {
+        let faults = Faults { no_descriptors: 0, no_buffers: 0, ..Faults::unkind() };
+        let simulation = Simulation::new(seed, faults);
+        let run = move |runtime: Runtime| async move {
+            let upstream = super::address(1);
+            let _silent = ringway::net::Listener::bind(&runtime, upstream, false).unwrap();
+            let gateway = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let local = open_gateway(&runtime, gateway);
+            let mut clients = Vec::new();
+            for _ in 0..CLIENTS {
+                let until = runtime.now() + Duration::from_secs(1);
+                let client = Stream::connect(&runtime, gateway, until).await.unwrap();
+                client.set_deadline(None);
+                say(&client, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+                clients.push(client);
+            }
+            runtime.sleep(Duration::from_millis(100)).await;
+            assert_eq!(local.seats.busy(), CLIENTS);
+            for piece in ["GET /", "plain/2 ", "HTTP/1.1\r\n", "host: ", "a", "\r\n\r", "\n"] {
+                for client in &clients {
+                    say(client, piece).await;
+                }
+                runtime.sleep(Duration::from_millis(25)).await;
+            }
+            let driver = runtime.driver();
+            let out = limits::SMALL_BLOCKS_MAX - driver.small_shelf().available();
+            let held = out - runtime.holdings().lent_blocks;
+            assert!(held <= 2 * CLIENTS, "seed {seed}: {held} blocks of {CLIENTS} clients");
+        };
+        simulate(simulation.kernel(), run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}

@@ -113,6 +113,8 @@ impl Connection {
         if script.answer.early {
             self.answer(script).await?;
             if script.answer.fault == Fault::ClosesEarly {
+                // What it did not read may have gone up whole: then the connection looks good.
+                self.world.surprise();
                 return Ok(Next::Close);
             }
             self.receive_body(script, head).await?;

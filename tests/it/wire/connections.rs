@@ -1,8 +1,13 @@
 //! Keep-alive, pipelining, HTTP/1.0, `Connection: close`, HEAD: whose connection lives how long.
 
-use std::{fmt::Write, thread, time::Duration};
+use std::{
+    fmt::Write,
+    sync::{Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
-use crate::harness::{Client, Gateway, Launch, Upstream, ok, proxy_all};
+use crate::harness::{Client, Gateway, Launch, PATIENCE, Upstream, ok, proxy_all};
 
 fn start(upstream: &Upstream) -> Gateway {
     Launch::file("api.yaml", &proxy_all(upstream.address())).start()
@@ -155,6 +160,33 @@ fn a_half_closed_client_gets_its_answer() {
     client.finish_sending();
     assert_eq!(client.answer().text(), "still there");
     client.assert_closed();
+}
+
+/// Its FIN is not an end: that may be half a close. But what is sent then is met by a reset, which
+/// nobody waited for; the upstream was held for as long as it was silent, up to 30 s.
+#[test]
+fn a_client_that_left_within_an_answer_frees_its_upstream() {
+    const SOON: Duration = Duration::from_secs(3);
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let upstream = Upstream::start(move |mut peer| {
+        peer.request();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\none");
+        thread::sleep(Duration::from_millis(300));
+        peer.send("two");
+        let since = Instant::now();
+        let _ = tell.lock().unwrap().send((peer.wait_for_close(), since.elapsed()));
+    });
+    let gateway = start(&upstream);
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /a HTTP/1.1\r\nhost: it\r\n\r\n");
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\none") {
+        text.extend(client.read(1));
+    }
+    drop(client);
+    let (closed, after) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(closed && after < SOON, "the upstream was let go: {closed}, after {after:?}");
 }
 
 #[test]

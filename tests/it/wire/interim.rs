@@ -1,8 +1,8 @@
 //! 1xx answers of an upstream, and `Upgrade`.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use crate::harness::{Client, Gateway, Launch, Upstream, ok, proxy_all};
+use crate::harness::{Client, Gateway, Launch, PATIENCE, Upstream, eventually, ok, proxy_all};
 
 fn start(upstream: &Upstream) -> Gateway {
     Launch::file("api.yaml", &proxy_all(upstream.address())).start()
@@ -95,6 +95,29 @@ fn an_upgrade_becomes_a_tunnel() {
     client.finish_sending();
     client.assert_closed();
     crate::harness::eventually("the tunnel's other half ends", || upstream.open() == 0);
+}
+
+/// Its FIN may be half a close; the reset that the next bytes meet is the end. Nobody waited for
+/// it: such a tunnel was held for ten minutes when its upstream had nothing more to say.
+#[test]
+fn a_tunnel_ends_when_a_client_that_closed_is_gone() {
+    let upstream = Upstream::start(|mut peer| {
+        peer.request();
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo/1\r\n\r\n",
+        );
+        while !peer.read(100).is_empty() {}
+        thread::sleep(Duration::from_millis(200));
+        peer.send("still there?");
+        thread::sleep(2 * PATIENCE);
+    });
+    let gateway = start(&upstream);
+    let mut client = Client::connect(gateway.address);
+    client.send(UPGRADE);
+    assert_eq!(client.answer().status, 101);
+    let before = gateway.descriptors();
+    drop(client);
+    eventually("the tunnel's sockets are closed", || gateway.descriptors() == before - 2);
 }
 
 #[test]
