@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     io,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -360,13 +360,10 @@ async fn read_head<R>(
     let mut scan = http1::ResponseScan::default();
     let mut interim = 0;
     loop {
-        let received = receive(local, call.client, stream, upload).await.map_err(Failure::Final)?;
-        let more = match received {
-            Ok(Some(more)) => more,
-            ended => return Err(end_of(ended, pending.is_empty() && interim == 0)),
-        };
-        pending =
-            local.join(pending, &more).ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
+        let unanswered = pending.is_empty() && interim == 0;
+        let more = receive(local, call.client, stream, upload, unanswered).await?;
+        let joined = local.join(&mut pending, more);
+        joined.ok_or(Failure::Final(Reject::Ours(Ours::Overloaded)))?;
         loop {
             let parsed = http1::parse_response(
                 &pending,
@@ -404,22 +401,28 @@ fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// The upstream's next bytes. An error of the client's side ends the call; one of the upstream's
-/// sending side does not, it may have answered before it closed.
+/// The upstream's next bytes; it is `unanswered` as long as none came. An error of the client's side
+/// ends the call; one of the upstream's sending side does not, it may have answered before it
+/// closed.
 async fn receive(
     local: &Local,
     client: &Stream,
     stream: &Stream,
     upload: &mut Option<Box<Upload<'_>>>,
-) -> Result<io::Result<Option<Buffer>>, Reject> {
+    unanswered: bool,
+) -> Result<Buffer, Failure> {
     poll_fn(|cx| {
         if client.poll_failure(cx).is_ready() {
-            return Poll::Ready(Err(Reject::Client(Client::Left)));
+            return Poll::Ready(Err(Failure::Final(Reject::Client(Client::Left))));
         }
-        match poll_upload(upload, stream, local, cx) {
-            Some(fault) => Poll::Ready(Err(refuse_body(&fault))),
-            None => stream.poll_receive(cx).map(Ok),
+        if let Some(fault) = poll_upload(upload, stream, local, cx) {
+            return Poll::Ready(Err(Failure::Final(refuse_body(&fault))));
         }
+        Poll::Ready(match ready!(stream.poll_receive(cx)) {
+            Ok(Some(more)) => Ok(more),
+            Ok(None) => Err(end_of(None, unanswered)),
+            Err(error) => Err(end_of(Some(error.kind()), unanswered)),
+        })
     })
     .await
 }
@@ -446,11 +449,11 @@ fn poll_upload(
     }
 }
 
-fn end_of(ended: io::Result<Option<Buffer>>, unanswered: bool) -> Failure {
-    match ended {
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Failure::Final(Reject::Upstream(Upstream::Timeout))
-        }
+/// Why no answer will come: the end, or an error.
+#[cold]
+fn end_of(error: Option<io::ErrorKind>, unanswered: bool) -> Failure {
+    match error {
+        Some(io::ErrorKind::TimedOut) => Failure::Final(Reject::Upstream(Upstream::Timeout)),
         _ if unanswered => Failure::Unanswered(Reject::Upstream(Upstream::Closed)),
         _ => Failure::Final(Reject::Upstream(Upstream::Malformed)),
     }

@@ -73,10 +73,7 @@ impl Inbound {
                 stream.set_deadline(Some(began + limits::HEAD_WAIT));
             }
             match stream.receive().await {
-                Ok(Some(more)) => {
-                    let pending = std::mem::replace(&mut self.pending, Buffer::empty());
-                    self.pending = local.join(pending, &more).ok_or(Stop::Crowded)?;
-                }
+                Ok(Some(more)) => local.join(&mut self.pending, more).ok_or(Stop::Crowded)?,
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Stop::Slow),
                 Ok(None) | Err(_) => return Err(Stop::Quiet),
             }

@@ -199,14 +199,14 @@ impl Local {
 
     /// `more` behind `pending`: in its block, or both in a large one. `None` when no block is left
     /// or the two are too long for one.
-    pub fn join(&self, mut pending: Buffer, more: &Buffer) -> Option<Buffer> {
+    #[must_use]
+    pub fn join(&self, pending: &mut Buffer, more: Buffer) -> Option<()> {
         if pending.is_empty() {
-            return Some(more.clone());
+            *pending = more;
+        } else if !pending.append(&more) {
+            *pending = self.joints.gather(&[pending, &more])?;
         }
-        if pending.append(more) {
-            return Some(pending);
-        }
-        self.joints.gather(&[&pending, more])
+        Some(())
     }
 
     /// Counts an answered request, and logs it.

@@ -84,13 +84,16 @@ impl<'a> HeadWriter<'a> {
         if case == Case::AsSent {
             return;
         }
-        for Field { name_span, .. } in fields {
+        for Field { name, name_span, .. } in fields {
             let (start, end) = (usize::from(name_span.start), usize::from(name_span.end));
             if end > lines.end {
                 break;
             }
-            let name = copied + start - lines.start..copied + end - lines.start;
-            self.text[name].make_ascii_lowercase();
+            let text = &mut self.text[copied + start - lines.start..copied + end - lines.start];
+            match name.as_str().as_bytes() {
+                lower if lower.len() == text.len() => text.copy_from_slice(lower),
+                _ => text.make_ascii_lowercase(),
+            }
         }
     }
 
