@@ -32,7 +32,11 @@ pub struct Door {
 
 /// Serves a client until the connection ends.
 pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
-    let origin = Origin::new(stream.peer(), door.local_addr, Protocol::Http, &door.trusted);
+    // Behind a wildcard, only the connection knows which address the client came to.
+    let is_wildcard = door.local_addr.ip().is_unspecified();
+    let own = if is_wildcard { stream.local_addr().ok() } else { None };
+    let local_addr = own.unwrap_or(door.local_addr);
+    let origin = Origin::new(stream.peer(), local_addr, Protocol::Http, &door.trusted);
     let leaving = Leaving { seat: local.seats.take(stream, origin, door), local: &local };
     let seat = &leaving.seat;
     let mut inbound = Inbound { pending: Buffer::empty() };

@@ -55,6 +55,8 @@ pub(super) struct Receiver<'c> {
     pub head: &'c RequestHead,
     /// The client wants the connection to live on.
     pub may_keep: bool,
+    /// More was received behind the request: the next one, at least its beginning.
+    pub has_more: bool,
     /// All of the request's body came with its head, so that a refusal leaves nothing unread.
     pub body_is_here: bool,
 }
@@ -105,7 +107,7 @@ impl Receiver<'_> {
         let id = &facts.arrival.request_id;
         let body = respond::refuse(reject, id, &local.http_date(), &mut writer);
         writer.framing(Framing::Length(body.len() as u64));
-        let keep = self.may_keep && self.body_is_here && !local.is_draining();
+        let keep = self.may_keep && self.body_is_here && !self.must_end(local);
         self.end_head(keep, &mut out);
         let shown = if self.head.method == Method::Head { &[][..] } else { body };
         out.text.extend_from_slice(shown);
@@ -123,7 +125,7 @@ impl Receiver<'_> {
         writer.field(b"date", &[local.http_date().as_bytes()]);
         writer.field(b"allow", &[b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"]);
         writer.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
-        let keep = self.may_keep && self.body_is_here && !local.is_draining();
+        let keep = self.may_keep && self.body_is_here && !self.must_end(local);
         self.end_head(keep, &mut out);
         let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
         let status = Status::NO_CONTENT;
@@ -215,7 +217,7 @@ impl Receiver<'_> {
         let keep = self.may_keep
             && exchange.is_uploaded()
             && framing != Framing::UntilClose
-            && !local.is_draining();
+            && !self.must_end(local);
         self.end_head(keep, out);
         Begun { status, body, keep }
     }
@@ -243,6 +245,12 @@ impl Receiver<'_> {
             // HTTP/1.0 knows no chunks: the close ends the body.
             (_, Version::Http10) => (Framing::UntilClose, Some(Reframe::Plain)),
         }
+    }
+
+    /// Whether the gateway ends the connection with this answer: it drains, and no other request of
+    /// the client was received.
+    fn must_end(&self, local: &Local) -> bool {
+        local.is_draining() && !self.has_more
     }
 
     /// Says what becomes of the connection, where the version's default is another, and ends the

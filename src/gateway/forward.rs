@@ -401,9 +401,9 @@ fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// The upstream's next bytes; it is `unanswered` as long as none came. An error of the client's side
-/// ends the call; one of the upstream's sending side does not, it may have answered before it
-/// closed.
+/// The upstream's next bytes; it is `unanswered` as long as none came. An error of the client's
+/// side ends the call; one of the upstream's sending side does not, it may have answered before
+/// it closed.
 async fn receive(
     local: &Local,
     client: &Stream,

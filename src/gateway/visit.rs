@@ -135,6 +135,7 @@ async fn serve(
         stream: &seat.stream,
         head,
         may_keep: head.connection.keep_alive,
+        has_more: !inbound.pending.is_empty(),
         body_is_here: !matches!(request.body, RequestBody::Arriving(_)),
     };
     let body_is_here = receiver.body_is_here;

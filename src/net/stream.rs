@@ -115,6 +115,14 @@ impl Stream {
         self.socket.shutdown_send();
     }
 
+    /// The own side's address: one system call.
+    ///
+    /// # Errors
+    /// As getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// The other side's address.
     #[must_use]
     pub const fn peer(&self) -> SocketAddr {

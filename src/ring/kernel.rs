@@ -259,6 +259,12 @@ pub trait Kernel {
     /// As getpeername(2).
     fn peer_of(&mut self, socket: RawFd) -> io::Result<SocketAddr>;
 
+    /// The own end of a connected socket.
+    ///
+    /// # Errors
+    /// As getsockname(2).
+    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr>;
+
     /// Sends FIN after what was sent.
     ///
     /// # Errors

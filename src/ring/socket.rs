@@ -204,6 +204,18 @@ impl Socket {
         self.driver.with(|state| state.is_reusable(self.key)).unwrap_or(false)
     }
 
+    /// The own side's address, asked of the kernel.
+    ///
+    /// # Errors
+    /// As getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        let asked = self.driver.with(|state| {
+            let slot = state.slots.find(self.key)?;
+            Some(state.kernel.local_of(slot.descriptor))
+        });
+        asked.flatten().unwrap_or_else(|| Err(stopped()))
+    }
+
     /// Sends FIN after what was sent.
     pub fn shutdown_send(&self) {
         self.driver.with(|state| state.shutdown_send(self.key));

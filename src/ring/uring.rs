@@ -235,6 +235,13 @@ impl Kernel for Uring {
         peer.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
+    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+        // SAFETY: as in `peer_of`.
+        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
+        let local = socket2::SockRef::from(&socket).local_addr()?;
+        local.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
     fn shutdown_send(&mut self, socket: RawFd) -> io::Result<()> {
         // SAFETY: as in `peer_of`.
         let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };

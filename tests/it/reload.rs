@@ -268,6 +268,28 @@ fn term_under_load_fails_no_request() {
     load.finish();
 }
 
+/// Requests that were pipelined before SIGTERM are in flight too: only the last one ended well.
+#[test]
+fn pipelined_requests_at_sigterm_are_all_answered() {
+    let upstream = Upstream::start(|mut peer| {
+        while peer.request().is_some() {
+            thread::sleep(Duration::from_millis(100));
+            peer.send(ok("late"));
+        }
+    });
+    let mut gateway = Launch::file("api.yaml", &proxy_all(upstream.address())).start();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /a HTTP/1.1\r\nhost: it\r\n\r\n".repeat(4));
+    eventually("the first is on its way", || upstream.requests().len() == 1);
+    gateway.signal("TERM");
+    for place in 0..4 {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.says_close()), (200, place == 3), "{place}");
+    }
+    client.assert_closed();
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
 /// What is in flight at SIGTERM is finished, and says that its connection ends.
 #[test]
 fn term_finishes_what_is_in_flight() {

@@ -203,6 +203,11 @@ impl Kernel for Fake {
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
+    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+        let world = self.world.borrow();
+        world.network.local_of(socket).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
     fn shutdown_send(&mut self, socket: RawFd) -> io::Result<()> {
         self.world.borrow_mut().shut(socket);
         Ok(())

@@ -159,6 +159,13 @@ impl Network {
         }
     }
 
+    pub(super) fn local_of(&self, socket: RawFd) -> Option<SocketAddr> {
+        match self.nodes.get(&socket)? {
+            Node::Connected(end) => self.peer_of(end.other?),
+            _ => None,
+        }
+    }
+
     /// What comes in at this socket.
     pub(super) fn incoming(&mut self, socket: RawFd) -> Option<&mut Pipe> {
         match self.nodes.get_mut(&socket)? {

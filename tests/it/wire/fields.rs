@@ -1,6 +1,6 @@
 //! Header fields on their way: what is dropped, what is added, what must stay as it was.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::SocketAddr};
 
 use crate::harness::{Client, Gateway, Launch, Upstream, exchange, gateway_file, ok, proxy_all};
 
@@ -136,6 +136,19 @@ fn forwarded_fields_of_a_trusted_proxy_are_extended() {
     assert_eq!(request.field("x-forwarded-for"), Some("203.0.113.9, 127.0.0.1"));
     assert_eq!(request.field("x-forwarded-proto"), Some("https"));
     assert_eq!(request.field("x-forwarded-port"), Some("443"));
+}
+
+/// A listener on all addresses has none of its own to tell.
+#[test]
+fn forwarded_tells_which_address_the_client_came_to() {
+    let upstream = Upstream::answering(ok(""));
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address()))
+        .flag("--listen", "0.0.0.0:0")
+        .start();
+    let address = SocketAddr::from(([127, 0, 0, 2], gateway.address.port()));
+    assert_eq!(exchange(address, "GET /x HTTP/1.1\r\nhost: it\r\n\r\n").status, 200);
+    let forwarded = upstream.only_request().field("forwarded").unwrap().to_owned();
+    assert_eq!(forwarded, "by=127.0.0.2;for=127.0.0.1;host=it;proto=http");
 }
 
 #[test]

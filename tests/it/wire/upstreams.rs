@@ -293,8 +293,8 @@ fn a_refused_connection_is_unavailable() {
     client.ask(GET).assert_refusal(503, "Service Unavailable");
 }
 
-/// Receives that a long answer armed again kept earlier sends from being confirmed, and a connection
-/// with an unconfirmed send is not put back: six of ten long answers cost a new connection.
+/// Receives that a long answer armed again kept earlier sends from being confirmed, and a
+/// connection with an unconfirmed send is not put back: six of ten long answers cost a new one.
 #[test]
 fn connections_are_kept_after_long_answers_to_many_clients() {
     const CLIENTS: usize = 16;
