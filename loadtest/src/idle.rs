@@ -12,8 +12,8 @@ use crate::{account, clock, message, peers};
 
 /// Connections a source address opens before the next one takes over.
 const PER_SOURCE: u64 = 10_000;
-/// Descriptors that a process has besides connections, with room for upstream ones.
-const DESCRIPTORS_RESERVED: u64 = 500;
+/// Descriptors that a process has besides connections: Ringway keeps 1,024 from clients.
+const DESCRIPTORS_RESERVED: u64 = 1_300;
 const BYTES_EACH_MAX: u64 = 2048;
 
 /// How many connections, and through what.

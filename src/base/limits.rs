@@ -76,9 +76,9 @@ pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
 pub const ROUTE_SERIES_MAX: usize = 65_536;
 /// A chunk of access-log lines on its way to the writer.
-pub const LOG_CHUNK_BYTES: usize = 65_536;
+pub const LOG_CHUNK_BYTES: usize = 131_072;
 /// Full chunks that wait for the writer, over all shards: 4 MiB. More are dropped and counted.
-pub const LOG_CHUNKS_MAX: usize = 64;
+pub const LOG_CHUNKS_MAX: usize = 32;
 /// A chunk that is not full goes to the writer after this long.
 pub const LOG_CHUNK_WAIT: Duration = Duration::from_millis(200);
 /// The operator is told of a failing access log at most this often.

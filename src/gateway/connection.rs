@@ -77,11 +77,11 @@ impl Drop for Leaving<'_> {
 /// Answers a head that is no request, then closes.
 async fn refuse_head(leaving: &Leaving<'_>, stop: &Stop) {
     let (local, stream) = (leaving.local, &leaving.seat.stream);
-    let reject = match stop {
+    let (reject, detail) = match stop {
         Stop::Quiet => return,
-        Stop::Slow => Reject::Client(Client::TooSlow),
-        Stop::Crowded => Reject::Ours(Ours::Overloaded),
-        Stop::Refused(refusal) => refuse_as(refusal.status()),
+        Stop::Slow => (Reject::Client(Client::TooSlow), None),
+        Stop::Crowded => (Reject::Ours(Ours::Overloaded), None),
+        Stop::Refused(refusal) => (refuse_as(refusal.status()), Some(refusal.sentence())),
     };
     local.count_refused(reject.status());
     let id = local.request_id();
@@ -92,7 +92,7 @@ async fn refuse_head(leaving: &Leaving<'_>, stop: &Stop) {
     writer.field(b"connection", &[b"close"]);
     let _ = writer.end();
     out.text.extend_from_slice(body);
-    record_refused(local, &leaving.seat.origin, id, reject, body.len() as u64);
+    record_refused(local, &leaving.seat.origin, id, reject, detail, body.len() as u64);
     stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
     if poll_fn(|cx| stream.poll_sent(cx)).await.is_ok() {
         stream.start_send(out);
@@ -101,7 +101,14 @@ async fn refuse_head(leaving: &Leaving<'_>, stop: &Stop) {
 }
 
 /// Logs a request whose head could not be read: of it, nothing is known.
-fn record_refused(local: &Local, origin: &Origin, id: RequestId, reject: Reject, body_bytes: u64) {
+fn record_refused(
+    local: &Local,
+    origin: &Origin,
+    id: RequestId,
+    reject: Reject,
+    detail: Option<&'static str>,
+    body_bytes: u64,
+) {
     let received = local.runtime.wall();
     let mut facts = Facts::new(Arrival {
         request_id: id,
@@ -116,6 +123,7 @@ fn record_refused(local: &Local, origin: &Origin, id: RequestId, reject: Reject,
         user_agent: b"",
     });
     facts.record_reject(reject);
+    facts.record_detail(detail);
     let (status, latency) = (reject.status(), Duration::ZERO);
     facts.record_outcome(context::Outcome { status, response_length: body_bytes, latency });
     let outcome = Outcome { status, latency, integration: None, data_bytes: body_bytes };

@@ -4,6 +4,7 @@
 //! request whose body can be sent again. Everything else that fails is told as a [`Reject`].
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io,
     rc::Rc,
@@ -68,6 +69,8 @@ pub(super) struct Call<'c, R> {
     pub deadline: Moment,
     /// A switch of protocols was asked for, so 101 is an answer.
     pub upgrade: Upgrade<'c>,
+    /// What exactly is wrong with an answer that is malformed, for the log.
+    pub detail: &'c Cell<Option<&'static str>>,
 }
 
 /// An exchange whose answer's head has arrived. It is large, so it stays where the visit keeps it
@@ -371,9 +374,10 @@ async fn read_head<R>(
                 local.response_heads.take(),
                 &HeadLimits::RESPONSE,
             );
-            let Ok(progress) = parsed else {
-                return Err(Failure::Final(Reject::Upstream(Upstream::Malformed)));
-            };
+            let progress = parsed.map_err(|malformed| {
+                call.detail.set(Some(malformed.sentence()));
+                Failure::Final(Reject::Upstream(Upstream::Malformed))
+            })?;
             let Progress::Complete { head, consumed } = progress else { break };
             pending.advance(consumed);
             if !head.status.is_interim() || is_switch(call, &head) {

@@ -84,6 +84,8 @@ pub struct Path {
     matched: OnceCell<Matched>,
     /// Where the request is counted, once its stage is known.
     pub series: Cell<Option<SeriesKey>>,
+    /// What exactly is wrong with the integration's answer, when it is malformed.
+    pub detail: Cell<Option<&'static str>>,
 }
 
 async fn travel<'x, 'c>(
@@ -137,6 +139,7 @@ async fn travel<'x, 'c>(
         timeout: route.integration.timeout,
         deadline: started + route.integration.timeout,
         upgrade,
+        detail: &trodden.detail,
     };
     let exchange = forward::send(local, &mut call, request.body, place).await?;
     let latency = local.runtime.now().since(started);

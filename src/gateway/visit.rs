@@ -148,6 +148,7 @@ async fn serve(
     let mut exchange = None;
     let response =
         pipeline::answer(local, &installed, request, &mut facts, &path, &mut exchange).await;
+    facts.record_detail(path.detail.get());
     let refused = matches!(response, Response::Refused(_));
     let tunnelled = match &response {
         Response::Forwarded(forwarded) => {

@@ -295,3 +295,31 @@ fn an_answer_cut_short_has_a_mark_in_the_access_log() {
     check("/left", true, 200, error, "the client left before it had all of the answer");
     check("/early", true, 400, error, "the client left before its answer came");
 }
+
+/// It said no more than that the message is malformed, and nobody could tell which client to mend.
+#[test]
+fn the_access_log_tells_what_is_wrong_with_a_message() {
+    let upstream = Upstream::start(|mut peer| {
+        peer.request();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: +3\r\n\r\nabc");
+    });
+    let settings = "accessLog: {destination: access.log}";
+    let file = gateway_file("api.yaml", &["{stageName: $default}"], settings);
+    let gateway = Launch::file("gateway.yaml", &file)
+        .beside("api.yaml", &proxy_all(upstream.address()))
+        .start();
+    let check = |request: &str, place: usize, status: u16, reason: &str| {
+        assert_eq!(Client::connect(gateway.address).ask(request).status, status);
+        let path = gateway.folder.join("access.log");
+        let read = || std::fs::read_to_string(&path).unwrap_or_default();
+        eventually("its line is written", || read().lines().count() == place + 1);
+        let line: serde_json::Value = serde_json::from_str(read().lines().last().unwrap()).unwrap();
+        assert_eq!(line["errorMessage"], reason, "{line}");
+    };
+    let malformed = "the request is malformed: both Content-Length and Transfer-Encoding";
+    let both = "content-length: 1\r\ntransfer-encoding: chunked";
+    check(&format!("GET /a HTTP/1.1\r\nhost: it\r\n{both}\r\n\r\n"), 0, 400, malformed);
+    let length =
+        "the integration's answer is malformed: Content-Length is not a plain decimal number";
+    check("GET /a HTTP/1.1\r\nhost: it\r\n\r\n", 1, 502, length);
+}

@@ -113,6 +113,7 @@ pub struct Facts<'a> {
     route: Option<(&'a str, &'a [u8])>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
+    detail: Option<&'static str>,
     cut_short: Option<CutShort>,
     outcome: Option<Outcome>,
 }
@@ -127,6 +128,7 @@ impl<'a> Facts<'a> {
             route: None,
             integrated: None,
             rejected: None,
+            detail: None,
             cut_short: None,
             outcome: None,
         }
@@ -148,6 +150,11 @@ impl<'a> Facts<'a> {
     pub const fn record_integrated(&mut self, integrated: Integrated) {
         debug_assert!(self.integrated.is_none());
         self.integrated = Some(integrated);
+    }
+
+    /// Records what exactly was wrong with a message that was refused; for the log only.
+    pub const fn record_detail(&mut self, detail: Option<&'static str>) {
+        self.detail = detail;
     }
 
     /// Records why the request was refused.
@@ -190,6 +197,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn integrated(&self) -> Option<Integrated> {
         self.integrated
+    }
+
+    /// What exactly was wrong with a refused message, as its codec says it.
+    #[must_use]
+    pub const fn detail(&self) -> Option<&'static str> {
+        self.detail
     }
 
     /// Why the request was refused.

@@ -59,6 +59,9 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
     }
     if let Some(reject) = facts.rejected() {
         text(b",\"errorMessage\":\"", reject.reason().as_bytes(), NAME_BYTES_MAX, out);
+        if let Some(detail) = facts.detail() {
+            text(b": ", detail.as_bytes(), NAME_BYTES_MAX, out);
+        }
         out.push(b'"');
     }
     if let Some(why) = facts.cut_short() {
