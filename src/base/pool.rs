@@ -11,7 +11,6 @@ use std::{
 /// A bounded free list of `T`; cheap to clone, lives on one shard.
 pub struct Pool<T>(Rc<Kept<T>>);
 
-#[expect(clippy::vec_box, reason = "a value stays where it is while its loan is handed on")]
 struct Kept<T> {
     free: RefCell<Vec<Box<T>>>,
     kept_max: usize,
