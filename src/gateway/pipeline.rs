@@ -93,7 +93,7 @@ async fn travel<'x, 'c>(
     installed: &'c Installed,
     mut request: Request<'c>,
     facts: &mut Facts<'c>,
-    trodden: &'c Path,
+    trail: &'c Path,
     place: &'x mut Option<Exchange<'c>>,
 ) -> Result<Forwarded<'x, 'c>, Reject> {
     let head = request.head;
@@ -102,13 +102,13 @@ async fn travel<'x, 'c>(
     let selected = stage::select(&api.stage_names, target.path)?;
     let stage = &api.stages[selected.stage];
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
-    trodden.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
+    trail.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
     let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
-    let matched = trodden.matched.get_or_init(|| matched);
+    let matched = trail.matched.get_or_init(|| matched);
     let route = &stage.routes[matched.route];
     facts.record_route(&route.key_text, &route.log_members);
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
-    trodden.series.set(Some(series));
+    trail.series.set(Some(series));
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;
@@ -139,7 +139,7 @@ async fn travel<'x, 'c>(
         timeout: route.integration.timeout,
         deadline: started + route.integration.timeout,
         upgrade,
-        detail: &trodden.detail,
+        detail: &trail.detail,
     };
     let exchange = forward::send(local, &mut call, request.body, place).await?;
     let latency = local.runtime.now().since(started);
