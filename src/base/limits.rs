@@ -43,7 +43,8 @@ pub const LARGE_BLOCKS_MAX: usize = 512;
 /// cancelled. When fewer than half of the blocks are left, a socket receives one block at a time.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// The same for a client's small blocks that nobody waits for: requests that come while one is
-/// answered. With the block of its head such a client holds two blocks, however small its pieces.
+/// answered. One byte takes a block, so the first piece reaches this: with the block of its head
+/// such a client holds two, however small its pieces.
 pub const UNAWAITED_BYTES_MAX: usize = SMALL_BLOCK_BYTES;
 /// The same for a body that streams, when it is received into small blocks for want of large ones.
 pub const UNAWAITED_BODY_BYTES_MAX: usize = 4 * SMALL_BLOCK_BYTES;

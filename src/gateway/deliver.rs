@@ -55,7 +55,7 @@ pub(super) struct Receiver<'c> {
     pub head: &'c RequestHead,
     /// The client wants the connection to live on.
     pub may_keep: bool,
-    /// More was received behind the request: the next one, at least its beginning.
+    /// More came along with the request: the next one, at least its beginning.
     pub has_more: bool,
     /// All of the request's body came with its head, so that a refusal leaves nothing unread.
     pub body_is_here: bool,
@@ -248,7 +248,8 @@ impl Receiver<'_> {
     }
 
     /// Whether the gateway ends the connection with this answer: it drains, and no other request of
-    /// the client was received.
+    /// the client came along with this one. What came later does not count: a client that goes on
+    /// asking would never be sent away.
     fn must_end(&self, local: &Local) -> bool {
         local.is_draining() && !self.has_more
     }

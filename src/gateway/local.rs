@@ -267,7 +267,7 @@ impl Local {
         }
     }
 
-    /// Every answer from here on says `connection: close`.
+    /// From here on answers say `connection: close`, but to clients whose next request came along.
     pub fn start_draining(&self) {
         self.draining.set(true);
         self.seats.dismiss_idle(self.runtime.now() + limits::DRAIN_IDLE_WAIT);

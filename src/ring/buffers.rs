@@ -9,9 +9,9 @@ use crate::base::{Block, Buffer, Shelf};
 /// The two groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GroupId {
-    /// Heads, small bodies, idle connections.
+    /// Heads, small bodies, idle clients.
     Small,
-    /// Streaming bodies.
+    /// Streaming bodies, and all that comes from an upstream whose answers are long.
     Large,
 }
 

@@ -94,7 +94,7 @@ pub enum Operation {
         /// Completes once only.
         once: bool,
     },
-    /// Multishot, for a connection whose peer has sent its FIN: completes with poll(2)'s events,
+    /// Multishot, for a connection that receives nothing now: completes with poll(2)'s events,
     /// `POLLERR` or `POLLHUP` among them when it breaks.
     Watch {
         /// The connected socket.

@@ -23,7 +23,7 @@ impl State {
         if let Some(buffer) = slot.received.pop_front() {
             slot.held_bytes -= buffer.block_bytes();
             slot.awaited = false;
-            if slot.receive == Receive::Idle {
+            if matches!(slot.receive, Receive::Idle | Receive::Watching) {
                 self.arm_receive(key);
             }
             return Polled::Ready(Ok(Some(buffer)));
@@ -47,7 +47,7 @@ impl State {
             return Polled::Ready(Ok(()));
         }
         let waits = Polled::wait(&mut slot.receive_waker, waker);
-        if slot.end == Some(End::Fin) && slot.receive == Receive::Idle && slot.life == Life::Open {
+        if slot.receive == Receive::Idle && slot.life == Life::Open {
             slot.receive = Receive::Watching;
             let socket = slot.descriptor;
             let token = Token { kind: Kind::Receive, key };
@@ -58,7 +58,7 @@ impl State {
     }
 
     /// A client that closes looks like one that half-closes until something is sent to it: then
-    /// it answers with a reset.
+    /// it answers with a reset. A watch that ends otherwise gives way to a receive.
     fn watched(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };
@@ -72,6 +72,9 @@ impl State {
         }
         if slot.is_closing() {
             self.finish_closing(key);
+        } else if slot.receive == Receive::Idle {
+            self.wakes.extend(slot.receive_waker.take());
+            self.arm_receive(key);
         }
         true
     }
@@ -79,7 +82,7 @@ impl State {
     pub(super) fn received(&mut self, completion: Completion) -> bool {
         let key = completion.token.key;
         let Some(slot) = self.slots.find(key) else { return false };
-        if slot.receive == Receive::Watching {
+        if matches!(slot.receive, Receive::Watching | Receive::Unwatching) {
             return self.watched(completion);
         }
         let (Receive::Armed(group) | Receive::Ending(group)) = slot.receive else { return false };
@@ -150,7 +153,15 @@ impl State {
                 // `Group` vouches.
                 unsafe { self.kernel.push(token, Operation::Receive { socket, group, once }) };
             }
-            Receive::Idle | Receive::Ending(_) | Receive::Starved | Receive::Watching => {}
+            Receive::Watching if slot.held_bytes <= held_max / 2 => {
+                slot.receive = Receive::Unwatching;
+                self.cancel(Kind::Receive, key);
+            }
+            Receive::Idle
+            | Receive::Ending(_)
+            | Receive::Starved
+            | Receive::Watching
+            | Receive::Unwatching => {}
         }
     }
 

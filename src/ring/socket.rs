@@ -100,8 +100,11 @@ pub(super) enum Receive {
     Ending(GroupId),
     /// Waits for a buffer.
     Starved,
-    /// Nothing more comes, but somebody wants to know when the connection breaks.
+    /// Nothing is received now (the peer's FIN came, or the queue is full), but somebody wants to
+    /// know when the connection breaks.
     Watching,
+    /// The watch was cancelled, and has not yet completed: to receive again.
+    Unwatching,
 }
 
 /// Why nothing more will be received.
@@ -294,7 +297,7 @@ impl Slot {
     }
 
     const fn is_receiving(&self) -> bool {
-        matches!(self.receive, Receive::Armed(_) | Receive::Ending(_) | Receive::Watching)
+        !matches!(self.receive, Receive::Idle | Receive::Starved)
     }
 }
 

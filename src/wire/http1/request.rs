@@ -20,7 +20,7 @@ pub type RequestScan = Scan<RequestLine>;
 /// Parses the request head at the start of `buffer`.
 ///
 /// Call it with the same `scan` each time bytes have been added behind the same ones; it is fresh
-/// again after a whole head. `head` is an empty one to fill; it goes back to its pool unless the
+/// again after a whole head. `filled` is an empty head to fill; it goes back to its pool unless the
 /// head is whole.
 ///
 /// # Errors

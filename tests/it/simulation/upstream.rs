@@ -220,6 +220,9 @@ impl Connection {
             let outgoing = Outgoing { text: rest[..count].to_vec(), pieces: Vec::new() };
             stream.send(outgoing).await.map_err(drop)?;
             rest = &rest[count..];
+            if script.answer.fault == Fault::Extra {
+                self.world.surprise();
+            }
             if slow {
                 let wait = Duration::from_millis(self.random.u64(0..40));
                 self.world.runtime.sleep(wait).await;

@@ -189,6 +189,34 @@ fn a_client_that_left_within_an_answer_frees_its_upstream() {
     assert!(closed && after < SOON, "the upstream was let go: {closed}, after {after:?}");
 }
 
+/// As above, with a request behind the one that is answered.
+#[test]
+fn a_pipelining_client_that_left_within_an_answer_frees_its_upstream() {
+    const SOON: Duration = Duration::from_secs(3);
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let upstream = Upstream::start(move |mut peer| {
+        peer.request();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\none");
+        thread::sleep(Duration::from_millis(300));
+        peer.send("two");
+        let since = Instant::now();
+        let _ = tell.lock().unwrap().send((peer.wait_for_close(), since.elapsed()));
+    });
+    let gateway = start(&upstream);
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /a HTTP/1.1\r\nhost: it\r\n\r\n");
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\none") {
+        text.extend(client.read(1));
+    }
+    client.send("G");
+    thread::sleep(Duration::from_millis(100));
+    drop(client);
+    let (closed, after) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(closed && after < SOON, "the upstream was let go: {closed}, after {after:?}");
+}
+
 #[test]
 fn head_has_the_fields_and_no_body() {
     let upstream = Upstream::start(|mut peer| {
