@@ -23,10 +23,11 @@ const BODY_PATH: &str = "/64k";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Rounds over all gateways, each workload
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
-    /// Seconds each gateway is driven in a round
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// Seconds each gateway is driven in a round: short, so that a round is over before a machine's
+    /// speed changes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Keep-alive connections, one table each
     #[arg(long, value_delimiter = ',', default_value = "1,64")]
