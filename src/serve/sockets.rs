@@ -90,7 +90,8 @@ fn explain(address: SocketAddr, error: &io::Error) -> Problem {
         _ if is_taken(error) => (
             format!("{address} is in use by another program"),
             format!(
-                "stop it (`ss -ltnp 'sport = :{}'` names it) or choose another with --listen",
+                "stop it (`ss -ltnp 'sport = :{}'` names it) or choose another with --listen, \
+                 and --admin for the private port",
                 address.port()
             ),
         ),

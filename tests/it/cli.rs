@@ -161,7 +161,7 @@ fn a_port_in_use_is_one_clear_sentence() {
         let Err((status, said)) = started else { panic!("it bound {address}") };
         let code = status.and_then(|status| status.code());
         assert!(code.is_some_and(|code| code != 0), "{code:?}: {said}");
-        check_contains(&said, &[&address, "in use"]);
+        check_contains(&said, &[&address, "in use", flag]);
         assert!(!said.contains("panicked"), "{said}");
     }
 }
