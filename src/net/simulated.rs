@@ -286,6 +286,24 @@ fn deadlines_expire_in_virtual_time() {
     });
 }
 
+/// A POST met a FIN that had come long before, behind a body that a slow client had held back: its
+/// connection was lent again in the turn in which its receive was armed again (seed 12,057).
+#[test]
+fn a_connection_is_watched_from_the_turn_after_its_receive_is_armed() {
+    for_seeds(20, Faults { no_descriptors: 0, ..Faults::none() }, async |runtime, _| {
+        let listener = Listener::bind(&runtime, address(), false).expect("binds");
+        let at = runtime.now() + WAIT;
+        let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
+        let _other = listener.accept().await.expect("accepts");
+        runtime.sleep(Duration::from_millis(5)).await;
+        assert!(stream.is_watched());
+        stream.stream_body(true);
+        assert!(!stream.is_watched(), "its receive is being changed");
+        runtime.sleep(Duration::from_millis(5)).await;
+        assert!(stream.is_watched());
+    });
+}
+
 /// The second of two sends was forgotten: a client that had half-closed lost the end of its answer.
 #[test]
 fn a_dropped_stream_still_sends_its_second_send() {

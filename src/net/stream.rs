@@ -110,6 +110,13 @@ impl Stream {
         self.socket.is_reusable()
     }
 
+    /// What the peer of an idle connection did up to the last turn is known: it is heard since an
+    /// earlier one.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.socket.is_watched()
+    }
+
     /// Sends FIN after what was sent.
     pub fn shutdown_send(&self) {
         self.socket.shutdown_send();

@@ -127,7 +127,7 @@ impl State {
 
     /// Arms, ends or leaves the receive, whichever the slot's state asks for.
     pub(super) fn arm_receive(&mut self, key: Key) {
-        let scarce = self.scarce;
+        let (scarce, turns) = (self.scarce, self.turns);
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life != Life::Open || slot.end.is_some() {
             return;
@@ -146,7 +146,7 @@ impl State {
             // Armed again only when half of the queue has gone: cancelling costs.
             Receive::Idle if slot.held_bytes <= held_max / 2 => {
                 slot.receive = Receive::Armed(wanted);
-                slot.once = once;
+                (slot.once, slot.armed_in) = (once, turns);
                 let (socket, group) = (slot.descriptor, wanted.number());
                 let token = Token { kind: Kind::Receive, key };
                 // SAFETY: the operation points to no memory but the group's buffers, for which

@@ -79,6 +79,8 @@ pub(super) struct Slot {
     pub(super) accepted: bool,
     /// The armed receive completes once only.
     pub(super) once: bool,
+    /// The turn in which the receive was armed.
+    pub(super) armed_in: u32,
     pub(super) sending: Sending,
     /// Waits until `sending` is done.
     pub(super) next: Option<Outgoing>,
@@ -219,6 +221,13 @@ impl Socket {
         asked.flatten().unwrap_or_else(|| Err(stopped()))
     }
 
+    /// The receive has been armed since an earlier turn: a FIN or a reset that the peer had sent
+    /// by then is known.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.driver.with(|state| state.is_watched(self.key)).unwrap_or(false)
+    }
+
     /// Sends FIN after what was sent.
     pub fn shutdown_send(&self) {
         self.driver.with(|state| state.shutdown_send(self.key));
@@ -281,6 +290,7 @@ impl Slot {
             awaited: false,
             accepted: false,
             once: false,
+            armed_in: 0,
             sending,
             next: None,
             send_error: None,
@@ -319,6 +329,13 @@ impl State {
                 && !slot.sending.is_under_way()
                 && slot.send_error.is_none()
         })
+    }
+
+    fn is_watched(&mut self, key: Key) -> bool {
+        let turns = self.turns;
+        self.slots
+            .find(key)
+            .is_some_and(|slot| matches!(slot.receive, Receive::Armed(_)) && slot.armed_in != turns)
     }
 
     pub(super) fn cancel(&mut self, kind: Kind, key: Key) {

@@ -165,15 +165,21 @@ impl Pool {
         self.addresses.borrow().contains(&address)
     }
 
+    /// One whose peer is not known to have closed. A body that was held back for a slow client
+    /// may have the peer's FIN behind it: such a connection is left until it has been heard again.
     fn take_idle(&self) -> Option<Stream> {
         let now = self.runtime.now();
-        loop {
-            let idle = self.idle.borrow_mut().pop()?;
-            if idle.until > now && idle.stream.is_reusable() {
-                return Some(idle.stream);
+        let mut idle = self.idle.borrow_mut();
+        for place in (0..idle.len()).rev() {
+            let Idle { stream, until } = &idle[place];
+            if *until <= now || !stream.is_reusable() {
+                idle.remove(place);
+                self.open.set(self.open.get() - 1);
+            } else if stream.is_watched() {
+                return Some(idle.remove(place).stream);
             }
-            self.open.set(self.open.get() - 1);
         }
+        None
     }
 
     fn reserve(self: &Rc<Self>) -> Connection {
