@@ -16,8 +16,10 @@ pub mod openapi;
 mod problems;
 pub mod report;
 mod settings;
+mod shorten;
 mod suggest;
 
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;
 pub use settings::{AccessLogTo, Listener, Overrides, Settings, Shards};
+pub(in crate::config) use shorten::shorten;

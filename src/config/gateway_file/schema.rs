@@ -11,6 +11,7 @@ use crate::{
     config::{
         Problems,
         document::{Kind, Node},
+        shorten,
         suggest::nearest,
     },
 };
@@ -217,7 +218,9 @@ impl<'w> Walk<'w> {
             return self.not_yet(node.place(), node, mark, &at, &fix);
         }
         let words: Vec<&str> = choices.iter().filter_map(|one| one["const"].as_str()).collect();
-        let found = node.scalar_text().map_or(node.kind().to_string(), |text| format!("{text:?}"));
+        let found = node
+            .scalar_text()
+            .map_or(node.kind().to_string(), |text| format!("{:?}", shorten(text)));
         let near = word.and_then(|word| nearest(word, words.iter().copied()));
         let fix = match near {
             Some(near) => format!("did you mean {near}?"),
@@ -228,7 +231,7 @@ impl<'w> Walk<'w> {
 
     fn wrong_type(&mut self, node: Node<'_>, expected: &[&str], at: &str) {
         let found = match node.scalar_text() {
-            Some(text) => format!("{} ({text})", node.kind()),
+            Some(text) => format!("{} ({})", node.kind(), shorten(text)),
             None => node.kind().to_string(),
         };
         // That a value may be left out is no news to a person.
@@ -237,7 +240,7 @@ impl<'w> Walk<'w> {
         let expected = names.join(" or ");
         let message = format!("{}expected {expected}, found {found}", prefix(at));
         let fix = match (names.as_slice(), node.scalar_text()) {
-            (["a string"], Some(text)) => format!("put it in quotes: \"{text}\""),
+            (["a string"], Some(text)) => format!("put it in quotes: \"{}\"", shorten(text)),
             (["a list"], _) => "begin each item with - , or put them in [ ]".to_owned(),
             _ => format!("write {expected}"),
         };

@@ -164,3 +164,10 @@ fn every_format_refuses_and_takes() {
         assert!((format.keeps)(good) && !(format.keeps)(bad), "{name}");
     }
 }
+
+/// A file that is none, such as a list of passwords, was printed whole.
+#[test]
+fn a_long_text_is_not_told_whole() {
+    let found = format!("found a string ({}..)", "a".repeat(60));
+    check(&"a".repeat(61), &[&found]);
+}
