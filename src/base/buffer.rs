@@ -125,6 +125,19 @@ impl Buffer {
         Self { block: Some(block), start: 0, end }
     }
 
+    /// A copy of `bytes` in a block of its own, which belongs to no shelf and is freed with it.
+    /// Whoever calls it bounds how many there are.
+    ///
+    /// # Panics
+    /// With 4 GiB or more.
+    #[must_use]
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::empty();
+        }
+        Self::new(Rc::new(Block { bytes: bytes.into(), home: Weak::new() }), bytes.len())
+    }
+
     /// A buffer of no bytes that belongs to no shelf.
     #[must_use]
     pub const fn empty() -> Self {

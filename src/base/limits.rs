@@ -72,6 +72,59 @@ pub const UPSTREAM_CONNECTIONS_MAX: usize = 4_096;
 /// Messages in a shard's mailbox.
 pub const MAILBOX_MESSAGES_MAX: usize = 1_024;
 
+/// HTTP/2: streams of one connection that a client may have open.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+/// HTTP/2: bytes of one stream that the peer may send ahead of who reads them.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+/// HTTP/2: the same of one connection, over all its streams: what it can make us hold.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+/// HTTP/2: bytes of one stream that wait for the peer's windows, or for the socket.
+pub const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+/// HTTP/2: frames gathered in one send.
+pub const HTTP2_GATHERED_BYTES_MAX: usize = 128 * 1024;
+/// HTTP/2: a head's fields, decoded, with 32 bytes more for each (RFC 9113 6.5.2). Above our own
+/// bound of a head, so that its refusal is the gateway's.
+pub const HTTP2_HEAD_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// HTTP/2: answers of one connection that may be given up because the peer took nothing of them
+/// for `SEND_WAIT`; one more ends it.
+pub const HTTP2_STALLS_MAX: u32 = 8;
+/// HTTP/2: frames of one kind that a connection may send at once, and how many more each second:
+/// see `net::http2::watch` for what earns more.
+pub const HTTP2_RESETS: Allowance = Allowance::new(200, 20);
+/// Streams that the peer's faults made us reset.
+pub const HTTP2_FAULTS: Allowance = Allowance::new(100, 1);
+/// CONTINUATION frames of one head.
+pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
+/// PING.
+pub const HTTP2_PINGS: Allowance = Allowance::new(200, 20);
+/// SETTINGS.
+pub const HTTP2_SETTINGS: Allowance = Allowance::new(50, 1);
+/// DATA without data.
+pub const HTTP2_EMPTY_DATA: Allowance = Allowance::new(100, 1);
+/// WINDOW_UPDATE.
+pub const HTTP2_WINDOW_UPDATES: Allowance = Allowance::new(2_000, 100);
+/// PRIORITY.
+pub const HTTP2_PRIORITIES: Allowance = Allowance::new(200, 20);
+/// Frames of unknown types.
+pub const HTTP2_UNKNOWN: Allowance = Allowance::new(200, 20);
+/// Heads larger than `HTTP2_HEAD_LIST_BYTES_MAX`.
+pub const HTTP2_HEADER_BOMBS: Allowance = Allowance::new(20, 1);
+
+/// How much of something is taken: this much at once, and this much more each second.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// At once.
+    pub burst: u32,
+    /// Each second.
+    pub per_second: u32,
+}
+
+impl Allowance {
+    const fn new(burst: u32, per_second: u32) -> Self {
+        Self { burst, per_second }
+    }
+}
+
 /// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.

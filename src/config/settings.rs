@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Problems, gateway_file::raw::GatewayFile};
-use crate::{base::limits::DRAIN_WAIT, steps::integrate::TrustedProxies};
+use crate::{base::limits::DRAIN_WAIT, http::Http2, steps::integrate::TrustedProxies};
 
 /// What the command line says over the file.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether clients may speak HTTP/2.
+    pub http2: Http2,
 }
 
 /// How many shards there shall be.
@@ -155,7 +157,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn listener_at(address: SocketAddr) -> Listener {
-    Listener { address, trusted_proxies: TrustedProxies::default() }
+    Listener { address, trusted_proxies: TrustedProxies::default(), http2: Http2::NotOffered }
 }
 
 fn compile_listener(
@@ -169,7 +171,8 @@ fn compile_listener(
         }
         TrustedProxies::default()
     });
-    Listener { address: listener.address, trusted_proxies }
+    let http2 = if listener.http2 == Some(true) { Http2::Offered } else { Http2::NotOffered };
+    Listener { address: listener.address, trusted_proxies, http2 }
 }
 
 #[cfg(test)]

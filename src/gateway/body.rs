@@ -157,7 +157,7 @@ impl Incoming {
             }
             match ready!(stream.poll_receive(cx)) {
                 Ok(Some(buffer)) => self.pending = buffer,
-                Ok(None) if matches!(self.rest, Rest::UntilClose) => self.rest = Rest::Nothing,
+                Ok(None) if matches!(self.rest, Rest::UntilClose) => self.end(stream)?,
                 Ok(None) => return Poll::Ready(Err(BodyFault::Cut)),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Poll::Ready(Err(BodyFault::TooSlow));
@@ -165,6 +165,15 @@ impl Incoming {
                 Err(error) => return Poll::Ready(Err(BodyFault::Broken(error.kind()))),
             }
         }
+    }
+
+    /// The stream has ended, and the body with it; an HTTP/2 stream may have had trailers.
+    fn end(&mut self, stream: &Stream) -> Result<(), BodyFault> {
+        self.rest = match stream.take_trailers() {
+            Some(lines) => Rest::Ended(Trailers::of_lines(lines).map_err(BodyFault::Malformed)?),
+            None => Rest::Nothing,
+        };
+        Ok(())
     }
 
     /// Takes the framing off what is pending; `None` when more bytes are needed.

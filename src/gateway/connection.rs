@@ -4,14 +4,15 @@ use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
 
 use super::{
     Local,
-    inbound::{Inbound, Stop},
+    inbound::{Inbound, Preface, Stop},
+    multiplexed,
     seats::Seat,
     visit::{End, Visit},
 };
 use crate::{
     base::{Buffer, limits},
-    http::{Framing, HeadSink, Status},
-    net::Stream,
+    http::{Framing, HeadSink, Http2, Status},
+    net::{Outgoing, Stream},
     steps::{
         context::{self, Arrival, Facts, RequestId, TraceId},
         integrate::{Origin, Protocol, TrustedProxies},
@@ -28,6 +29,8 @@ pub struct Door {
     pub local_addr: SocketAddr,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted: TrustedProxies,
+    /// Whether clients may speak HTTP/2.
+    pub http2: Http2,
 }
 
 /// Serves a client until the connection ends.
@@ -37,9 +40,17 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let own = if is_wildcard { stream.local_addr().ok() } else { None };
     let local_addr = own.unwrap_or(door.local_addr);
     let origin = Origin::new(stream.peer(), local_addr, Protocol::Http, &door.trusted);
-    let leaving = Leaving { seat: local.seats.take(stream, origin, door), local: &local };
+    let prior = door.http2;
+    let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
     let mut inbound = Inbound { pending: Buffer::empty() };
+    if prior == Http2::Offered {
+        match inbound.read_preface(&local, seat).await {
+            Ok(Preface::Here) => return multiplexed::serve(&local, &leaving, inbound).await,
+            Ok(Preface::Other) => {}
+            Err(stop) => return refuse_head(&leaving, &stop).await,
+        }
+    }
     loop {
         seat.idle.set(true);
         let idle_until = local.runtime.now() + local.idle_wait();
@@ -48,7 +59,8 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
                 seat.idle.set(false);
                 seat.used.set(true);
                 let (local, seat) = (Rc::clone(&local), Rc::clone(seat));
-                let left = Visit { local, seat, inbound, head, began }.guided().await;
+                let visit = Visit { local, seat, lane: None, inbound, head, began };
+                let left = visit.guided().await;
                 inbound = left.inbound;
                 match left.end {
                     End::Keep => {}
@@ -63,8 +75,8 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
 }
 
 /// Gives the seat up however the task ends, a panic included.
-struct Leaving<'l> {
-    seat: Rc<Seat>,
+pub(super) struct Leaving<'l> {
+    pub(super) seat: Rc<Seat>,
     local: &'l Local,
 }
 
@@ -77,8 +89,18 @@ impl Drop for Leaving<'_> {
 /// Answers a head that is no request, then closes.
 async fn refuse_head(leaving: &Leaving<'_>, stop: &Stop) {
     let (local, stream) = (leaving.local, &leaving.seat.stream);
+    let Some(out) = write_refusal(local, &leaving.seat.origin, stop) else { return };
+    stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+    if poll_fn(|cx| stream.poll_sent(cx)).await.is_ok() {
+        stream.start_send(out);
+        close(leaving, Unread::Yes).await;
+    }
+}
+
+/// The answer to a head that is no request, counted and logged; `None` when nobody waits for one.
+pub(super) fn write_refusal(local: &Local, origin: &Origin, stop: &Stop) -> Option<Outgoing> {
     let (reject, detail) = match stop {
-        Stop::Quiet => return,
+        Stop::Quiet => return None,
         Stop::Slow => (Reject::Client(Client::TooSlow), None),
         Stop::Crowded => (Reject::Ours(Ours::Overloaded), None),
         Stop::Refused(refusal) => (refuse_as(refusal.status()), Some(refusal.sentence())),
@@ -92,12 +114,8 @@ async fn refuse_head(leaving: &Leaving<'_>, stop: &Stop) {
     writer.field(b"connection", &[b"close"]);
     let _ = writer.end();
     out.text.extend_from_slice(body);
-    record_refused(local, &leaving.seat.origin, id, reject, detail, body.len() as u64);
-    stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
-    if poll_fn(|cx| stream.poll_sent(cx)).await.is_ok() {
-        stream.start_send(out);
-        close(leaving, Unread::Yes).await;
-    }
+    record_refused(local, origin, id, reject, detail, body.len() as u64);
+    Some(out)
 }
 
 /// Logs a request whose head could not be read: of it, nothing is known.
@@ -145,7 +163,7 @@ const fn refuse_as(status: Status) -> Reject {
 
 /// Whether bytes may wait in the socket that nobody will read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unread {
+pub(super) enum Unread {
     Yes,
     No,
 }
@@ -153,7 +171,7 @@ enum Unread {
 /// Lets the last answer reach the client before the connection goes. Closing over unread bytes
 /// would reset the connection, and the client might never see the answer: so they are read and
 /// dropped for a while.
-async fn close(leaving: &Leaving<'_>, unread: Unread) {
+pub(super) async fn close(leaving: &Leaving<'_>, unread: Unread) {
     let (local, stream) = (leaving.local, &leaving.seat.stream);
     stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
     if poll_fn(|cx| stream.poll_sent(cx)).await.is_err() || unread == Unread::No {

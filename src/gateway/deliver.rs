@@ -17,7 +17,7 @@ use crate::{
         reject::{Reject, Upstream},
         respond,
     },
-    wire::http1::HeadWriter,
+    wire::http1::{HeadWriter, Trailers},
 };
 
 /// What became of an answer.
@@ -111,7 +111,8 @@ impl Receiver<'_> {
         self.end_head(keep, &mut out);
         let shown = if self.head.method == Method::Head { &[][..] } else { body };
         out.text.extend_from_slice(shown);
-        let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
+        let sent = self.send_last(local, out, None).await;
+        let next = sent.map_or(Next::Abort, |()| Next::after(keep, None));
         let body_bytes = shown.len() as u64;
         let status = reject.status();
         Delivered { status, body_bytes, uploaded_bytes: 0, next, cut_short: None }
@@ -127,7 +128,8 @@ impl Receiver<'_> {
         writer.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
         let keep = self.may_keep && self.body_is_here && !self.must_end(local);
         self.end_head(keep, &mut out);
-        let next = self.send(local, out).await.map_or(Next::Abort, |()| Next::after(keep, None));
+        let sent = self.send_last(local, out, None).await;
+        let next = sent.map_or(Next::Abort, |()| Next::after(keep, None));
         let status = Status::NO_CONTENT;
         Delivered { status, body_bytes: 0, uploaded_bytes: 0, next, cut_short: None }
     }
@@ -144,7 +146,7 @@ impl Receiver<'_> {
             self.write_head(local, &forwarded, begun, facts, &mut out);
         let exchange = forwarded.exchange;
         let Some(mut reframe) = body else {
-            let sent = self.send(local, out).await;
+            let sent = self.send_last(local, out, None).await;
             let uploaded_bytes = exchange.uploaded_bytes();
             let rest = exchange.finish();
             let cut_short = sent.as_ref().err().map(|Gone| CutShort::ClientLeft);
@@ -155,7 +157,10 @@ impl Receiver<'_> {
         loop {
             let filled = exchange.fill(local, self.stream, &mut reframe, &mut out).await;
             // What came whole before a cut is sent, then the cut is shown by closing.
-            let sent = self.send(local, out).await;
+            let sent = match &filled {
+                Ok(true) => self.send_last(local, out, exchange.body.trailers()).await,
+                Ok(false) | Err(_) => self.send(local, out).await,
+            };
             let body_bytes = exchange.body.passed_bytes();
             let uploaded_bytes = exchange.uploaded_bytes();
             let (next, cut_short) = match (filled, sent) {
@@ -242,8 +247,8 @@ impl Receiver<'_> {
             (Framing::None, _) => (Framing::Length(0), None),
             (Framing::Length(_), _) => (came, Some(Reframe::Plain)),
             (_, Version::Http11) => (Framing::Chunked, Some(Reframe::Chunks)),
-            // HTTP/1.0 knows no chunks: the close ends the body.
-            (_, Version::Http10) => (Framing::UntilClose, Some(Reframe::Plain)),
+            // HTTP/1.0 knows no chunks, the close ends the body; HTTP/2 marks a stream's end.
+            (_, Version::Http10 | Version::Http2) => (Framing::UntilClose, Some(Reframe::Plain)),
         }
     }
 
@@ -258,11 +263,28 @@ impl Receiver<'_> {
     /// head.
     fn end_head(&self, keep: bool, out: &mut Outgoing) {
         let line: &[u8] = match (keep, self.head.version) {
-            (true, Version::Http11) => b"\r\n",
+            (_, Version::Http2) | (true, Version::Http11) => b"\r\n",
             (true, Version::Http10) => b"connection: keep-alive\r\n\r\n",
             (false, _) => b"connection: close\r\n\r\n",
         };
         out.text.extend_from_slice(line);
+    }
+
+    /// The last of the answer. An HTTP/2 stream has taken all of it before this returns.
+    async fn send_last(
+        &self,
+        local: &Local,
+        out: Outgoing,
+        trailers: Option<&Trailers>,
+    ) -> Result<(), Gone> {
+        self.stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+        poll_fn(|cx| self.stream.poll_sent(cx)).await.map_err(|_| Gone)?;
+        if self.head.version != Version::Http2 {
+            self.stream.start_last(out, None);
+            return Ok(());
+        }
+        self.stream.start_last(out, trailers.map(Trailers::lines));
+        poll_fn(|cx| self.stream.poll_sent(cx)).await.map_err(|_| Gone)
     }
 
     /// Hands `out` to the kernel once the send before it is done; does not wait for this one.

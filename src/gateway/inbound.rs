@@ -5,9 +5,11 @@ use std::io;
 use crate::{
     base::{Buffer, Moment, Pooled, limits},
     gateway::{Local, seats::Seat},
-    http::RequestHead,
+    http::{ConnectionOptions, Framing, Name, RequestHead, Version},
     wire::http1::{self, HeadLimits, Progress, Refusal, RequestScan},
 };
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Received bytes that belong to no message yet.
 pub(super) struct Inbound {
@@ -27,7 +29,42 @@ pub(super) enum Stop {
     Refused(Refusal),
 }
 
+/// How a connection begins that may speak HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preface {
+    /// With the preface of HTTP/2.
+    Here,
+    /// With anything else.
+    Other,
+}
+
 impl Inbound {
+    /// Waits until it is known whether the connection begins with HTTP/2's preface (RFC 9113 3.4);
+    /// the bytes stay pending. `PRI` is no method of HTTP/1.1.
+    ///
+    /// # Errors
+    /// See [`Stop`].
+    pub(super) async fn read_preface(
+        &mut self,
+        local: &Local,
+        seat: &Seat,
+    ) -> Result<Preface, Stop> {
+        seat.stream.set_deadline(Some(local.runtime.now() + limits::HEAD_WAIT));
+        loop {
+            let compared = self.pending.len().min(PREFACE.len());
+            if self.pending[..compared] != PREFACE[..compared] {
+                return Ok(Preface::Other);
+            }
+            if compared == PREFACE.len() {
+                return Ok(Preface::Here);
+            }
+            match seat.stream.receive().await {
+                Ok(Some(more)) => local.join(&mut self.pending, more).ok_or(Stop::Crowded)?,
+                Ok(None) | Err(_) => return Err(Stop::Quiet),
+            }
+        }
+    }
+
     /// Waits for the next whole head, at most until `idle_until` for its first byte and
     /// `HEAD_WAIT` from there. Says also when its first byte was there.
     ///
@@ -79,4 +116,33 @@ impl Inbound {
             }
         }
     }
+}
+
+/// The head of a request on an HTTP/2 stream, whole in `text`; `None` when it cannot be told in
+/// lines. `is_all`: no body follows.
+///
+/// # Errors
+/// See [`Stop`].
+pub(super) fn whole_head(
+    local: &Local,
+    text: Option<Buffer>,
+    is_all: bool,
+) -> Result<Pooled<RequestHead>, Stop> {
+    let text = text.ok_or(Stop::Refused(Refusal::TargetForm))?;
+    let mut scan = RequestScan::default();
+    let filled = local.request_heads.take();
+    let parsed = http1::parse_request(&text, &mut scan, filled, &HeadLimits::REQUEST);
+    let Progress::Complete { mut head, .. } = parsed.map_err(Stop::Refused)? else {
+        return Err(Stop::Refused(Refusal::TargetForm));
+    };
+    head.version = Version::Http2;
+    head.connection = ConnectionOptions { keep_alive: true, ..head.connection };
+    if is_all {
+        head.framing = Framing::None;
+        head.expects_continue = false;
+    } else if head.framing == Framing::None {
+        head.framing = Framing::UntilClose;
+        head.expects_continue = head.fields().find(Name::Expect).is_some();
+    }
+    Ok(head)
 }

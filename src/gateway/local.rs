@@ -267,10 +267,14 @@ impl Local {
         }
     }
 
-    /// From here on answers say `connection: close`, but to clients whose next request came along.
-    pub fn start_draining(&self) {
+    /// From here on answers say `connection: close`, but to clients whose next request came along;
+    /// HTTP/2 connections say goodbye within the first half of `drain`.
+    pub fn start_draining(&self, drain: Duration) {
         self.draining.set(true);
-        self.seats.dismiss_idle(self.runtime.now() + limits::DRAIN_IDLE_WAIT);
+        let now = self.runtime.now();
+        self.seats.dismiss_idle(now + limits::DRAIN_IDLE_WAIT);
+        let mut random = self.random.borrow_mut();
+        self.seats.dismiss_multiplexed(now, drain / 2, || random.f64());
     }
 
     /// How long a connection may wait for its next request.

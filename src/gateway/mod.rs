@@ -11,6 +11,7 @@ mod deliver;
 mod forward;
 mod inbound;
 mod local;
+mod multiplexed;
 pub mod pipeline;
 mod seats;
 mod tunnel;

@@ -4,6 +4,8 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    task::{Context, Waker},
+    time::Duration,
 };
 
 use super::connection::Door;
@@ -23,7 +25,7 @@ pub struct Seats {
 /// One open client connection.
 pub struct Seat {
     /// Its stream.
-    pub stream: Stream,
+    pub stream: Rc<Stream>,
     /// Its two ends.
     pub origin: Origin,
     /// Where it came in.
@@ -34,13 +36,33 @@ pub struct Seat {
     pub within_head: Cell<bool>,
     /// It had a request since it was last looked at.
     pub used: Cell<bool>,
+    /// HTTP/2: when to say goodbye, because the shard ends.
+    leave_at: Cell<Option<Moment>>,
+    /// HTTP/2: its task, which listens for that.
+    listener: RefCell<Option<Waker>>,
     place: Cell<usize>,
+}
+
+impl Seat {
+    /// When to say goodbye, once that is known; `cx` is woken then.
+    pub fn leave_at(&self, cx: &Context<'_>) -> Option<Moment> {
+        let mut listener = self.listener.borrow_mut();
+        if !listener.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *listener = Some(cx.waker().clone());
+        }
+        self.leave_at.get()
+    }
+
+    /// Goodbye was said.
+    pub fn left(&self) {
+        self.leave_at.set(None);
+    }
 }
 
 impl Seats {
     /// Takes a connection in.
     #[must_use]
-    pub fn take(&self, stream: Stream, origin: Origin, door: Rc<Door>) -> Rc<Seat> {
+    pub fn take(&self, stream: Rc<Stream>, origin: Origin, door: Rc<Door>) -> Rc<Seat> {
         let mut taken = self.taken.borrow_mut();
         let place = Cell::new(taken.len());
         let seat = Rc::new(Seat {
@@ -50,6 +72,8 @@ impl Seats {
             idle: Cell::new(true),
             within_head: Cell::new(false),
             used: Cell::new(false),
+            leave_at: Cell::new(None),
+            listener: RefCell::new(None),
             place,
         });
         taken.push(Rc::clone(&seat));
@@ -101,6 +125,22 @@ impl Seats {
             }
         }
         false
+    }
+
+    /// Has HTTP/2 connections say goodbye, one after the other over `spread`, so that their clients
+    /// do not all come back at once.
+    pub fn dismiss_multiplexed(
+        &self,
+        now: Moment,
+        spread: Duration,
+        mut random: impl FnMut() -> f64,
+    ) {
+        for seat in self.taken.borrow().iter() {
+            if let Some(listener) = seat.listener.take() {
+                seat.leave_at.set(Some(now + spread.mul_f64(random())));
+                listener.wake();
+            }
+        }
     }
 
     /// Lets idle connections wait for a request until `until` only. Those that have begun one may

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     base::{Buffer, Moment, Pooled, limits},
     http::{Framing, Name, RequestHead, Status},
+    net::Stream,
     steps::context::{self, Arrival, Facts, TraceId},
     telemetry::{Outcome, SeriesKey},
 };
@@ -35,6 +36,8 @@ pub(super) struct Visit {
     pub(super) local: Rc<Local>,
     /// The connection.
     pub(super) seat: Rc<Seat>,
+    /// The request's own stream, in HTTP/2.
+    pub(super) lane: Option<Stream>,
     /// What was received behind the head.
     pub(super) inbound: Inbound,
     /// The head.
@@ -109,8 +112,9 @@ impl Visit {
     }
 
     async fn run(self) -> Left {
-        let Self { local, seat, mut inbound, head, began } = self;
-        let end = serve(&local, &seat, &mut inbound, &head, began).await;
+        let Self { local, seat, lane, mut inbound, head, began } = self;
+        let client = lane.as_ref().unwrap_or(&seat.stream);
+        let end = serve(&local, &seat, client, &mut inbound, &head, began).await;
         Left { inbound, end }
     }
 }
@@ -118,6 +122,7 @@ impl Visit {
 async fn serve(
     local: &Local,
     seat: &Seat,
+    client: &Stream,
     inbound: &mut Inbound,
     head: &RequestHead,
     began: Moment,
@@ -126,13 +131,13 @@ async fn serve(
     let body = take_body(inbound, head.framing);
     let request = Request {
         head,
-        client: &seat.stream,
+        client,
         origin: &seat.origin,
         expects_continue: head.expects_continue,
         body,
     };
     let receiver = Receiver {
-        stream: &seat.stream,
+        stream: client,
         head,
         may_keep: head.connection.keep_alive,
         has_more: !inbound.pending.is_empty(),
@@ -165,6 +170,9 @@ async fn serve(
         local.count_refused(delivered.status);
     }
     record(local, &mut facts, path.series.get(), &delivered, began, here_bytes);
+    if matches!(delivered.next, Next::Cut | Next::Abort) {
+        client.reset();
+    }
     match delivered.next {
         Next::Keep(None) => End::Keep,
         Next::Keep(Some(rest)) => {
@@ -229,12 +237,12 @@ fn record(
 /// The body behind a head: what is here of it, and where the rest will come from.
 fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
     match framing {
-        Framing::None | Framing::Length(0) | Framing::UntilClose => RequestBody::None,
+        Framing::None | Framing::Length(0) => RequestBody::None,
         Framing::Length(length) if length <= inbound.pending.len() as u64 => {
             let length = usize::try_from(length).expect("no longer than what is pending");
             RequestBody::Here(inbound.pending.split_to(length))
         }
-        Framing::Length(_) | Framing::Chunked => {
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => {
             let pending = std::mem::replace(&mut inbound.pending, Buffer::empty());
             let most = limits::REQUEST_BODY_BYTES_MAX;
             let rest = Incoming::new(framing, pending, most, After::Small);

@@ -12,6 +12,18 @@ pub enum Version {
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2: the message was told in lines of HTTP/1.1, by our own codec.
+    Http2,
+}
+
+/// Whether a listener speaks HTTP/2 beside HTTP/1.1: with TLS by ALPN, without it to clients that
+/// begin with its preface (RFC 9113 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http2 {
+    /// It does.
+    Offered,
+    /// It does not.
+    NotOffered,
 }
 
 /// A request's head, checked: a codec filled it, nothing in it is open to two readings. Heads are
@@ -33,7 +45,7 @@ pub struct RequestHead {
     pub host: Span,
     /// The port that came with the host.
     pub port: Option<u16>,
-    /// Where the body ends; never `UntilClose`.
+    /// Where the body ends; `UntilClose` in HTTP/2 only, where a stream's end is marked.
     pub framing: Framing,
     /// What the client asks of this connection.
     pub connection: ConnectionOptions,

@@ -4,6 +4,7 @@
 //! every name and value it hands out is a slice of it. No IO, no serde here.
 
 mod fields;
+mod flood;
 mod framing;
 mod head;
 mod hop;
@@ -14,8 +15,9 @@ mod status;
 mod target;
 
 pub use fields::{Field, FieldList, Fields, Span};
+pub use flood::Flood;
 pub use framing::{ConnectionOptions, Framing};
-pub use head::{RequestHead, ResponseHead, Version};
+pub use head::{Http2, RequestHead, ResponseHead, Version};
 pub use hop::{connection_names_fields, is_hop_by_hop, listed_in_connection};
 pub use method::Method;
 pub use name::Name;

@@ -1,5 +1,6 @@
-//! Listeners and streams over the ring: plain TCP now, TLS later, so `Stream` hides which.
+//! Listeners and streams over the ring: TCP, or one HTTP/2 stream of many; `Stream` hides which.
 
+pub mod http2;
 mod listener;
 mod stream;
 

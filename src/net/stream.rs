@@ -7,22 +7,33 @@ use std::{
     task::{Context, Poll},
 };
 
+use super::http2::Lane;
 use crate::{
     base::{Buffer, Moment},
     ring::{Outgoing, Socket},
     runtime::Runtime,
 };
 
-/// A connection; dropping it cancels what is under way, then closes.
+/// A connection, or one HTTP/2 stream in the shape of one; dropping it cancels what is under way,
+/// then closes.
 pub struct Stream {
-    socket: Socket,
+    kind: Kind,
     /// It receives into large blocks.
     large: Cell<bool>,
 }
 
+enum Kind {
+    Plain(Socket),
+    Lane(Box<Lane>),
+}
+
 impl Stream {
     pub(super) const fn new(socket: Socket) -> Self {
-        Self { socket, large: Cell::new(false) }
+        Self { kind: Kind::Plain(socket), large: Cell::new(false) }
+    }
+
+    pub(super) fn of_lane(lane: Lane) -> Self {
+        Self { kind: Kind::Lane(Box::new(lane)), large: Cell::new(false) }
     }
 
     /// Connects to `address`. The deadline stays set; see [`Stream::set_deadline`].
@@ -45,7 +56,10 @@ impl Stream {
     /// # Errors
     /// `TimedOut` when nothing is there and the deadline has expired; what recv(2) says.
     pub fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
-        self.socket.poll_receive(context)
+        match &self.kind {
+            Kind::Plain(socket) => socket.poll_receive(context),
+            Kind::Lane(lane) => lane.poll_receive(context),
+        }
     }
 
     /// As [`Stream::poll_receive`].
@@ -63,7 +77,38 @@ impl Stream {
     /// When an earlier send still waits (`poll_sent` was not ready), or with more than
     /// `SEND_PIECES_MAX` pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
-        self.socket.start_send(outgoing);
+        match &self.kind {
+            Kind::Plain(socket) => socket.start_send(outgoing),
+            Kind::Lane(lane) => lane.start_send(outgoing),
+        }
+    }
+
+    /// [`Stream::start_send`] of the last bytes of a message. On an HTTP/2 stream this is its end:
+    /// `trailers` follow, as lines of which each ends in CRLF. A connection's messages end by their
+    /// framing.
+    pub fn start_last(&self, outgoing: Outgoing, trailers: Option<Vec<u8>>) {
+        match &self.kind {
+            Kind::Plain(_) if outgoing.is_empty() => {}
+            Kind::Plain(socket) => socket.start_send(outgoing),
+            Kind::Lane(lane) => lane.start_last(outgoing, trailers),
+        }
+    }
+
+    /// On an HTTP/2 stream: what followed the body, as lines with the empty one.
+    #[must_use]
+    pub fn take_trailers(&self) -> Option<Vec<u8>> {
+        match &self.kind {
+            Kind::Plain(_) => None,
+            Kind::Lane(lane) => lane.take_trailers(),
+        }
+    }
+
+    /// On an HTTP/2 stream: what was to be sent is cut off, and the peer must see that. A
+    /// connection is closed instead.
+    pub fn reset(&self) {
+        if let Kind::Lane(lane) = &self.kind {
+            lane.reset();
+        }
     }
 
     /// Ready when the next send may be started: at once, unless an earlier one finds no room in
@@ -73,7 +118,10 @@ impl Stream {
     /// `TimedOut` when the deadline expired before (drop the stream then); what send(2) said of
     /// this or an earlier send.
     pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_sent(context)
+        match &self.kind {
+            Kind::Plain(socket) => socket.poll_sent(context),
+            Kind::Lane(lane) => lane.poll_sent(context),
+        }
     }
 
     /// [`Stream::start_send`] and [`Stream::poll_sent`].
@@ -88,38 +136,48 @@ impl Stream {
     /// After this moment whatever waits gets `TimedOut`, until a deadline is set again. Cheap
     /// enough for every request.
     pub fn set_deadline(&self, deadline: Option<Moment>) {
-        self.socket.set_deadline(deadline);
+        match &self.kind {
+            Kind::Plain(socket) => socket.set_deadline(deadline),
+            Kind::Lane(lane) => lane.set_deadline(deadline),
+        }
     }
 
     /// A body streams in: receive into large blocks from now on; `false`: into small ones.
     pub fn stream_body(&self, large: bool) {
-        if self.large.replace(large) != large {
-            self.socket.stream_body(large);
+        if let Kind::Plain(socket) = &self.kind
+            && self.large.replace(large) != large
+        {
+            socket.stream_body(large);
         }
     }
 
     /// Ready when the connection broke: the peer reset it, or a send failed. A FIN is no failure,
     /// the peer may still be reading. Takes nothing from what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
-        self.socket.poll_failure(context)
+        match &self.kind {
+            Kind::Plain(socket) => socket.poll_failure(context),
+            Kind::Lane(lane) => lane.poll_failure(context),
+        }
     }
 
     /// An idle pooled connection may be used: nothing came unasked, it is open, it had no error.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        self.socket.is_reusable()
+        matches!(&self.kind, Kind::Plain(socket) if socket.is_reusable())
     }
 
     /// What the peer of an idle connection did up to the last turn is known: it is heard since an
     /// earlier one.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.socket.is_watched()
+        matches!(&self.kind, Kind::Plain(socket) if socket.is_watched())
     }
 
-    /// Sends FIN after what was sent.
+    /// Sends FIN after what was sent. An HTTP/2 stream has [`Stream::start_last`].
     pub fn shutdown_send(&self) {
-        self.socket.shutdown_send();
+        if let Kind::Plain(socket) = &self.kind {
+            socket.shutdown_send();
+        }
     }
 
     /// The own side's address: one system call.
@@ -127,12 +185,18 @@ impl Stream {
     /// # Errors
     /// As getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        match &self.kind {
+            Kind::Plain(socket) => socket.local_addr(),
+            Kind::Lane(lane) => lane.connection().local_addr(),
+        }
     }
 
     /// The other side's address.
     #[must_use]
-    pub const fn peer(&self) -> SocketAddr {
-        self.socket.peer()
+    pub fn peer(&self) -> SocketAddr {
+        match &self.kind {
+            Kind::Plain(socket) => socket.peer(),
+            Kind::Lane(lane) => lane.connection().peer(),
+        }
     }
 }

@@ -182,6 +182,11 @@ impl Driver {
         self.with(|state| state.outgoings.pop()).flatten().unwrap_or_default()
     }
 
+    /// Takes the memory of a send that something else has sent.
+    pub fn keep_outgoing(&self, outgoing: Outgoing) {
+        self.with(|state| state.keep_outgoing(outgoing));
+    }
+
     /// The bell that other threads ring to end this driver's wait.
     #[must_use]
     pub const fn bell(&self) -> &Arc<Bell> {

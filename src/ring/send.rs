@@ -236,7 +236,7 @@ impl State {
     }
 
     /// Keeps an emptied send's memory for the next one; what grew large is freed.
-    fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
+    pub(super) fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
         outgoing.clear();
         if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= OUTGOING_BYTES_KEPT
         {

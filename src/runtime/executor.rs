@@ -84,6 +84,11 @@ impl Runtime {
         self.driver.outgoing()
     }
 
+    /// Takes the memory of a send that something else has sent.
+    pub fn keep_outgoing(&self, outgoing: Outgoing) {
+        self.driver.keep_outgoing(outgoing);
+    }
+
     /// Runs a future beside the others of this executor. Its panic ends it and nothing else.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         if let Some(seat) = self.seats.take_in(Box::pin(future)) {

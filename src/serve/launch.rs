@@ -28,6 +28,7 @@ use crate::{
     config::{self, AccessLogTo, Overrides, Settings, Shards, Source},
     demo,
     gateway::Addresses,
+    http::Http2,
     plan::Plan,
     ring,
     runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
@@ -174,7 +175,7 @@ fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure
     Ok(Some(socket))
 }
 
-type Doors = Vec<(TcpListener, TrustedProxies)>;
+type Doors = Vec<(TcpListener, TrustedProxies, Http2)>;
 
 /// The doors of each shard, and the addresses as bound.
 fn bind_doors(
@@ -188,7 +189,7 @@ fn bind_doors(
         let bound = sockets::bind(listener.address, family, shards).map_err(unbound)?;
         addresses.push(bound.address);
         for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
-            doors.push((socket, listener.trusted_proxies.clone()));
+            doors.push((socket, listener.trusted_proxies.clone(), listener.http2));
         }
     }
     Ok((doors, addresses))

@@ -12,6 +12,7 @@ use crate::{
         Addresses, Local,
         connection::{self, Door},
     },
+    http::Http2,
     net::Listener,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
@@ -30,8 +31,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 pub struct Build {
     /// The shard's number, from 0.
     pub number: usize,
-    /// Sockets that listen, and whose word about clients is believed there.
-    pub doors: Vec<(TcpListener, TrustedProxies)>,
+    /// Sockets that listen, whose word about clients is believed there, and what they speak.
+    pub doors: Vec<(TcpListener, TrustedProxies, Http2)>,
     /// Client connections at the same time; descriptors beyond them are for upstreams.
     pub clients_max: usize,
     /// The first plan.
@@ -78,9 +79,9 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     let Build { number, doors, clients_max, plan, addresses, log, seed, orders } = build;
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
     let mut listeners = Vec::new();
-    for (socket, trusted) in doors {
+    for (socket, trusted, http2) in doors {
         let listener = Rc::new(Listener::adopt(&runtime, socket)?);
-        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted });
+        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted, http2 });
         runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door, clients_max));
         listeners.push(listener);
     }
@@ -92,7 +93,7 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
         }
     };
     listeners.iter().for_each(|listener| listener.stop());
-    local.start_draining();
+    local.start_draining(drain);
     let deadline = runtime.now() + drain;
     loop {
         // At first this is for connections that the kernel accepted before the listeners stopped:

@@ -1,7 +1,7 @@
 //! What one shard counts beside its APIs: connections, refusals, upstream connections, panics.
 //! Plain fields that the shard adds to; name, kind and help stand in one table.
 
-use crate::http::Status;
+use crate::http::{Flood, Status};
 
 /// How Prometheus reads a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +33,12 @@ macro_rules! counters {
             $(#[doc = $help] pub $field: u64,)*
             /// Requests refused before they reached a stage, by [`Refused`].
             pub refused: [u64; Refused::ALL.len()],
+            /// HTTP/2 connections ended because of a flood, by [`Flood`].
+            pub floods: [u64; Flood::ALL.len()],
         }
 
         impl ShardCounters {
-            /// Every number but `refused`, in the order of the table.
+            /// Every number but `refused` and `floods`, in the order of the table.
             #[must_use]
             pub fn rows(&self) -> Vec<Row> {
                 vec![$(Row {
@@ -58,6 +60,8 @@ counters! {
     accept_pauses: Counter "accept_pauses_total"
         "Times accepting paused because no descriptor was left.",
     requests_in_flight: Gauge "requests_in_flight" "Requests being answered now.",
+    http2_connections: Counter "http2_connections_total" "HTTP/2 connections of clients begun.",
+    http2_streams: Counter "http2_streams_total" "HTTP/2 streams of clients that had a request.",
     upstream_connects: Counter "upstream_connects_total" "Upstream connections made.",
     upstream_connect_failures: Counter "upstream_connect_failures_total"
         "Upstream connections that could not be made.",

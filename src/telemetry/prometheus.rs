@@ -9,6 +9,7 @@
 use std::fmt::{Display, Write};
 
 use super::{Answers, Distribution, Kind, Refused, Snapshot, StageSeries};
+use crate::http::Flood;
 
 /// The content type of what [`render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -175,6 +176,14 @@ impl Text {
             for reason in Refused::ALL {
                 let labels = format!("{label},reason=\"{}\"", reason.as_str());
                 self.sample(name, &labels, counters.refused[reason as usize]);
+            }
+        }
+        let name = "ringway_http2_floods_total";
+        self.family(name, "counter", "HTTP/2 connections ended because of a flood.");
+        for (label, counters, _) in &known {
+            for flood in Flood::ALL {
+                let labels = format!("{label},kind=\"{}\"", flood.as_str());
+                self.sample(name, &labels, counters.floods[flood as usize]);
             }
         }
     }

@@ -22,6 +22,7 @@ use std::{
 use ringway::{
     config::{self, Overrides, Source},
     gateway::Addresses,
+    http::Http2,
     plan::Plan,
     ring::Uring,
     runtime::{Sender, mailbox, simulate},
@@ -86,7 +87,7 @@ impl Shard {
         let addresses: Arc<Addresses> = Arc::new(known.collect());
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let doors = vec![(socket, TrustedProxies::parse([]).unwrap())];
+        let doors = vec![(socket, TrustedProxies::parse([]).unwrap(), Http2::NotOffered)];
         let (mut logs, chunks) = access_log::channel(1);
         let log = logs.pop();
         thread::spawn(move || {

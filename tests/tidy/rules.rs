@@ -102,6 +102,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("schemars", &["src/config/", "src/cli/"]),
     ("saphyr_parser", &["src/config/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
+    ("h2", &["src/net/http2/"]),
+    ("tokio", &["src/net/http2/"]),
 ];
 
 /// Words that mean a clock, a lock or randomness, the folders they are banned from, and the fix.

@@ -83,6 +83,9 @@ pub struct Listener {
     /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
     #[serde(default)]
     pub trusted_proxies: Vec<NetworkText>,
+    /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
+    /// that they may (prior knowledge). Without it: no.
+    pub http2: Option<bool>,
 }
 
 /// A network as written: an address and the length of its prefix, or one address.

@@ -124,6 +124,7 @@ impl Variable {
             Self::Protocol => arrival.version.map(|version| match version {
                 Version::Http10 => b"HTTP/1.0".as_slice(),
                 Version::Http11 => b"HTTP/1.1",
+                Version::Http2 => b"HTTP/2.0",
             }),
             Self::RequestId => Some(arrival.request_id.as_bytes()),
             Self::RequestTime => Some(arrival.request_time.as_bytes()),

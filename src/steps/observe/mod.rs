@@ -97,6 +97,7 @@ fn write_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
     let protocol: &[u8] = match arrival.version {
         Some(Version::Http10) => b"HTTP/1.0",
         Some(Version::Http11) => b"HTTP/1.1",
+        Some(Version::Http2) => b"HTTP/2.0",
         None => b"-",
     };
     let mut epoch = itoa::Buffer::new();

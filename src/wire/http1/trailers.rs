@@ -4,9 +4,12 @@
 //! (routing, authentication, controls, content description) are dropped: they came too late to
 //! have been checked, and an upstream might merge them into the head.
 
-use super::ChunkFault;
+use super::{ChunkFault, Fault};
 use crate::{
-    base::limits::HEAD_FIELDS_MAX,
+    base::{
+        append,
+        limits::{HEAD_FIELDS_MAX, TRAILER_BYTES_MAX},
+    },
     http::{Name, is_hop_by_hop},
 };
 
@@ -18,6 +21,28 @@ pub struct Trailers {
 }
 
 impl Trailers {
+    /// Trailers that came as lines with the empty one, as HTTP/2's are told.
+    ///
+    /// # Errors
+    /// A field about framing, or more than `TRAILER_BYTES_MAX`.
+    pub fn of_lines(text: Vec<u8>) -> Result<Self, ChunkFault> {
+        if text.len() > TRAILER_BYTES_MAX {
+            return Err(ChunkFault::Trailer(Fault::HeadTooLong));
+        }
+        let trailers = Self { text };
+        trailers.check().map(|()| trailers)
+    }
+
+    /// The fields that may be forwarded, as lines of which each ends in CRLF.
+    #[must_use]
+    pub fn lines(&self) -> Vec<u8> {
+        let mut lines = Vec::with_capacity(self.text.len());
+        self.visit(|name, value| {
+            append!(&mut lines, name, b": ", value, b"\r\n");
+        });
+        lines
+    }
+
     /// The fields that may be forwarded, in order: name as sent, value.
     ///
     /// `visit` instead of an iterator: the parsed fields borrow a local table.

@@ -132,7 +132,7 @@ fn a_drain_does_not_lose_the_answer_to_a_client_that_pipelines() {
     play(LENGTH, async |scene| {
         say(&scene.client, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
         scene.runtime.sleep(Duration::from_millis(50)).await;
-        scene.local.start_draining();
+        scene.local.start_draining(Duration::from_secs(5));
         let (runtime, client) = (scene.runtime.clone(), Rc::clone(&scene.client));
         scene.runtime.spawn(async move {
             for _ in 0..400 {

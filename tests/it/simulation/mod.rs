@@ -37,6 +37,7 @@ use ringway::{
         Addresses, Local,
         connection::{self, Door},
     },
+    http::Http2,
     net::Listener,
     plan::Plan,
     ring::simulation::{Faults, Simulation},
@@ -154,7 +155,11 @@ async fn live(
     let origins: Vec<_> = (1..=UPSTREAMS).map(|n| upstream::open(&world, address(n))).collect();
     let seed = world.seed();
     let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
-    let door = Rc::new(Door { local_addr: gateway, trusted: TrustedProxies::parse([]).unwrap() });
+    let door = Rc::new(Door {
+        local_addr: gateway,
+        trusted: TrustedProxies::parse([]).unwrap(),
+        http2: Http2::NotOffered,
+    });
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
     runtime.spawn(accept(Rc::clone(&world), Rc::clone(&local), Rc::clone(&listener), door));
     let left = Rc::new(Cell::new(profile.clients));
@@ -221,7 +226,7 @@ async fn disturb(
         if drains && runtime.now() >= drain_at && !world.draining.replace(true) {
             world.tell(|| "the gateway drains".to_owned());
             listener.stop();
-            local.start_draining();
+            local.start_draining(Duration::from_secs(5));
         }
         if world.profile.breaks && early && random.u8(0..3) == 0 {
             let peers = world.peers.borrow().clone();
@@ -250,7 +255,7 @@ fn check_turns(world: &World, before: (u64, Moment)) {
 async fn drain(world: &World, local: &Local, listener: &Listener) {
     let runtime = &world.runtime;
     listener.stop();
-    local.start_draining();
+    local.start_draining(Duration::from_secs(5));
     world.draining.set(true);
     let began = runtime.now();
     // An upstream's body may be awaited this long, also for a client that is gone.
@@ -302,7 +307,11 @@ async fn settle(world: &World) {
 /// A gateway that accepts at `gateway` until the simulation's end.
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
     let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
-    let door = Rc::new(Door { local_addr: gateway, trusted: TrustedProxies::parse([]).unwrap() });
+    let door = Rc::new(Door {
+        local_addr: gateway,
+        trusted: TrustedProxies::parse([]).unwrap(),
+        http2: Http2::NotOffered,
+    });
     let listener = Listener::bind(runtime, gateway, false).unwrap();
     let accepting = Rc::clone(&local);
     runtime.spawn(async move {

@@ -1,0 +1,89 @@
+//! HTTP/2 by the h2 crate (RFC 9113), on a connection's stream.
+//!
+//! A [`Lane`] is one HTTP/2 stream in the shape of a [`crate::net::Stream`]: heads go in and out as
+//! lines of HTTP/1.1, bodies as they are, and a body ends with its stream. So HTTP/2 runs through
+//! the same codec, the same checks and the same pipeline as HTTP/1.1, and nothing that one refuses
+//! passes by way of the other. Not here: what a request means, and when a connection is to end.
+//!
+//! `h2`, `http`, `bytes` and `tokio`'s traits are named in this folder only.
+
+mod lane;
+mod server;
+mod text;
+mod watch;
+mod wire;
+
+pub(super) use lane::Lane;
+pub use server::{Event, Incoming, Server};
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    task::Waker,
+};
+
+use self::watch::Watch;
+use super::Stream;
+use crate::{base::limits, http::Flood, runtime::Runtime};
+
+/// What a connection and its lanes share.
+struct Link {
+    runtime: Runtime,
+    stream: Rc<Stream>,
+    watch: RefCell<Watch>,
+    /// The first flood that was seen.
+    flood: Cell<Option<Flood>>,
+    /// The stream's deadline has passed.
+    expired: Cell<bool>,
+    /// Lanes given up because the peer took nothing.
+    stalls: Cell<u32>,
+    /// The connection's task.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Link {
+    fn new(runtime: &Runtime, stream: Rc<Stream>) -> Rc<Self> {
+        Rc::new(Self {
+            runtime: runtime.clone(),
+            stream,
+            watch: RefCell::new(Watch::new(runtime.now())),
+            flood: Cell::new(None),
+            expired: Cell::new(false),
+            stalls: Cell::new(0),
+            waker: RefCell::new(None),
+        })
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        let flood = self.watch.borrow_mut().received(bytes, self.runtime.now());
+        self.flood.set(self.flood.get().or(flood));
+    }
+
+    fn sent(&self, bytes: &[u8]) {
+        let flood = self.watch.borrow_mut().sent(bytes, self.runtime.now());
+        self.flood.set(self.flood.get().or(flood));
+    }
+
+    /// A lane gives up an answer that the peer does not take.
+    fn stalled(&self) {
+        self.stalls.set(self.stalls.get() + 1);
+        if self.stalls.get() > limits::HTTP2_STALLS_MAX {
+            self.flood.set(self.flood.get().or(Some(Flood::WindowStall)));
+            self.waker.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// As an error of a stream. What h2 says of a peer's reset is a broken connection to its reader.
+fn broken(error: h2::Error) -> io::Error {
+    if error.is_io() {
+        return error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+    }
+    let kind = if error.is_remote() {
+        io::ErrorKind::ConnectionReset
+    } else {
+        io::ErrorKind::ConnectionAborted
+    };
+    io::Error::new(kind, error)
+}

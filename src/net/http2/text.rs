@@ -1,0 +1,156 @@
+//! Heads between HTTP/2's fields and HTTP/1.1's lines (RFC 9113 8.2, 8.3).
+//!
+//! The lines of a request are parsed by `wire::http1` like any client's, so this file decides
+//! nothing about them: it writes what was said, also what will be refused.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
+
+use crate::base::{Buffer, append};
+
+/// What a head is made of before its size is known; most are shorter.
+const HEAD_BYTES: usize = 1_024;
+
+/// The lines of a request's head; `None` when `:path` is no path, so that its line would not say
+/// what the client said.
+pub(super) fn request_lines(parts: &request::Parts) -> Option<Buffer> {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    if !path.starts_with('/') && path != "*" {
+        return None;
+    }
+    let mut text = Vec::with_capacity(HEAD_BYTES);
+    append!(&mut text, parts.method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n");
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    if let Some(authority) = authority {
+        append!(&mut text, b"host: ", authority.as_bytes(), b"\r\n");
+    }
+    let mut cookies = parts.headers.get_all(header::COOKIE).iter();
+    if let Some(first) = cookies.next() {
+        // RFC 9113 8.2.3: split for compression, whole for everyone else.
+        append!(&mut text, b"cookie: ", first.as_bytes());
+        for more in cookies {
+            append!(&mut text, b"; ", more.as_bytes());
+        }
+        text.extend_from_slice(b"\r\n");
+    }
+    for (name, value) in &parts.headers {
+        let is_same_host = name == header::HOST
+            && authority.is_some_and(|host| value.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
+        if name != header::COOKIE && !is_same_host {
+            write_line(name, value, &mut text);
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    Some(Buffer::copy_of(&text))
+}
+
+/// The lines of trailers, and the empty one.
+pub(super) fn trailer_lines(trailers: &HeaderMap) -> Vec<u8> {
+    let mut text = Vec::new();
+    trailers.iter().for_each(|(name, value)| write_line(name, value, &mut text));
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
+fn write_line(name: &HeaderName, value: &HeaderValue, text: &mut Vec<u8>) {
+    append!(text, name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n");
+}
+
+/// An answer's head out of our own lines, and how long they are; `None` when they are no head.
+pub(super) fn response_of(text: &[u8]) -> Option<(http::Response<()>, usize)> {
+    let end = memchr::memmem::find(text, b"\r\n\r\n")?;
+    let line_end = memchr::memmem::find(text, b"\r\n")?;
+    let status = StatusCode::from_bytes(text[..line_end].get(9..12)?).ok()?;
+    let mut response = http::Response::new(());
+    *response.status_mut() = status;
+    if line_end < end {
+        *response.headers_mut() = fields_of(&text[line_end + 2..end + 2])?;
+    }
+    Some((response, end + 4))
+}
+
+/// Fields out of lines that each end in CRLF. Those of a connection are HTTP/1.1's alone (RFC 9113
+/// 8.2.2) and stay behind.
+pub(super) fn fields_of(lines: &[u8]) -> Option<HeaderMap> {
+    let shared = Bytes::copy_from_slice(lines);
+    let mut fields = HeaderMap::with_capacity(16);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let line = start..end.checked_sub(1)?;
+        start = end + 1;
+        let colon = line.start + memchr::memchr(b':', &lines[line.clone()])?;
+        let name = HeaderName::from_bytes(&lines[line.start..colon]).ok()?;
+        let space = usize::from(lines.get(colon + 1) == Some(&b' '));
+        let value = shared.slice(colon + 1 + space..line.end);
+        let value = HeaderValue::from_maybe_shared(value).ok()?;
+        if !is_of_connection(&name) {
+            fields.append(name, value);
+        }
+    }
+    Some(fields)
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    *name == header::CONNECTION || *name == header::TRANSFER_ENCODING || *name == header::UPGRADE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(request: request::Builder, lines: Option<&str>) {
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let text = request_lines(&parts);
+        assert_eq!(text.as_ref().map(|text| str::from_utf8(text).unwrap()), lines);
+    }
+
+    #[test]
+    fn a_request_becomes_lines() {
+        check(
+            request::Builder::new().uri("https://a.b:8443/p?q=1").header("x-y", "z"),
+            Some("GET /p?q=1 HTTP/1.1\r\nhost: a.b:8443\r\nx-y: z\r\n\r\n"),
+        );
+        check(
+            request::Builder::new().uri("/only").method("POST").header("host", "a"),
+            Some("POST /only HTTP/1.1\r\nhost: a\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn one_host_is_told_once_and_two_are_told_twice() {
+        let uri = "https://a.b/";
+        check(
+            request::Builder::new().uri(uri).header("host", "A.B"),
+            Some("GET / HTTP/1.1\r\nhost: a.b\r\n\r\n"),
+        );
+        check(
+            request::Builder::new().uri(uri).header("host", "evil"),
+            Some("GET / HTTP/1.1\r\nhost: a.b\r\nhost: evil\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn cookie_crumbs_are_joined() {
+        let crumbs = request::Builder::new().uri("/").header("cookie", "a=1").header("x", "y");
+        check(
+            crumbs.header("cookie", "b=2"),
+            Some("GET / HTTP/1.1\r\ncookie: a=1; b=2\r\nx: y\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn lines_become_an_answer() {
+        let text = b"HTTP/1.1 201 Created\r\nDate: now\r\nset-cookie: a\r\nset-cookie: b\r\n\
+                     connection: close\r\nempty:\r\n\r\nbody";
+        let (response, end) = response_of(text).unwrap();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers()["date"], "now");
+        assert_eq!(response.headers()["empty"], "");
+        assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+        assert!(!response.headers().contains_key("connection"));
+        assert_eq!(&text[end..], b"body");
+        let (bare, end) = response_of(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        assert_eq!((bare.status().as_u16(), end), (100, 25));
+    }
+}
