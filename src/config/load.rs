@@ -14,6 +14,7 @@ use super::{
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
     suggest::nearest,
+    upstreams::Upstreams,
 };
 use crate::{
     base::{Place, Severity},
@@ -49,6 +50,7 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         sources: Sources::default(),
         files_read: Vec::new(),
         variables: BTreeSet::new(),
+        upstreams: Upstreams::default(),
     };
     let (settings, drafts) = loader.load();
     loader.check_overrides();
@@ -76,6 +78,7 @@ struct Loader<'l> {
     files_read: Vec<PathBuf>,
     /// The names of all stage variables that a stage has or a definition reads.
     variables: BTreeSet<String>,
+    upstreams: Upstreams,
 }
 
 impl Loader<'_> {
@@ -99,6 +102,7 @@ impl Loader<'_> {
             return (Settings::default(), Vec::new());
         };
         let settings = self.settings(&file, &folder);
+        self.upstreams = Upstreams::compile(&file, &document, &mut self.problems);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
             let place = document.root().pointer(&format!("/apis/{index}/definition"));
@@ -226,8 +230,11 @@ impl Loader<'_> {
         if self.problems.errors() > 0 {
             return None;
         }
-        match Plan::compile(drafts) {
-            Ok(plan) => Some(Arc::new(plan)),
+        match Plan::compile(drafts, self.upstreams.settings()) {
+            Ok(plan) => {
+                self.upstreams.check(&plan, &mut self.problems);
+                Some(Arc::new(plan))
+            }
             Err(faults) => {
                 for fault in faults {
                     self.problems.error_nowhere(fault, "");

@@ -18,6 +18,7 @@ pub mod report;
 mod settings;
 mod shorten;
 mod suggest;
+mod upstreams;
 
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;

@@ -114,7 +114,7 @@ impl Exchange<'_> {
         out: &mut Outgoing,
     ) -> Result<bool, BodyFault> {
         let stream = self.connection.stream();
-        stream.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+        stream.set_deadline(Some(local.runtime.now() + body_wait(stream)));
         poll_fn(|cx| {
             if client.poll_failure(cx).is_ready() {
                 return Poll::Ready(Err(BodyFault::Unwanted));
@@ -204,6 +204,12 @@ where
     Ok(place.insert(Exchange { head, framing, body, upload, connection }))
 }
 
+/// How long an answer's body may make no progress. Streams of HTTP/2 may stay open between their
+/// messages, as those of gRPC do.
+const fn body_wait(stream: &Stream) -> Duration {
+    if stream.marks_ends() { limits::TUNNEL_IDLE_WAIT } else { limits::BODY_WAIT }
+}
+
 fn count_failure(local: &Local, reject: Reject) {
     local.count(|telemetry| match reject {
         Reject::Upstream(Upstream::Timeout) => telemetry.shard.upstream_timeouts += 1,
@@ -288,13 +294,16 @@ where
     let stream = connection.stream();
     let mut out = local.outgoing();
     (call.render)(&mut out.text).map_err(Failure::Final)?;
-    let mut upload = frame(call, body, &mut out);
+    let mut upload = frame(call, stream, body, &mut out);
     if upload.is_some() && call.expects_continue {
         say_continue(local, call.client).await.map_err(Failure::Final)?;
         call.expects_continue = false;
     }
     stream.set_deadline(Some(call.deadline));
-    stream.start_send(out);
+    match &upload {
+        Some(upload) if !upload.is_done() => stream.start_send(out),
+        Some(_) | None => stream.start_last(out, None),
+    }
     let (head, pending) = read_head(local, call, stream, &mut upload).await?;
     if let Some(upload) = &mut upload {
         upload.answer_begun();
@@ -307,6 +316,7 @@ where
 /// would make every exchange larger.
 fn frame<'c, R>(
     call: &Call<'c, R>,
+    stream: &Stream,
     body: RequestBody,
     out: &mut Outgoing,
 ) -> Option<Box<Upload<'c>>> {
@@ -330,6 +340,9 @@ fn frame<'c, R>(
     let reframe = match framing {
         Framing::Length(length) => {
             HeadWriter::new(&mut out.text).framing(Framing::Length(length));
+            Reframe::Plain
+        }
+        Framing::None | Framing::Chunked | Framing::UntilClose if stream.marks_ends() => {
             Reframe::Plain
         }
         Framing::None | Framing::Chunked | Framing::UntilClose => {

@@ -306,7 +306,10 @@ fn install(
                     pool.set_addresses(addresses);
                     Rc::clone(pool)
                 }
-                None => upstream::Pool::new(runtime.clone(), addresses, Rc::clone(tally)),
+                None => {
+                    let tally = Rc::clone(tally);
+                    upstream::Pool::new(runtime.clone(), addresses, upstream.http2, tally)
+                }
             }
         })
         .collect();

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     base::{Moment, limits},
     net::Stream,
+    wire::http1::Trailers,
 };
 
 /// A request's body being forwarded.
@@ -110,8 +111,13 @@ impl<'c> Upload<'c> {
                     if let Some(wait) = self.answer_wait {
                         upstream.set_deadline(Some(now + wait));
                     }
-                    self.step = if ended { Step::Ending } else { Step::Sending };
-                    upstream.start_send(out);
+                    if ended {
+                        self.step = Step::Ending;
+                        upstream.start_last(out, self.body.trailers().map(Trailers::lines));
+                    } else {
+                        self.step = Step::Sending;
+                        upstream.start_send(out);
+                    }
                 }
             }
         }
@@ -122,6 +128,11 @@ impl<'c> Upload<'c> {
     fn start_reading(&self, upstream: &Stream, now: Moment) -> Step {
         if self.answer_wait.is_some() {
             upstream.set_deadline(None);
+        }
+        if upstream.marks_ends() {
+            // A stream of messages, as gRPC's: its client may have nothing to say for long.
+            self.client.set_deadline(Some(now + limits::TUNNEL_IDLE_WAIT));
+            return Step::Reading(now);
         }
         let earned = self.body.passed_bytes() * 1_000 / limits::BODY_BYTES_PER_SECOND_MIN;
         let allowed = limits::BODY_WAIT + Duration::from_millis(earned);

@@ -94,6 +94,13 @@ impl Stream {
         }
     }
 
+    /// A message's end is marked by the stream itself ([`Stream::start_last`]), not by framing: this
+    /// is an HTTP/2 stream.
+    #[must_use]
+    pub const fn marks_ends(&self) -> bool {
+        matches!(self.kind, Kind::Lane(_))
+    }
+
     /// On an HTTP/2 stream: what followed the body, as lines with the empty one.
     #[must_use]
     pub fn take_trailers(&self) -> Option<Vec<u8>> {

@@ -1,12 +1,15 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
 use super::{Api, Plan, Route, RouteIndex, Stage, StageIndex, Upstream, UpstreamIndex};
-use crate::steps::{
-    context::StageVariables,
-    integrate::{Integration, Uri},
-    observe,
-    route::{RouteKey, Router},
-    stage::{StageName, StageNames},
+use crate::{
+    http::Http2,
+    steps::{
+        context::StageVariables,
+        integrate::{Integration, Uri},
+        observe,
+        route::{RouteKey, Router},
+        stage::{StageName, StageNames},
+    },
 };
 
 /// An API as a document describes it.
@@ -29,6 +32,17 @@ pub struct StageDraft {
     pub routes: Vec<RouteDraft>,
 }
 
+/// What a document says of an upstream beyond the URIs that lead to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// As [`Upstream::host`].
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether it speaks HTTP/2.
+    pub http2: Http2,
+}
+
 /// A route as a document describes it, its integration compiled for the stage.
 pub struct RouteDraft {
     /// The key.
@@ -42,7 +56,10 @@ impl Plan {
     ///
     /// # Errors
     /// All problems, one sentence each, that name API, stage and route.
-    pub fn compile(drafts: Vec<ApiDraft>) -> Result<Self, Vec<String>> {
+    pub fn compile(
+        drafts: Vec<ApiDraft>,
+        settings: &[UpstreamSettings],
+    ) -> Result<Self, Vec<String>> {
         let mut plan =
             Self { apis: Vec::new(), upstreams: Vec::new(), stage_count: 0, route_count: 0 };
         let mut problems = Vec::new();
@@ -52,6 +69,13 @@ impl Plan {
             }
             let api = plan.compile_api(draft, &mut problems);
             plan.apis.push(api);
+        }
+        for UpstreamSettings { host, port, http2 } in settings {
+            let is_meant =
+                |upstream: &&mut Upstream| upstream.host == *host && upstream.port == *port;
+            if let Some(upstream) = plan.upstreams.iter_mut().find(is_meant) {
+                upstream.http2 = *http2;
+            }
         }
         if problems.is_empty() { Ok(plan) } else { Err(problems) }
     }
@@ -99,7 +123,7 @@ impl Plan {
     }
 
     fn share_upstream(&mut self, uri: &Uri) -> UpstreamIndex {
-        let wanted = Upstream { host: uri.host.clone(), port: uri.port };
+        let wanted = Upstream { host: uri.host.clone(), port: uri.port, http2: Http2::NotOffered };
         let known = self.upstreams.iter().position(|upstream| *upstream == wanted);
         let place = known.unwrap_or_else(|| {
             self.upstreams.push(wanted);

@@ -6,14 +6,17 @@
 mod compile;
 mod select;
 
-use crate::steps::{
-    context::StageVariables,
-    integrate::Integration,
-    route::{RouteKey, Router},
-    stage::{StageName, StageNames},
+use crate::{
+    http::Http2,
+    steps::{
+        context::StageVariables,
+        integrate::Integration,
+        route::{RouteKey, Router},
+        stage::{StageName, StageNames},
+    },
 };
 
-pub use compile::{ApiDraft, RouteDraft, StageDraft};
+pub use compile::{ApiDraft, RouteDraft, StageDraft, UpstreamSettings};
 
 /// The compiled gateway.
 pub struct Plan {
@@ -72,6 +75,8 @@ pub struct Upstream {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// Whether it speaks HTTP/2 (`protocolVersion`); else HTTP/1.1.
+    pub http2: Http2,
 }
 
 /// A stage's place in the plan.

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn upstream(host: &str) -> Upstream {
-        Upstream { host: host.to_owned(), port: 80 }
+        Upstream { host: host.to_owned(), port: 80, http2: crate::http::Http2::NotOffered }
     }
 
     /// A reload while the name server was away took the addresses of every name, for good.

@@ -4,5 +4,6 @@
 //! said on a connection (heads, bodies) is `gateway::forward`'s business.
 
 mod pool;
+mod shared;
 
 pub use pool::{Checkout, CheckoutFault, Connection, Pool, Tally};

@@ -7,20 +7,24 @@ use std::{
     rc::Rc,
 };
 
+use super::shared::Shared;
 use crate::{
     base::{Moment, limits},
+    http::Http2,
     net::Stream,
     runtime::Runtime,
 };
 
 /// Connections to one `host:port`, kept by one shard; survives a reload that keeps the upstream.
 pub struct Pool {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     idle: RefCell<Vec<Idle>>,
     open: Cell<usize>,
     addresses: RefCell<Vec<SocketAddr>>,
     next_address: Cell<usize>,
     tally: Rc<Tally>,
+    /// Connections that take many requests, when the upstream speaks HTTP/2.
+    shared: Option<Shared>,
 }
 
 /// What happened on a shard's pools so far, for the metrics.
@@ -68,8 +72,14 @@ pub struct Connection {
 impl Pool {
     /// An empty pool; nothing is connected before the first request.
     #[must_use]
-    pub fn new(runtime: Runtime, addresses: Vec<SocketAddr>, tally: Rc<Tally>) -> Rc<Self> {
+    pub fn new(
+        runtime: Runtime,
+        addresses: Vec<SocketAddr>,
+        http2: Http2,
+        tally: Rc<Tally>,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            shared: (http2 == Http2::Offered).then(Shared::default),
             runtime,
             idle: RefCell::default(),
             open: Cell::new(0),
@@ -88,6 +98,9 @@ impl Pool {
         self.next_address.set(0);
         *self.addresses.borrow_mut() = addresses;
         self.keep_idle(|idle| self.leads_to(idle.stream.peer()));
+        if let Some(shared) = &self.shared {
+            shared.keep(|client| self.leads_to(client.stream().peer()));
+        }
     }
 
     /// Connections of this pool: in use and idle.
@@ -102,6 +115,9 @@ impl Pool {
     /// # Errors
     /// See [`CheckoutFault`].
     pub async fn check_out(self: &Rc<Self>, deadline: Moment) -> Result<Checkout, CheckoutFault> {
+        if let Some(shared) = &self.shared {
+            return self.share(shared, deadline).await;
+        }
         if let Some(stream) = self.take_idle() {
             self.tally.reused.set(self.tally.reused.get() + 1);
             let connection = Connection { stream: Some(stream), place: Some(Rc::clone(self)) };
@@ -115,13 +131,22 @@ impl Pool {
     /// # Errors
     /// See [`CheckoutFault`].
     pub async fn connect(self: &Rc<Self>, deadline: Moment) -> Result<Checkout, CheckoutFault> {
+        if let Some(shared) = &self.shared {
+            return self.share(shared, deadline).await;
+        }
         if self.open.get() >= limits::UPSTREAM_CONNECTIONS_MAX {
             return Err(CheckoutFault::PoolFull);
         }
-        let mut fault = CheckoutFault::NoAddress;
-        let tries = self.addresses.borrow().len();
         // Counted before it is made, so that many tasks connecting at once stay within the bound.
         let mut connection = self.reserve();
+        connection.stream = Some(self.reach(deadline).await?);
+        Ok(Checkout { connection, reused: false })
+    }
+
+    /// A stream to the next address that takes one.
+    pub(super) async fn reach(&self, deadline: Moment) -> Result<Stream, CheckoutFault> {
+        let mut fault = CheckoutFault::NoAddress;
+        let tries = self.addresses.borrow().len();
         for _ in 0..tries {
             let Some(address) = self.turn() else { break };
             let now = self.runtime.now();
@@ -129,8 +154,7 @@ impl Pool {
             match Stream::connect(&self.runtime, address, until).await {
                 Ok(stream) => {
                     self.tally.connected.set(self.tally.connected.get() + 1);
-                    connection.stream = Some(stream);
-                    return Ok(Checkout { connection, reused: false });
+                    return Ok(stream);
                 }
                 Err(error) => {
                     self.tally.failed.set(self.tally.failed.get() + 1);
@@ -144,14 +168,38 @@ impl Pool {
         Err(fault)
     }
 
+    /// A lane on a connection that is shared with other requests.
+    async fn share(
+        self: &Rc<Self>,
+        shared: &Shared,
+        deadline: Moment,
+    ) -> Result<Checkout, CheckoutFault> {
+        if self.open.get() >= limits::UPSTREAM_CONNECTIONS_MAX {
+            return Err(CheckoutFault::PoolFull);
+        }
+        let mut connection = self.reserve();
+        let (lane, reused) = shared.open(self, deadline).await?;
+        if reused {
+            self.tally.reused.set(self.tally.reused.get() + 1);
+        }
+        connection.stream = Some(lane);
+        Ok(Checkout { connection, reused })
+    }
+
     /// Closes what has been idle for too long or was closed by the peer. Called every few seconds.
     pub fn sweep(&self, now: Moment) {
         self.keep_idle(|idle| idle.until > now && idle.stream.is_reusable());
+        if let Some(shared) = &self.shared {
+            shared.sweep(now);
+        }
     }
 
     /// Closes every idle connection: the shard is ending.
     pub fn close_idle(&self) {
         self.keep_idle(|_| false);
+        if let Some(shared) = &self.shared {
+            shared.keep(|client| client.lanes() > 0);
+        }
     }
 
     fn keep_idle(&self, keep: impl FnMut(&Idle) -> bool) {
@@ -161,7 +209,7 @@ impl Pool {
         self.open.set(self.open.get() - (before - idle.len()));
     }
 
-    fn leads_to(&self, address: SocketAddr) -> bool {
+    pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
         self.addresses.borrow().contains(&address)
     }
 

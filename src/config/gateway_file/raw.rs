@@ -44,6 +44,9 @@ pub struct GatewayFile {
     /// Shards, one per core. Without it: as many as there are cores allowed.
     #[schemars(range(min = 1, max = 1024))]
     pub shards: Option<u16>,
+    /// What the URI of an integration cannot say of its upstream.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
     /// Keys of callers, for usage plans.
     #[serde(default)]
     #[schemars(extend("x-ringway-not-yet" = json!({
@@ -86,6 +89,29 @@ pub struct Listener {
     /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
     /// that they may (prior knowledge). Without it: no.
     pub http2: Option<bool>,
+}
+
+/// An upstream of integrations, by its origin.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Upstream {
+    /// Scheme, host and port as in the integrations' URIs, such as http://orders.internal:8080.
+    #[schemars(length(min = 1))]
+    pub origin: String,
+    /// What it speaks. Without it: HTTP1.
+    #[serde(default)]
+    pub protocol_version: ProtocolVersion,
+}
+
+/// The version of HTTP that an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ProtocolVersion {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, as gRPC needs it: without TLS by prior knowledge.
+    Http2,
 }
 
 /// A network as written: an address and the length of its prefix, or one address.

@@ -12,6 +12,12 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
     let listeners = list(document.root(), "listeners");
     let apis = list(document.root(), "apis");
     differ(&listeners, "address", "two listeners have the address", problems);
+    differ(
+        &list(document.root(), "upstreams"),
+        "origin",
+        "two upstreams have the origin",
+        problems,
+    );
     differ(&apis, "name", "two APIs have the name", problems);
     differ(&apis, "apiId", "two APIs have the apiId", problems);
     for api in apis {

@@ -10,9 +10,13 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use h2::{
+    Reason, RecvStream, SendStream,
+    client::{ResponseFuture, SendRequest},
+    server::SendResponse,
+};
 
-use super::{Link, broken, text};
+use super::{Link, broken, client::Place, text};
 use crate::{
     base::{Buffer, Moment},
     net::{Outgoing, Stream},
@@ -27,16 +31,25 @@ pub(in crate::net) struct Lane {
     deadline: Cell<Option<Moment>>,
     /// Runs while somebody waits, to the moment beside it.
     alarm: RefCell<Option<(Moment, Sleep)>>,
+    /// Among the lanes of a connection to an upstream.
+    _place: Option<Place>,
 }
 
-/// The body on its way in.
+/// Head and body on their way in.
 struct Inward {
-    stream: RecvStream,
+    source: Source,
     /// Handed on, and not yet given back to the peer's window: whoever asks for more is done
     /// with what he had.
     unreleased: usize,
     trailers: Option<Vec<u8>>,
     ended: bool,
+}
+
+enum Source {
+    /// A request's own answer, not asked for yet.
+    Later,
+    Head(ResponseFuture),
+    Body(RecvStream),
 }
 
 /// Head and body on their way out.
@@ -49,6 +62,8 @@ struct Outward {
 }
 
 enum Stage {
+    /// A request is to be sent; the place is the lane's on its connection.
+    Ask(SendRequest<Piece>),
     Head(SendResponse<Piece>),
     Body(SendStream<Piece>),
     /// All was said, or nothing more can be.
@@ -69,14 +84,25 @@ impl Lane {
         respond: SendResponse<Piece>,
     ) -> Self {
         let ended = body.is_end_stream();
-        let inward = Inward { stream: body, unreleased: 0, trailers: None, ended };
-        let stage = Stage::Head(respond);
+        let inward = Inward { source: Source::Body(body), unreleased: 0, trailers: None, ended };
+        Self::new(link, inward, Stage::Head(respond), None)
+    }
+
+    /// The stream of a request that is to go out.
+    pub(super) fn asking(link: Rc<Link>, requests: SendRequest<Piece>, place: Place) -> Self {
+        let source = Source::Later;
+        let inward = Inward { source, unreleased: 0, trailers: None, ended: false };
+        Self::new(link, inward, Stage::Ask(requests), Some(place))
+    }
+
+    fn new(link: Rc<Link>, inward: Inward, stage: Stage, place: Option<Place>) -> Self {
         Self {
             link,
             inward: RefCell::new(inward),
             outward: RefCell::new(Outward { stage, waiting: VecDeque::new(), last: None }),
             deadline: Cell::new(None),
             alarm: RefCell::new(None),
+            _place: place,
         }
     }
 
@@ -106,14 +132,19 @@ impl Lane {
     }
 
     pub(in crate::net) fn start_send(&self, outgoing: Outgoing) {
-        self.outward.borrow_mut().take(outgoing, &self.link);
+        self.send(outgoing);
     }
 
     /// Nothing follows `outgoing` but `trailers`: lines, without the empty one.
     pub(in crate::net) fn start_last(&self, outgoing: Outgoing, trailers: Option<Vec<u8>>) {
-        let mut outward = self.outward.borrow_mut();
-        outward.last = Some(trailers);
-        outward.take(outgoing, &self.link);
+        self.outward.borrow_mut().last = Some(trailers);
+        self.send(outgoing);
+    }
+
+    fn send(&self, outgoing: Outgoing) {
+        if let Some(answer) = self.outward.borrow_mut().take(outgoing, &self.link) {
+            self.inward.borrow_mut().source = Source::Head(answer);
+        }
     }
 
     pub(in crate::net) fn poll_sent(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -133,7 +164,7 @@ impl Lane {
         match &mut self.outward.borrow_mut().stage {
             Stage::Head(respond) => respond.poll_reset(cx).map(drop),
             Stage::Body(stream) => stream.poll_reset(cx).map(drop),
-            Stage::Ended => Poll::Pending,
+            Stage::Ask(_) | Stage::Ended => Poll::Pending,
         }
     }
 
@@ -144,7 +175,7 @@ impl Lane {
         match &mut outward.stage {
             Stage::Head(respond) => respond.send_reset(Reason::INTERNAL_ERROR),
             Stage::Body(stream) => stream.send_reset(Reason::INTERNAL_ERROR),
-            Stage::Ended => {}
+            Stage::Ask(_) | Stage::Ended => {}
         }
         outward.stage = Stage::Ended;
     }
@@ -164,12 +195,23 @@ impl Lane {
 
 impl Inward {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
+        let stream = match &mut self.source {
+            Source::Body(stream) => stream,
+            Source::Head(answer) => {
+                let (parts, body) = ready!(Pin::new(answer).poll(cx)).map_err(broken)?.into_parts();
+                self.ended = body.is_end_stream();
+                self.source = Source::Body(body);
+                return Poll::Ready(Ok(Some(text::response_lines(&parts))));
+            }
+            // The request could not be sent.
+            Source::Later => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        };
         if self.unreleased > 0 {
             let bytes = mem::take(&mut self.unreleased);
-            self.stream.flow_control().release_capacity(bytes).map_err(broken)?;
+            stream.flow_control().release_capacity(bytes).map_err(broken)?;
         }
         while !self.ended {
-            match ready!(self.stream.poll_data(cx)) {
+            match ready!(stream.poll_data(cx)) {
                 Some(Ok(bytes)) if bytes.is_empty() => {}
                 Some(Ok(bytes)) => {
                     self.unreleased = bytes.len();
@@ -177,7 +219,7 @@ impl Inward {
                 }
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),
                 None => {
-                    let trailers = ready!(self.stream.poll_trailers(cx)).map_err(broken)?;
+                    let trailers = ready!(stream.poll_trailers(cx)).map_err(broken)?;
                     self.trailers = trailers.as_ref().map(text::trailer_lines);
                     self.ended = true;
                 }
@@ -188,22 +230,31 @@ impl Inward {
 }
 
 impl Outward {
-    /// Takes what is to be sent, and sends what there is room for.
-    fn take(&mut self, mut outgoing: Outgoing, link: &Link) {
+    /// Takes what is to be sent, and sends what there is room for. Of a request, its answer to come.
+    fn take(&mut self, mut outgoing: Outgoing, link: &Link) -> Option<ResponseFuture> {
         let mut begin = 0;
+        let mut coming = None;
+        if let Stage::Ask(requests) = &mut self.stage {
+            let (sent, length) = ask(requests, &outgoing, self.last.as_ref());
+            begin = length;
+            self.stage = Stage::Ended;
+            if let Some((answer, stream)) = sent {
+                self.stage = stream.map_or(Stage::Ended, Stage::Body);
+                coming = Some(answer);
+            }
+        }
         while let Stage::Head(respond) = &mut self.stage {
             let Some((response, length)) = text::response_of(&outgoing.text[begin..]) else {
                 break;
             };
             begin += length;
-            link.watch.borrow_mut().own_head();
+            link.own_head();
             if response.status().is_informational() {
                 // A peer that is gone shows when the answer follows.
                 let _ = respond.send_informational(response);
                 continue;
             }
-            let has_body = begin < outgoing.text.len() || !outgoing.pieces.is_empty();
-            let is_all = !has_body && matches!(self.last, Some(None));
+            let is_all = is_all(&outgoing, begin, self.last.as_ref());
             self.stage = match respond.send_response(response, is_all) {
                 Ok(stream) if !is_all => Stage::Body(stream),
                 Ok(_) | Err(_) => Stage::Ended,
@@ -217,6 +268,7 @@ impl Outward {
         link.runtime.keep_outgoing(outgoing);
         // What goes wrong shows again when the send is asked about.
         let _ = self.pump(link);
+        coming
     }
 
     /// Ready when nothing waits any more.
@@ -264,7 +316,7 @@ impl Outward {
         let fields = trailers.and_then(|lines| text::fields_of(&lines));
         match fields {
             Some(fields) => {
-                link.watch.borrow_mut().own_head();
+                link.own_head();
                 stream.send_trailers(fields).map_err(broken)?;
             }
             None => stream.send_data(Piece::Text(Bytes::new()), true).map_err(broken)?,
@@ -272,6 +324,28 @@ impl Outward {
         self.stage = Stage::Ended;
         Ok(())
     }
+}
+
+/// Nothing of a message follows its head, which is the text up to `begin`.
+fn is_all(outgoing: &Outgoing, begin: usize, last: Option<&Option<Vec<u8>>>) -> bool {
+    let has_body = begin < outgoing.text.len() || !outgoing.pieces.is_empty();
+    !has_body && matches!(last, Some(None))
+}
+
+type Asked = Option<(ResponseFuture, Option<SendStream<Piece>>)>;
+
+/// Sends a request's head, the beginning of `outgoing`; says how long its lines are.
+fn ask(
+    requests: &mut SendRequest<Piece>,
+    outgoing: &Outgoing,
+    last: Option<&Option<Vec<u8>>>,
+) -> (Asked, usize) {
+    let Some((request, length)) = text::request_of(&outgoing.text) else {
+        return (None, outgoing.text.len());
+    };
+    let is_all = is_all(outgoing, length, last);
+    let sent = requests.send_request(request, is_all).ok();
+    (sent.map(|(answer, stream)| (answer, (!is_all).then_some(stream))), length)
 }
 
 impl Piece {

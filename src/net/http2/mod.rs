@@ -7,12 +7,14 @@
 //!
 //! `h2`, `http`, `bytes` and `tokio`'s traits are named in this folder only.
 
+mod client;
 mod lane;
 mod server;
 mod text;
 mod watch;
 mod wire;
 
+pub use client::Client;
 pub(super) use lane::Lane;
 pub use server::{Event, Incoming, Server};
 
@@ -25,13 +27,18 @@ use std::{
 
 use self::watch::Watch;
 use super::Stream;
-use crate::{base::limits, http::Flood, runtime::Runtime};
+use crate::{
+    base::{Moment, limits},
+    http::Flood,
+    runtime::Runtime,
+};
 
 /// What a connection and its lanes share.
 struct Link {
     runtime: Runtime,
     stream: Rc<Stream>,
-    watch: RefCell<Watch>,
+    /// What a client does; upstreams are the operator's own.
+    watch: RefCell<Option<Watch>>,
     /// The first flood that was seen.
     flood: Cell<Option<Flood>>,
     /// The stream's deadline has passed.
@@ -43,11 +50,19 @@ struct Link {
 }
 
 impl Link {
-    fn new(runtime: &Runtime, stream: Rc<Stream>) -> Rc<Self> {
+    fn to_client(runtime: &Runtime, stream: Rc<Stream>) -> Rc<Self> {
+        Self::new(runtime, stream, Some(Watch::new(runtime.now())))
+    }
+
+    fn to_upstream(runtime: &Runtime, stream: Rc<Stream>) -> Rc<Self> {
+        Self::new(runtime, stream, None)
+    }
+
+    fn new(runtime: &Runtime, stream: Rc<Stream>, watch: Option<Watch>) -> Rc<Self> {
         Rc::new(Self {
             runtime: runtime.clone(),
             stream,
-            watch: RefCell::new(Watch::new(runtime.now())),
+            watch: RefCell::new(watch),
             flood: Cell::new(None),
             expired: Cell::new(false),
             stalls: Cell::new(0),
@@ -56,19 +71,33 @@ impl Link {
     }
 
     fn received(&self, bytes: &[u8]) {
-        let flood = self.watch.borrow_mut().received(bytes, self.runtime.now());
-        self.flood.set(self.flood.get().or(flood));
+        self.watching(|watch, now| watch.received(bytes, now));
     }
 
     fn sent(&self, bytes: &[u8]) {
-        let flood = self.watch.borrow_mut().sent(bytes, self.runtime.now());
-        self.flood.set(self.flood.get().or(flood));
+        self.watching(|watch, now| watch.sent(bytes, now));
+    }
+
+    /// A lane sends a head, or trailers.
+    fn own_head(&self) {
+        self.watching(|watch, _| {
+            watch.own_head();
+            None
+        });
+    }
+
+    fn watching(&self, look: impl FnOnce(&mut Watch, Moment) -> Option<Flood>) {
+        if let Some(watch) = &mut *self.watch.borrow_mut() {
+            let flood = look(watch, self.runtime.now());
+            self.flood.set(self.flood.get().or(flood));
+        }
     }
 
     /// A lane gives up an answer that the peer does not take.
     fn stalled(&self) {
         self.stalls.set(self.stalls.get() + 1);
-        if self.stalls.get() > limits::HTTP2_STALLS_MAX {
+        let is_client = self.watch.borrow().is_some();
+        if is_client && self.stalls.get() > limits::HTTP2_STALLS_MAX {
             self.flood.set(self.flood.get().or(Some(Flood::WindowStall)));
             self.waker.take().into_iter().for_each(Waker::wake);
         }

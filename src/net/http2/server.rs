@@ -49,7 +49,7 @@ impl Server {
     /// The connection on `stream`, of which `pending` was received already, once its preface is
     /// here. `None` when none comes before the stream's deadline, or something else.
     pub async fn begin(runtime: &Runtime, stream: Rc<Stream>, pending: Buffer) -> Option<Self> {
-        let link = Link::new(runtime, stream);
+        let link = Link::to_client(runtime, stream);
         let wire = Wire::new(Rc::clone(&link), pending);
         let mut handshake = std::pin::pin!(builder().handshake::<Wire, Piece>(wire));
         let connection = poll_fn(|cx| match handshake.as_mut().poll(cx) {

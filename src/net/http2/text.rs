@@ -4,7 +4,7 @@
 //! nothing about them: it writes what was said, also what will be refused.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response};
 
 use crate::base::{Buffer, append};
 
@@ -44,6 +44,15 @@ pub(super) fn request_lines(parts: &request::Parts) -> Option<Buffer> {
     Some(Buffer::copy_of(&text))
 }
 
+/// The lines of an answer's head. The status has no words in HTTP/2.
+pub(super) fn response_lines(parts: &response::Parts) -> Buffer {
+    let mut text = Vec::with_capacity(HEAD_BYTES);
+    append!(&mut text, b"HTTP/1.1 ", parts.status.as_str().as_bytes(), b" \r\n");
+    parts.headers.iter().for_each(|(name, value)| write_line(name, value, &mut text));
+    text.extend_from_slice(b"\r\n");
+    Buffer::copy_of(&text)
+}
+
 /// The lines of trailers, and the empty one.
 pub(super) fn trailer_lines(trailers: &HeaderMap) -> Vec<u8> {
     let mut text = Vec::new();
@@ -67,6 +76,27 @@ pub(super) fn response_of(text: &[u8]) -> Option<(http::Response<()>, usize)> {
         *response.headers_mut() = fields_of(&text[line_end + 2..end + 2])?;
     }
     Some((response, end + 4))
+}
+
+/// A request's head out of our own lines, and how long they are; `None` when they are no head.
+pub(super) fn request_of(text: &[u8]) -> Option<(http::Request<()>, usize)> {
+    let end = memchr::memmem::find(text, b"\r\n\r\n")?;
+    let line_end = memchr::memmem::find(text, b"\r\n")?;
+    let mut words = text[..line_end].split(|&byte| byte == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let mut fields = fields_of(text.get(line_end + 2..end + 2)?)?;
+    let authority = fields.remove(header::HOST)?;
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(http::uri::Scheme::HTTP);
+    uri.authority = Some(http::uri::Authority::try_from(authority.as_bytes()).ok()?);
+    uri.path_and_query = Some(http::uri::PathAndQuery::try_from(target).ok()?);
+    // Trailers are passed on, and gRPC's servers want to hear it.
+    fields.insert(header::TE, HeaderValue::from_static("trailers"));
+    let mut request = http::Request::new(());
+    *request.method_mut() = http::Method::from_bytes(method).ok()?;
+    *request.uri_mut() = http::Uri::from_parts(uri).ok()?;
+    *request.headers_mut() = fields;
+    Some((request, end + 4))
 }
 
 /// Fields out of lines that each end in CRLF. Those of a connection are HTTP/1.1's alone (RFC 9113
@@ -152,5 +182,25 @@ mod tests {
         assert_eq!(&text[end..], b"body");
         let (bare, end) = response_of(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
         assert_eq!((bare.status().as_u16(), end), (100, 25));
+    }
+
+    #[test]
+    fn a_request_survives_the_way_out_and_back() {
+        let lines = b"POST /a/b?c=d HTTP/1.1\r\nhost: up:81\r\nx-y: z\r\n\r\n";
+        let (request, end) = request_of(&[&lines[..], b"body"].concat()).unwrap();
+        assert_eq!(end, lines.len());
+        assert_eq!(request.uri(), "http://up:81/a/b?c=d");
+        assert_eq!(request.headers()["te"], "trailers");
+        let (parts, ()) = request.into_parts();
+        let again = request_lines(&parts).unwrap();
+        let expected = b"POST /a/b?c=d HTTP/1.1\r\nhost: up:81\r\nx-y: z\r\nte: trailers\r\n\r\n";
+        assert_eq!(str::from_utf8(&again), str::from_utf8(expected));
+    }
+
+    #[test]
+    fn an_answer_becomes_lines() {
+        let response = http::Response::builder().status(404).header("grpc-status", "5");
+        let (parts, ()) = response.body(()).unwrap().into_parts();
+        assert_eq!(&*response_lines(&parts), b"HTTP/1.1 404 \r\ngrpc-status: 5\r\n\r\n");
     }
 }

@@ -58,6 +58,13 @@ impl Uri {
         })
     }
 
+    /// Nothing but scheme, host and port was said.
+    #[must_use]
+    pub fn is_origin(&self) -> bool {
+        let is_root = matches!(&self.path[..], [Piece::Text(path)] if path == "/");
+        is_root && self.query.is_empty()
+    }
+
     /// Host and port of the upstream.
     #[must_use]
     pub fn upstream(&self) -> Authority<'_> {

@@ -1,0 +1,89 @@
+//! The gateway file's `upstreams`: what is said of them, checked, and told where nothing uses it.
+
+use super::{
+    Problems,
+    document::{Document, Node},
+    gateway_file::raw,
+    suggest::nearest,
+};
+use crate::{
+    base::Place,
+    http::Http2,
+    plan::{Plan, Upstream, UpstreamSettings},
+    steps::integrate::Uri,
+};
+
+/// What a gateway file says of its upstreams, each with its place.
+#[derive(Default)]
+pub(super) struct Upstreams {
+    settings: Vec<UpstreamSettings>,
+    places: Vec<Place>,
+}
+
+impl Upstreams {
+    /// Checks the section.
+    pub(super) fn compile(
+        file: &raw::GatewayFile,
+        document: &Document,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut upstreams = Self::default();
+        for (index, raw) in file.upstreams.iter().enumerate() {
+            let pointer = format!("/upstreams/{index}/origin");
+            let place = document
+                .root()
+                .pointer(&pointer)
+                .map_or_else(|| document.root().place(), Node::place);
+            match Uri::parse(&raw.origin, &[]) {
+                Ok(uri) if uri.is_origin() => {
+                    let http2 = match raw.protocol_version {
+                        raw::ProtocolVersion::Http1 => Http2::NotOffered,
+                        raw::ProtocolVersion::Http2 => Http2::Offered,
+                    };
+                    upstreams.settings.push(UpstreamSettings {
+                        host: uri.host,
+                        port: uri.port,
+                        http2,
+                    });
+                    upstreams.places.push(place);
+                }
+                Ok(_) => {
+                    let message = format!("upstreams[{index}].origin: {} has a path", raw.origin);
+                    problems.error(place, message, "write scheme, host and port only");
+                }
+                Err(fault) => {
+                    let message = format!("upstreams[{index}].origin: {fault}");
+                    problems.error(place, message, "write it as in the integrations' URIs");
+                }
+            }
+        }
+        upstreams
+    }
+
+    /// What the plan is compiled with.
+    pub(super) fn settings(&self) -> &[UpstreamSettings] {
+        &self.settings
+    }
+
+    /// Settings that no integration's URI leads to are probably misspelt.
+    pub(super) fn check(&self, plan: &Plan, problems: &mut Problems) {
+        let origin = |host: &str, port: u16| format!("{host}:{port}");
+        let known: Vec<String> = plan
+            .upstreams()
+            .iter()
+            .map(|Upstream { host, port, .. }| origin(host, *port))
+            .collect();
+        for (settings, place) in self.settings.iter().zip(&self.places) {
+            let name = origin(&settings.host, settings.port);
+            if known.contains(&name) {
+                continue;
+            }
+            let fix = match nearest(&name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "remove it, or name an origin as the URIs do".to_owned(),
+            };
+            let message = format!("no integration's URI leads to {name}");
+            problems.warning(place.clone(), message, fix);
+        }
+    }
+}
