@@ -94,7 +94,7 @@ impl Stream {
         }
     }
 
-    /// A message's end is marked by the stream itself ([`Stream::start_last`]), not by framing: this
+    /// A message's end is marked by the stream ([`Stream::start_last`]), not by framing: this
     /// is an HTTP/2 stream.
     #[must_use]
     pub const fn marks_ends(&self) -> bool {

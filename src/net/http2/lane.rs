@@ -230,7 +230,7 @@ impl Inward {
 }
 
 impl Outward {
-    /// Takes what is to be sent, and sends what there is room for. Of a request, its answer to come.
+    /// Takes what is to be sent, and sends what there is room for. Of a request: its answer.
     fn take(&mut self, mut outgoing: Outgoing, link: &Link) -> Option<ResponseFuture> {
         let mut begin = 0;
         let mut coming = None;
