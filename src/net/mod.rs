@@ -1,10 +1,13 @@
-//! Listeners and streams over the ring: plain TCP now, TLS later, so `Stream` hides which.
+//! Listeners and streams over the ring. [`Stream`] hides whether it speaks TLS.
 
 mod listener;
 mod stream;
+mod tcp;
+mod tls;
 
 pub use listener::Listener;
 pub use stream::Stream;
+pub use tls::{Alert, End, HandshakeFault, Negotiated};
 
 pub use crate::ring::Outgoing;
 

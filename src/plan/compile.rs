@@ -1,12 +1,15 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
 use super::{Api, Plan, Route, RouteIndex, Stage, StageIndex, Upstream, UpstreamIndex};
-use crate::steps::{
-    context::StageVariables,
-    integrate::{Integration, Uri},
-    observe,
-    route::{RouteKey, Router},
-    stage::{StageName, StageNames},
+use crate::{
+    steps::{
+        context::StageVariables,
+        integrate::{Integration, Uri},
+        observe,
+        route::{RouteKey, Router},
+        stage::{StageName, StageNames},
+    },
+    tls::Faces,
 };
 
 /// An API as a document describes it.
@@ -43,8 +46,13 @@ impl Plan {
     /// # Errors
     /// All problems, one sentence each, that name API, stage and route.
     pub fn compile(drafts: Vec<ApiDraft>) -> Result<Self, Vec<String>> {
-        let mut plan =
-            Self { apis: Vec::new(), upstreams: Vec::new(), stage_count: 0, route_count: 0 };
+        let mut plan = Self {
+            apis: Vec::new(),
+            upstreams: Vec::new(),
+            faces: Faces::default(),
+            stage_count: 0,
+            route_count: 0,
+        };
         let mut problems = Vec::new();
         for draft in drafts {
             if let Err(problem) = check_id(&draft.id, &plan.apis) {

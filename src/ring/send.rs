@@ -236,12 +236,18 @@ impl State {
     }
 
     /// Keeps an emptied send's memory for the next one; what grew large is freed.
-    fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
+    pub(super) fn keep_outgoing(&mut self, mut outgoing: Outgoing) {
         outgoing.clear();
         if self.outgoings.len() < OUTGOINGS_KEPT && outgoing.text.capacity() <= OUTGOING_BYTES_KEPT
         {
             self.outgoings.push(outgoing);
         }
+    }
+
+    pub(super) fn may_send(&mut self, key: Key) -> bool {
+        self.slots.find(key).is_some_and(|slot| {
+            slot.next.is_none() && slot.send_error.is_none() && !slot.is_closing()
+        })
     }
 
     pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<()> {

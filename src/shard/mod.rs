@@ -10,7 +10,7 @@ use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 use crate::{
     gateway::{
         Addresses, Local,
-        connection::{self, Door},
+        connection::{self, Door, FaceInForce},
     },
     net::Listener,
     plan::Plan,
@@ -30,8 +30,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 pub struct Build {
     /// The shard's number, from 0.
     pub number: usize,
-    /// Sockets that listen, and whose word about clients is believed there.
-    pub doors: Vec<(TcpListener, TrustedProxies)>,
+    /// Where clients come in.
+    pub doors: Vec<Entrance>,
     /// Client connections at the same time; descriptors beyond them are for upstreams.
     pub clients_max: usize,
     /// The first plan.
@@ -44,6 +44,16 @@ pub struct Build {
     pub seed: u64,
     /// What other threads want of it.
     pub orders: Mailbox<Order>,
+}
+
+/// A socket that listens, and what holds there.
+pub struct Entrance {
+    /// The socket.
+    pub socket: TcpListener,
+    /// Whose word about clients is believed.
+    pub trusted: TrustedProxies,
+    /// The name of its face in the plan; `None` when it speaks plain text.
+    pub face: Option<String>,
 }
 
 /// A message to a shard.
@@ -78,9 +88,10 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     let Build { number, doors, clients_max, plan, addresses, log, seed, orders } = build;
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
     let mut listeners = Vec::new();
-    for (socket, trusted) in doors {
+    for Entrance { socket, trusted, face } in doors {
         let listener = Rc::new(Listener::adopt(&runtime, socket)?);
-        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted });
+        let face = face.map(|name| FaceInForce::new(name, &local.installed().plan));
+        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted, face });
         runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door, clients_max));
         listeners.push(listener);
     }
