@@ -147,7 +147,8 @@ fn open_gateway(runtime: &Runtime, address: SocketAddr) {
     let (mut logs, chunks) = access_log::channel(1);
     let local = Rc::new(Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1));
     let trusted = TrustedProxies::parse([]).expect("nobody");
-    let door = Rc::new(Door { local_addr: address, trusted, http2: Http2::NotOffered });
+    let http2 = Http2::NotOffered;
+    let door = Rc::new(Door { local_addr: address, trusted, http2, face: None });
     let listener = Listener::bind(runtime, address, false).expect("the simulation has room");
     runtime.spawn(async move {
         // Nobody writes: full chunks are counted, dropped and used again.

@@ -21,6 +21,7 @@
 //! | [`telemetry`] | per-shard counters and histograms, merge, Prometheus text |
 //! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies |
 //! | [`steps`] | one folder per API Gateway concept, each pure |
+//! | [`tls`] | certificates, policies, names: rustls's configurations |
 //! | [`plan`] | the compiled gateway |
 //! | [`demo`] | the pet store that runs without a file |
 //! | [`config`] | documents in, `Plan` out |
@@ -56,5 +57,6 @@ pub mod serve;
 pub mod shard;
 pub mod steps;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 pub mod wire;

@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    ops::Deref,
+    ops::{Deref, Range},
     rc::{Rc, Weak},
 };
 
@@ -180,6 +180,24 @@ impl Buffer {
         true
     }
 
+    /// The bytes in view, to be changed, when this buffer alone holds its block.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        let range = self.start as usize..self.end as usize;
+        self.block.as_mut().and_then(Rc::get_mut).map(|block| &mut block.bytes[range])
+    }
+
+    /// A part of the bytes in view, in the same block.
+    ///
+    /// # Panics
+    /// When the range does not lie within the view.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let mut part = self.clone();
+        part.truncate(range.end);
+        part.advance(range.start);
+        part
+    }
+
     /// Splits off and returns the first `count` bytes; the rest stays.
     ///
     /// # Panics
@@ -266,6 +284,19 @@ mod tests {
         let mut shared = shelf.gather(&[b"x"]).expect("fits");
         let _other = shared.clone();
         assert!(!shared.append(b"y"));
+    }
+
+    #[test]
+    fn a_buffer_is_changed_by_its_only_holder() {
+        let shelf = Shelf::new(8, 1);
+        let mut buffer = shelf.gather(&[b"abcd"]).expect("fits");
+        buffer.advance(1);
+        buffer.bytes_mut().expect("held once").make_ascii_uppercase();
+        let part = buffer.part(1..3);
+        assert_eq!((&*buffer, &*part), (&b"BCD"[..], &b"CD"[..]));
+        assert!(buffer.bytes_mut().is_none());
+        assert!(Buffer::empty().bytes_mut().is_none());
+        assert!(buffer.part(2..2).is_empty());
     }
 
     #[test]

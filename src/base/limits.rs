@@ -56,6 +56,19 @@ pub const SEND_PIECES_MAX: usize = 16;
 /// Pieces of a send that are together no longer than this are copied behind its text: cheaper
 /// than having the kernel gather them.
 pub const SEND_COPY_BYTES_MAX: usize = 2_048;
+/// A block to join a TLS record in that came in two pieces: a record is at most 16,645 bytes.
+pub const JOINT_BLOCK_BYTES: usize = 16_896;
+/// Such blocks of one shard: 33 MiB when all are in use. A record that does not end keeps one.
+pub const JOINT_BLOCKS_MAX: usize = 2_048;
+/// A TLS message after the handshake: a ticket may have 64 KiB, and none is near that.
+pub const TLS_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
+/// TLS records without data between two with some: they cost work and bring nothing.
+pub const TLS_QUIET_MAX: u32 = 32;
+/// What a handshake may send before rustls has done with it: a message has at most 64 KiB, and
+/// comes in records.
+pub const TLS_HANDSHAKE_BYTES_MAX: usize = 96 * 1_024;
+/// A handshake must be over in this time.
+pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// Connections of one shard, clients and upstreams together.
 pub const SOCKETS_MAX: usize = 1 << 20;
@@ -198,6 +211,7 @@ pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
 pub const PROBLEMS_MAX: usize = 200;
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
+const _: () = assert!(JOINT_BLOCK_BYTES >= 16_384 + 256 + 5);
 // As many clients may pipeline behind slow answers, and most blocks are left to the others.
 const _: () =
     assert!(5_000 * (SMALL_BLOCK_BYTES + UNAWAITED_BYTES_MAX) < SMALL_SHELF_BYTES * 2 / 3);

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::Overrides;
+use crate::{
+    config::{GivenCertificate, Overrides},
+    tls,
+};
 
 /// An API gateway for bare-metal Linux that speaks AWS API Gateway's language
 #[derive(Debug, Parser)]
@@ -56,6 +59,7 @@ Examples:
   ringway run
   ringway run petstore.yaml --set backend=127.0.0.1:9000
   ringway run gateway.yaml --listen 0.0.0.0:80 --listen '[::]:80' --shards 4
+  ringway run --listen-tls 127.0.0.1:8443   and then: curl -k https://127.0.0.1:8443/pets
 
 SIGHUP and changes of the files load them anew; a broken file changes nothing. SIGTERM finishes
 what is in flight; a second one ends at once.";
@@ -76,6 +80,16 @@ pub(super) struct Flags {
     /// Address for clients; may be given again [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     listen: Vec<SocketAddr>,
+    /// Address for clients that speak TLS; may be given again
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    listen_tls: Vec<SocketAddr>,
+    /// The certificate that --listen-tls shows, with its chain, PEM [default: a self-signed one
+    /// for localhost]
+    #[arg(long, value_name = "FILE", requires_all = ["listen_tls", "tls_key"])]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Address of the private port: health, metrics [default: 127.0.0.1:9901]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     admin: Option<SocketAddr>,
@@ -88,9 +102,21 @@ pub(super) struct Flags {
 }
 
 impl Flags {
-    pub(super) fn into_overrides(self) -> Overrides {
-        let Self { listen, admin, shards, set } = self;
-        Overrides { listen, admin, shards, stage_variables: set }
+    /// What they say over a file. Without a certificate for `--listen-tls`, one is made.
+    ///
+    /// # Errors
+    /// When the machine cannot make one.
+    pub(super) fn into_overrides(self) -> Result<Overrides, String> {
+        let Self { listen, listen_tls, tls_cert, tls_key, admin, shards, set } = self;
+        let certificate = match (tls_cert, tls_key) {
+            (Some(chain), Some(key)) => Some(GivenCertificate::Files { chain, key }),
+            _ if listen_tls.is_empty() => None,
+            _ => {
+                let (chain, key) = tls::self_signed()?;
+                Some(GivenCertificate::Made { chain, key })
+            }
+        };
+        Ok(Overrides { listen, listen_tls, certificate, admin, shards, stage_variables: set })
     }
 }
 
@@ -162,7 +188,7 @@ mod tests {
         let line = "ringway run a.yaml --listen 0.0.0.0:80 --listen [::]:80 --set a=b --set c=d=e";
         let args = Args::parse_from(line.split(' '));
         let Some(Command::Run(args)) = args.command else { panic!("run") };
-        let overrides = args.flags.into_overrides();
+        let overrides = args.flags.into_overrides().unwrap();
         assert_eq!(overrides.listen.len(), 2);
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(overrides.stage_variables, [pair("a", "b"), pair("c", "d=e")]);
@@ -170,8 +196,31 @@ mod tests {
     }
 
     #[test]
+    fn tls_without_a_certificate_gets_one() {
+        let certificate = |line: &str| {
+            let args = Args::parse_from(line.split(' '));
+            let Some(Command::Run(args)) = args.command else { panic!("run") };
+            args.flags.into_overrides().unwrap().certificate
+        };
+        assert!(certificate("ringway run a.yaml").is_none());
+        let made = certificate("ringway run a.yaml --listen-tls 0.0.0.0:443").unwrap();
+        assert!(matches!(made, GivenCertificate::Made { .. }));
+        let line = "ringway run a.yaml --listen-tls 0.0.0.0:443 --tls-cert a --tls-key b";
+        assert!(matches!(certificate(line), Some(GivenCertificate::Files { .. })));
+    }
+
+    #[test]
     fn wrong_lines_are_refused() {
-        for line in ["run --set a", "run --set =b", "run --listen 80", "run --shards 0", "serve"] {
+        for line in [
+            "run --set a",
+            "run --set =b",
+            "run --listen 80",
+            "run --shards 0",
+            "serve",
+            "run --tls-cert a --tls-key b",
+            "run --listen-tls 1.2.3.4:1 --tls-cert a",
+            "run --listen-tls 1.2.3.4:1 --tls-key b",
+        ] {
             let line = format!("ringway {line}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -32,9 +32,18 @@ impl Source {
     /// # Errors
     /// The reason, as the end of a sentence that begins with the file's name.
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        if *self == Self::Demo {
-            return Ok(demo::DEFINITION.as_bytes().to_vec());
+        match self {
+            Self::Demo => Ok(demo::DEFINITION.as_bytes().to_vec()),
+            Self::File(_) => self.read_beside(path),
         }
+    }
+
+    /// The bytes of a file that no document is: a certificate, a key.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
+    pub(super) fn read_beside(&self, path: &Path) -> Result<Vec<u8>, String> {
         let cannot = |error: std::io::Error| format!("cannot be read: {error}");
         let file = File::open(path).map_err(cannot)?;
         if file.metadata().map_err(cannot)?.is_dir() {

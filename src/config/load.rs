@@ -10,6 +10,7 @@ pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings, api_id,
     document::{Document, Node},
+    faces,
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -23,6 +24,7 @@ use crate::{
         context::StageVariables,
         stage::{self, StageName},
     },
+    tls::Faces,
 };
 
 /// What came of loading; without a plan, `problems` has at least one error.
@@ -54,7 +56,8 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
     };
     let (settings, drafts) = loader.load();
     loader.check_overrides();
-    let plan = loader.compile(drafts);
+    let faces = loader.faces(&settings);
+    let plan = loader.compile(drafts, faces);
     let Loader { mut problems, sources, files_read, .. } = loader;
     problems.sort();
     Loaded { plan, settings, problems, sources, files_read }
@@ -226,14 +229,20 @@ impl Loader<'_> {
         }
     }
 
-    fn compile(&mut self, drafts: Vec<ApiDraft>) -> Option<Arc<Plan>> {
+    /// What the listeners show to clients that speak TLS.
+    fn faces(&mut self, settings: &Settings) -> Faces {
+        let read = faces::reader(self.source, &mut self.files_read);
+        faces::compile(settings, self.overrides, &mut self.problems, read)
+    }
+
+    fn compile(&mut self, drafts: Vec<ApiDraft>, faces: Faces) -> Option<Arc<Plan>> {
         if self.problems.errors() > 0 {
             return None;
         }
         match Plan::compile(drafts, self.upstreams.settings()) {
             Ok(plan) => {
                 self.upstreams.check(&plan, &mut self.problems);
-                Some(Arc::new(plan))
+                Some(Arc::new(plan.with_faces(faces)))
             }
             Err(faults) => {
                 for fault in faults {

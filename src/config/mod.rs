@@ -9,6 +9,7 @@
 
 mod api_id;
 pub mod document;
+mod faces;
 mod files;
 pub mod gateway_file;
 mod load;
@@ -22,5 +23,7 @@ mod upstreams;
 
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;
-pub use settings::{AccessLogTo, Listener, Overrides, Settings, Shards};
+pub use settings::{
+    AccessLogTo, GivenCertificate, Listener, Overrides, Settings, Shards, Transport,
+};
 pub(in crate::config) use shorten::shorten;

@@ -14,12 +14,35 @@ use crate::{base::limits::DRAIN_WAIT, http::Http2, steps::integrate::TrustedProx
 pub struct Overrides {
     /// When there are any: instead of all listeners of the file. They trust no proxy.
     pub listen: Vec<SocketAddr>,
+    /// Beside them, addresses for clients that speak TLS.
+    pub listen_tls: Vec<SocketAddr>,
+    /// The certificate that is shown there.
+    pub certificate: Option<GivenCertificate>,
     /// The private port.
     pub admin: Option<SocketAddr>,
     /// How many shards.
     pub shards: Option<u16>,
     /// Stage variables, name and value, for every stage of every API; the last of a name wins.
     pub stage_variables: Vec<(String, String)>,
+}
+
+/// A certificate that the command line gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GivenCertificate {
+    /// Files of PEM.
+    Files {
+        /// The certificate and its chain.
+        chain: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// Made for this run, in PEM.
+    Made {
+        /// The certificate.
+        chain: String,
+        /// Its key.
+        key: String,
+    },
 }
 
 /// Everything that serving needs besides the plan.
@@ -46,6 +69,17 @@ pub struct Listener {
     pub trusted_proxies: TrustedProxies,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
+    /// What its clients speak.
+    pub transport: Transport,
+}
+
+/// What the clients of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP in plain text.
+    Plain,
+    /// TLS; the plan has the certificates.
+    Tls,
 }
 
 /// How many shards there shall be.
@@ -76,10 +110,12 @@ impl Settings {
         overrides: &Overrides,
         problems: &mut Problems,
     ) -> Self {
-        let listeners = if overrides.listen.is_empty() {
+        let listeners = if overrides.listen.is_empty() && overrides.listen_tls.is_empty() {
             file.listeners.iter().map(|listener| compile_listener(listener, problems)).collect()
         } else {
-            overrides.listen.iter().copied().map(listener_at).collect()
+            let plain = overrides.listen.iter().map(|at| listener_at(*at, Transport::Plain));
+            let tls = overrides.listen_tls.iter().map(|at| listener_at(*at, Transport::Tls));
+            plain.chain(tls).collect()
         };
         let mut settings = Self { listeners, ..Self::default() };
         if settings.listeners.is_empty() {
@@ -137,7 +173,7 @@ impl Default for Settings {
     fn default() -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
-            listeners: vec![listener_at(local(8080))],
+            listeners: vec![listener_at(local(8080), Transport::Plain)],
             admin: local(9901),
             shards: Shards::PerCore,
             access_log: AccessLogTo::Stdout,
@@ -156,8 +192,12 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
         && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
-fn listener_at(address: SocketAddr) -> Listener {
-    Listener { address, trusted_proxies: TrustedProxies::default(), http2: Http2::NotOffered }
+fn listener_at(address: SocketAddr, transport: Transport) -> Listener {
+    let http2 = match transport {
+        Transport::Plain => Http2::NotOffered,
+        Transport::Tls => Http2::Offered,
+    };
+    Listener { address, trusted_proxies: TrustedProxies::default(), http2, transport }
 }
 
 fn compile_listener(
@@ -171,8 +211,10 @@ fn compile_listener(
         }
         TrustedProxies::default()
     });
-    let http2 = if listener.http2 == Some(true) { Http2::Offered } else { Http2::NotOffered };
-    Listener { address: listener.address, trusted_proxies, http2 }
+    let transport = if listener.tls.is_some() { Transport::Tls } else { Transport::Plain };
+    let offered = listener.http2.unwrap_or(transport == Transport::Tls);
+    let http2 = if offered { Http2::Offered } else { Http2::NotOffered };
+    Listener { address: listener.address, trusted_proxies, http2, transport }
 }
 
 #[cfg(test)]
@@ -207,7 +249,10 @@ mod tests {
         let admin = Some("127.0.0.1:2".parse().unwrap());
         let overrides = Overrides { listen, admin, shards: Some(7), ..Overrides::default() };
         let (settings, _) = compile(file, &overrides);
-        assert_eq!(settings.listeners, [listener_at("[::]:8080".parse().unwrap())]);
+        assert_eq!(
+            settings.listeners,
+            [listener_at("[::]:8080".parse().unwrap(), Transport::Plain)]
+        );
         assert_eq!((settings.admin.port(), settings.shards), (2, Shards::Exactly(7)));
     }
 

@@ -162,6 +162,10 @@ impl Incoming {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Poll::Ready(Err(BodyFault::TooSlow));
                 }
+                // TLS was not ended but cut off: also what lasts until the end did not come whole.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(BodyFault::Cut));
+                }
                 Err(error) => return Poll::Ready(Err(BodyFault::Broken(error.kind()))),
             }
         }

@@ -1,6 +1,6 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
     Local,
@@ -13,6 +13,7 @@ use crate::{
     base::{Buffer, limits},
     http::{Framing, HeadSink, Http2, Status},
     net::{Outgoing, Stream},
+    plan::Plan,
     steps::{
         context::{self, Arrival, Facts, RequestId, TraceId},
         integrate::{Origin, Protocol, TrustedProxies},
@@ -20,6 +21,7 @@ use crate::{
         respond,
     },
     telemetry::Outcome,
+    tls::Face,
     wire::http1::HeadWriter,
 };
 
@@ -31,6 +33,33 @@ pub struct Door {
     pub trusted: TrustedProxies,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
+    /// What is shown to clients, who speak TLS then.
+    pub face: Option<FaceInForce>,
+}
+
+/// A listener's face, as the last plan has it that knows the listener.
+pub struct FaceInForce {
+    name: String,
+    face: RefCell<Option<Arc<Face>>>,
+}
+
+impl FaceInForce {
+    /// The face of this name.
+    #[must_use]
+    pub fn new(name: String, plan: &Plan) -> Self {
+        let face = RefCell::new(plan.faces().find(&name).cloned());
+        Self { name, face }
+    }
+
+    /// The face for the next connection. A listener that is gone from the file goes on with what it
+    /// had: only a restart closes it.
+    fn take(&self, plan: &Plan) -> Option<Arc<Face>> {
+        let mut face = self.face.borrow_mut();
+        if let Some(new) = plan.faces().find(&self.name) {
+            *face = Some(Arc::clone(new));
+        }
+        face.clone()
+    }
 }
 
 /// Serves a client until the connection ends.
@@ -39,17 +68,27 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let is_wildcard = door.local_addr.ip().is_unspecified();
     let own = if is_wildcard { stream.local_addr().ok() } else { None };
     let local_addr = own.unwrap_or(door.local_addr);
-    let origin = Origin::new(stream.peer(), local_addr, Protocol::Http, &door.trusted);
-    let prior = door.http2;
+    let protocol = if door.face.is_some() { Protocol::Https } else { Protocol::Http };
+    let origin = Origin::new(stream.peer(), local_addr, protocol, &door.trusted);
+    let stream = match &door.face {
+        None => stream,
+        Some(face) => {
+            let Some(face) = face.take(&local.installed().plan) else { return };
+            stream.with_face(face)
+        }
+    };
+    let http2 = door.http2;
     let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
+    seat.stream.set_deadline(Some(local.runtime.now() + limits::TLS_HANDSHAKE_WAIT));
+    if seat.stream.handshake().await.is_err() {
+        return;
+    }
     let mut inbound = Inbound { pending: Buffer::empty() };
-    if prior == Http2::Offered {
-        match inbound.read_preface(&local, seat).await {
-            Ok(Preface::Here) => return multiplexed::serve(&local, &leaving, inbound).await,
-            Ok(Preface::Other) => {}
-            Err(stop) => return refuse_head(&leaving, &stop).await,
-        }
+    match preface(&local, seat, http2, &mut inbound).await {
+        Ok(Preface::Here) => return multiplexed::serve(&local, &leaving, inbound).await,
+        Ok(Preface::Other) => {}
+        Err(stop) => return refuse_head(&leaving, &stop).await,
     }
     loop {
         seat.idle.set(true);
@@ -71,6 +110,20 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
             }
             Err(stop) => return refuse_head(&leaving, &stop).await,
         }
+    }
+}
+
+/// Which protocol the client speaks: under TLS as agreed, else as it begins.
+async fn preface(
+    local: &Local,
+    seat: &Seat,
+    http2: Http2,
+    inbound: &mut Inbound,
+) -> Result<Preface, Stop> {
+    match (seat.stream.alpn(), http2) {
+        (Some(b"h2"), _) => Ok(Preface::Here),
+        (Some(_), _) | (None, Http2::NotOffered) => Ok(Preface::Other),
+        (None, Http2::Offered) => inbound.read_preface(local, seat).await,
     }
 }
 

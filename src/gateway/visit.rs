@@ -171,7 +171,7 @@ async fn serve(
     }
     record(local, &mut facts, path.series.get(), &delivered, began, here_bytes);
     if matches!(delivered.next, Next::Cut | Next::Abort) {
-        client.reset();
+        client.omit_farewell();
     }
     match delivered.next {
         Next::Keep(None) => End::Keep,

@@ -1,11 +1,15 @@
-//! Listeners and streams over the ring: TCP, or one HTTP/2 stream of many; `Stream` hides which.
+//! Listeners and streams over the ring. [`Stream`] hides whether it speaks TLS, and whether it is
+//! one HTTP/2 stream of many.
 
 pub mod http2;
 mod listener;
 mod stream;
+mod tcp;
+mod tls;
 
 pub use listener::Listener;
 pub use stream::Stream;
+pub use tls::{Alert, End, HandshakeFault, Negotiated};
 
 pub use crate::ring::Outgoing;
 

@@ -1,39 +1,46 @@
 //! A connection. All methods take `&self`, so that one task may receive while another sends.
 
 use std::{
-    cell::Cell,
     io,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use super::http2::Lane;
+use rustls::{ClientConfig, pki_types::ServerName};
+
+use super::{
+    http2::Lane,
+    tcp::Tcp,
+    tls::{End, HandshakeFault, Negotiated, Party, Tls},
+};
 use crate::{
     base::{Buffer, Moment},
     ring::{Outgoing, Socket},
     runtime::Runtime,
+    tls::Face,
 };
 
 /// A connection, or one HTTP/2 stream in the shape of one; dropping it cancels what is under way,
 /// then closes.
 pub struct Stream {
-    kind: Kind,
-    /// It receives into large blocks.
-    large: Cell<bool>,
+    wire: Wire,
 }
 
-enum Kind {
-    Plain(Socket),
+/// What the bytes go over.
+enum Wire {
+    Plain(Tcp),
+    Tls(Box<Tls>),
     Lane(Box<Lane>),
 }
 
 impl Stream {
     pub(super) const fn new(socket: Socket) -> Self {
-        Self { kind: Kind::Plain(socket), large: Cell::new(false) }
+        Self { wire: Wire::Plain(Tcp::new(socket)) }
     }
 
     pub(super) fn of_lane(lane: Lane) -> Self {
-        Self { kind: Kind::Lane(Box::new(lane)), large: Cell::new(false) }
+        Self { wire: Wire::Lane(Box::new(lane)) }
     }
 
     /// Connects to `address`. The deadline stays set; see [`Stream::set_deadline`].
@@ -45,20 +52,78 @@ impl Stream {
         address: SocketAddr,
         deadline: Moment,
     ) -> io::Result<Self> {
-        let socket = runtime.driver().connect(address)?;
-        socket.set_deadline(Some(deadline));
-        std::future::poll_fn(|context| socket.poll_connected(context)).await?;
-        Ok(Self::new(socket))
+        let tcp = Tcp::connect(runtime, address, deadline).await?;
+        Ok(Self { wire: Wire::Plain(tcp) })
+    }
+
+    /// Speaks TLS from here on, as the side that was connected to. [`Stream::handshake`] comes
+    /// first.
+    #[must_use]
+    pub fn with_face(self, face: Arc<Face>) -> Self {
+        self.with_tls(Party::Server(face))
+    }
+
+    /// Speaks TLS from here on, as the side that connected; the other one must prove that it has
+    /// this name. [`Stream::handshake`] comes first.
+    #[must_use]
+    pub fn with_trust(self, config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
+        self.with_tls(Party::Client(config, name))
+    }
+
+    fn with_tls(self, party: Party) -> Self {
+        match self.wire {
+            Wire::Plain(tcp) => Self { wire: Wire::Tls(Box::new(Tls::new(tcp, party))) },
+            // TLS within TLS is nobody's wish.
+            Wire::Tls(_) | Wire::Lane(_) => self,
+        }
+    }
+
+    /// Runs the handshake of TLS; in plain text there is none. The stream's deadline bounds it.
+    ///
+    /// # Errors
+    /// See [`HandshakeFault`]; the stream is of no more use then.
+    pub async fn handshake(&self) -> Result<(), HandshakeFault> {
+        match &self.wire {
+            Wire::Plain(_) | Wire::Lane(_) => Ok(()),
+            Wire::Tls(tls) => tls.handshake().await,
+        }
+    }
+
+    /// What the handshake agreed on; `None` in plain text.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        match &self.wire {
+            Wire::Plain(_) => None,
+            Wire::Tls(tls) => tls.negotiated(),
+            Wire::Lane(lane) => lane.connection().negotiated(),
+        }
+    }
+
+    /// The protocol that TLS agreed on (ALPN).
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.negotiated()?.alpn.as_deref()
+    }
+
+    /// Why TLS receives nothing more; `None` as long as it does, and in plain text.
+    #[must_use]
+    pub fn tls_end(&self) -> Option<End> {
+        match &self.wire {
+            Wire::Plain(_) | Wire::Lane(_) => None,
+            Wire::Tls(tls) => tls.end(),
+        }
     }
 
     /// The next bytes; `None` at the end of the stream.
     ///
     /// # Errors
     /// `TimedOut` when nothing is there and the deadline has expired; what recv(2) says.
+    /// `UnexpectedEof` when TLS was cut off: what came may not be all.
     pub fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
-        match &self.kind {
-            Kind::Plain(socket) => socket.poll_receive(context),
-            Kind::Lane(lane) => lane.poll_receive(context),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.poll_receive(context),
+            Wire::Tls(tls) => tls.poll_receive(context),
+            Wire::Lane(lane) => lane.poll_receive(context),
         }
     }
 
@@ -77,9 +142,22 @@ impl Stream {
     /// When an earlier send still waits (`poll_sent` was not ready), or with more than
     /// `SEND_PIECES_MAX` pieces.
     pub fn start_send(&self, outgoing: Outgoing) {
-        match &self.kind {
-            Kind::Plain(socket) => socket.start_send(outgoing),
-            Kind::Lane(lane) => lane.start_send(outgoing),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.start_send(outgoing),
+            Wire::Tls(tls) => tls.start_send(outgoing),
+            Wire::Lane(lane) => lane.start_send(outgoing),
+        }
+    }
+
+    /// Sends in plain text to whoever did not begin a handshake: nothing else can be said to him.
+    ///
+    /// # Panics
+    /// As [`Stream::start_send`].
+    pub fn start_send_plain(&self, outgoing: Outgoing) {
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.start_send(outgoing),
+            Wire::Tls(tls) => tls.tcp.start_send(outgoing),
+            Wire::Lane(lane) => lane.start_send(outgoing),
         }
     }
 
@@ -87,34 +165,27 @@ impl Stream {
     /// `trailers` follow, as lines of which each ends in CRLF. A connection's messages end by their
     /// framing.
     pub fn start_last(&self, outgoing: Outgoing, trailers: Option<Vec<u8>>) {
-        match &self.kind {
-            Kind::Plain(_) if outgoing.is_empty() => {}
-            Kind::Plain(socket) => socket.start_send(outgoing),
-            Kind::Lane(lane) => lane.start_last(outgoing, trailers),
+        match &self.wire {
+            Wire::Lane(lane) => lane.start_last(outgoing, trailers),
+            Wire::Plain(_) | Wire::Tls(_) if outgoing.is_empty() => {}
+            Wire::Plain(tcp) => tcp.start_send(outgoing),
+            Wire::Tls(tls) => tls.start_send(outgoing),
         }
     }
 
-    /// A message's end is marked by the stream ([`Stream::start_last`]), not by framing: this
-    /// is an HTTP/2 stream.
+    /// A message's end is marked by the stream ([`Stream::start_last`]), not by framing: this is an
+    /// HTTP/2 stream.
     #[must_use]
     pub const fn marks_ends(&self) -> bool {
-        matches!(self.kind, Kind::Lane(_))
+        matches!(self.wire, Wire::Lane(_))
     }
 
     /// On an HTTP/2 stream: what followed the body, as lines with the empty one.
     #[must_use]
     pub fn take_trailers(&self) -> Option<Vec<u8>> {
-        match &self.kind {
-            Kind::Plain(_) => None,
-            Kind::Lane(lane) => lane.take_trailers(),
-        }
-    }
-
-    /// On an HTTP/2 stream: what was to be sent is cut off, and the peer must see that. A
-    /// connection is closed instead.
-    pub fn reset(&self) {
-        if let Kind::Lane(lane) = &self.kind {
-            lane.reset();
+        match &self.wire {
+            Wire::Plain(_) | Wire::Tls(_) => None,
+            Wire::Lane(lane) => lane.take_trailers(),
         }
     }
 
@@ -125,9 +196,10 @@ impl Stream {
     /// `TimedOut` when the deadline expired before (drop the stream then); what send(2) said of
     /// this or an earlier send.
     pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
-        match &self.kind {
-            Kind::Plain(socket) => socket.poll_sent(context),
-            Kind::Lane(lane) => lane.poll_sent(context),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.poll_sent(context),
+            Wire::Tls(tls) => tls.poll_sent(context),
+            Wire::Lane(lane) => lane.poll_sent(context),
         }
     }
 
@@ -143,47 +215,64 @@ impl Stream {
     /// After this moment whatever waits gets `TimedOut`, until a deadline is set again. Cheap
     /// enough for every request.
     pub fn set_deadline(&self, deadline: Option<Moment>) {
-        match &self.kind {
-            Kind::Plain(socket) => socket.set_deadline(deadline),
-            Kind::Lane(lane) => lane.set_deadline(deadline),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.set_deadline(deadline),
+            Wire::Tls(tls) => tls.tcp.set_deadline(deadline),
+            Wire::Lane(lane) => lane.set_deadline(deadline),
         }
     }
 
     /// A body streams in: receive into large blocks from now on; `false`: into small ones.
     pub fn stream_body(&self, large: bool) {
-        if let Kind::Plain(socket) = &self.kind
-            && self.large.replace(large) != large
-        {
-            socket.stream_body(large);
+        if let Some(tcp) = self.tcp() {
+            tcp.stream_body(large);
         }
     }
 
     /// Ready when the connection broke: the peer reset it, or a send failed. A FIN is no failure,
     /// the peer may still be reading. Takes nothing from what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
-        match &self.kind {
-            Kind::Plain(socket) => socket.poll_failure(context),
-            Kind::Lane(lane) => lane.poll_failure(context),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.poll_failure(context),
+            Wire::Tls(tls) => tls.poll_failure(context),
+            Wire::Lane(lane) => lane.poll_failure(context),
         }
     }
 
     /// An idle pooled connection may be used: nothing came unasked, it is open, it had no error.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        matches!(&self.kind, Kind::Plain(socket) if socket.is_reusable())
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.is_reusable(),
+            Wire::Tls(tls) => tls.is_reusable(),
+            Wire::Lane(_) => false,
+        }
     }
 
     /// What the peer of an idle connection did up to the last turn is known: it is heard since an
     /// earlier one.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        matches!(&self.kind, Kind::Plain(socket) if socket.is_watched())
+        self.tcp().is_some_and(Tcp::is_watched)
     }
 
-    /// Sends FIN after what was sent. An HTTP/2 stream has [`Stream::start_last`].
+    /// Sends FIN after what was sent; under TLS `close_notify` before it. An HTTP/2 stream has
+    /// [`Stream::start_last`].
     pub fn shutdown_send(&self) {
-        if let Kind::Plain(socket) = &self.kind {
-            socket.shutdown_send();
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.shutdown_send(),
+            Wire::Tls(tls) => tls.shutdown_send(),
+            Wire::Lane(_) => {}
+        }
+    }
+
+    /// What was sent is not all, and the peer must see that: under TLS the end is to look like a
+    /// cut, without `close_notify`; an HTTP/2 stream is reset. Plain text has no other end.
+    pub fn omit_farewell(&self) {
+        match &self.wire {
+            Wire::Plain(_) => {}
+            Wire::Tls(tls) => tls.omit_farewell(),
+            Wire::Lane(lane) => lane.reset(),
         }
     }
 
@@ -192,18 +281,28 @@ impl Stream {
     /// # Errors
     /// As getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.kind {
-            Kind::Plain(socket) => socket.local_addr(),
-            Kind::Lane(lane) => lane.connection().local_addr(),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.local_addr(),
+            Wire::Tls(tls) => tls.tcp.local_addr(),
+            Wire::Lane(lane) => lane.connection().local_addr(),
         }
     }
 
     /// The other side's address.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        match &self.kind {
-            Kind::Plain(socket) => socket.peer(),
-            Kind::Lane(lane) => lane.connection().peer(),
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.peer(),
+            Wire::Tls(tls) => tls.tcp.peer(),
+            Wire::Lane(lane) => lane.connection().peer(),
+        }
+    }
+
+    fn tcp(&self) -> Option<&Tcp> {
+        match &self.wire {
+            Wire::Plain(tcp) => Some(tcp),
+            Wire::Tls(tls) => Some(&tls.tcp),
+            Wire::Lane(_) => None,
         }
     }
 }

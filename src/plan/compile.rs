@@ -10,6 +10,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
+    tls::Faces,
 };
 
 /// An API as a document describes it.
@@ -60,8 +61,13 @@ impl Plan {
         drafts: Vec<ApiDraft>,
         settings: &[UpstreamSettings],
     ) -> Result<Self, Vec<String>> {
-        let mut plan =
-            Self { apis: Vec::new(), upstreams: Vec::new(), stage_count: 0, route_count: 0 };
+        let mut plan = Self {
+            apis: Vec::new(),
+            upstreams: Vec::new(),
+            faces: Faces::default(),
+            stage_count: 0,
+            route_count: 0,
+        };
         let mut problems = Vec::new();
         for draft in drafts {
             if let Err(problem) = check_id(&draft.id, &plan.apis) {

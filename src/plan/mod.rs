@@ -14,6 +14,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
+    tls::Faces,
 };
 
 pub use compile::{ApiDraft, RouteDraft, StageDraft, UpstreamSettings};
@@ -22,6 +23,7 @@ pub use compile::{ApiDraft, RouteDraft, StageDraft, UpstreamSettings};
 pub struct Plan {
     apis: Vec<Api>,
     upstreams: Vec<Upstream>,
+    faces: Faces,
     stage_count: usize,
     route_count: usize,
 }
@@ -96,6 +98,18 @@ impl Plan {
     #[must_use]
     pub fn apis(&self) -> &[Api] {
         &self.apis
+    }
+
+    /// The plan, its listeners showing these faces.
+    #[must_use]
+    pub fn with_faces(self, faces: Faces) -> Self {
+        Self { faces, ..self }
+    }
+
+    /// What its listeners show to clients that speak TLS.
+    #[must_use]
+    pub const fn faces(&self) -> &Faces {
+        &self.faces
     }
 
     /// The upstreams, each host and port once.

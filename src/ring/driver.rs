@@ -25,8 +25,8 @@ use super::{
 use crate::base::{
     Moment, Shelf, WallTime,
     limits::{
-        LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LINGER_WAIT, LISTENERS_MAX, SMALL_BLOCK_BYTES,
-        SMALL_BLOCKS_MAX, SOCKETS_MAX,
+        JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX, LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LINGER_WAIT,
+        LISTENERS_MAX, SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX, SOCKETS_MAX,
     },
 };
 
@@ -51,6 +51,7 @@ pub struct Driver {
     bell: Arc<Bell>,
     small: Rc<Shelf>,
     large: Rc<Shelf>,
+    joint: Rc<Shelf>,
 }
 
 /// What the driver holds at the moment; for tests and the metrics.
@@ -127,6 +128,7 @@ impl Driver {
         let now = kernel.now();
         let small = Shelf::new(SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX);
         let large = Shelf::new(LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX);
+        let joint = Shelf::new(JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX);
         let mut groups = [
             Group::new(GroupId::Small, Rc::clone(&small), SMALL_ENTRIES, SMALL_WINDOW),
             Group::new(GroupId::Large, Rc::clone(&large), LARGE_ENTRIES, LARGE_WINDOW),
@@ -158,7 +160,7 @@ impl Driver {
         }
         let state = RefCell::new(Some(state));
         let (now, wall) = (Cell::new(now), Cell::new(None));
-        Ok(Rc::new(Self { state, now, wall, bell, small, large }))
+        Ok(Rc::new(Self { state, now, wall, bell, small, large, joint }))
     }
 
     /// The monotonic clock, as it was at the start of this turn.
@@ -182,7 +184,7 @@ impl Driver {
         self.with(|state| state.outgoings.pop()).flatten().unwrap_or_default()
     }
 
-    /// Takes the memory of a send that something else has sent.
+    /// Keeps the memory of an [`Outgoing`] whose bytes are of no use any more.
     pub fn keep_outgoing(&self, outgoing: Outgoing) {
         self.with(|state| state.keep_outgoing(outgoing));
     }
@@ -203,6 +205,12 @@ impl Driver {
     #[must_use]
     pub const fn large_shelf(&self) -> &Rc<Shelf> {
         &self.large
+    }
+
+    /// The shelf of blocks that hold a whole TLS record.
+    #[must_use]
+    pub const fn joint_shelf(&self) -> &Rc<Shelf> {
+        &self.joint
     }
 
     /// Wakes `waker` when the bell is rung next.

@@ -19,15 +19,10 @@ use crate::base::{
 
 impl State {
     pub(super) fn poll_receive(&mut self, key: Key, waker: &Waker) -> Polled<Option<Buffer>> {
-        let Some(slot) = self.slots.find(key) else { return Polled::gone() };
-        if let Some(buffer) = slot.received.pop_front() {
-            slot.held_bytes -= buffer.block_bytes();
-            slot.awaited = false;
-            if matches!(slot.receive, Receive::Idle | Receive::Watching) {
-                self.arm_receive(key);
-            }
+        if let Some(buffer) = self.take_received(key) {
             return Polled::Ready(Ok(Some(buffer)));
         }
+        let Some(slot) = self.slots.find(key) else { return Polled::gone() };
         match slot.end {
             Some(End::Fin) => Polled::Ready(Ok(None)),
             Some(End::Error(error)) => Polled::Ready(Err(io::Error::from_raw_os_error(error))),
@@ -37,6 +32,18 @@ impl State {
                 Polled::wait(&mut slot.receive_waker, waker)
             }
         }
+    }
+
+    /// The next buffer that was received, if one is there.
+    pub(super) fn take_received(&mut self, key: Key) -> Option<Buffer> {
+        let slot = self.slots.find(key)?;
+        let buffer = slot.received.pop_front()?;
+        slot.held_bytes -= buffer.block_bytes();
+        slot.awaited = false;
+        if matches!(slot.receive, Receive::Idle | Receive::Watching) {
+            self.arm_receive(key);
+        }
+        Some(buffer)
     }
 
     /// Ready when the connection broke, or a send failed; bytes and the end of the stream are left

@@ -244,6 +244,12 @@ impl State {
         }
     }
 
+    pub(super) fn may_send(&mut self, key: Key) -> bool {
+        self.slots.find(key).is_some_and(|slot| {
+            slot.next.is_none() && slot.send_error.is_none() && !slot.is_closing()
+        })
+    }
+
     pub(super) fn poll_sent(&mut self, key: Key, waker: &Waker) -> Polled<()> {
         let Some(slot) = self.slots.find(key) else { return Polled::gone() };
         if let Some(error) = slot.send_error {

@@ -145,6 +145,24 @@ impl Socket {
         Self { driver, key, peer }
     }
 
+    /// The driver that it belongs to.
+    #[must_use]
+    pub const fn driver(&self) -> &Rc<Driver> {
+        &self.driver
+    }
+
+    /// What was received and not taken yet, without waiting for more.
+    #[must_use]
+    pub fn take_received(&self) -> Option<Buffer> {
+        self.driver.with(|state| state.take_received(self.key)).flatten()
+    }
+
+    /// Another send may be started now: no earlier one waits.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        self.driver.with(|state| state.may_send(self.key)).unwrap_or(false)
+    }
+
     /// The other side's address.
     #[must_use]
     pub const fn peer(&self) -> SocketAddr {

@@ -25,18 +25,16 @@ use crate::{
         limits::{DESCRIPTORS_RESERVED, MAILBOX_MESSAGES_MAX, SOCKETS_MAX},
     },
     cli::{INTERNAL, INVALID_FILE, Start},
-    config::{self, AccessLogTo, Overrides, Settings, Shards, Source},
+    config::{self, AccessLogTo, Overrides, Settings, Shards, Source, Transport},
     demo,
     gateway::Addresses,
-    http::Http2,
     plan::Plan,
     ring,
     runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
     shard::{
-        self, Build, Order,
+        self, Build, Entrance, Order,
         log_writer::{LogTarget, LogWriter},
     },
-    steps::integrate::TrustedProxies,
     telemetry::access_log::{self, AccessLog},
 };
 
@@ -69,7 +67,7 @@ impl Process {
             reloads_failed: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             plan: RwLock::new(Arc::clone(&plan)),
-            listeners: started.listeners.iter().map(ToString::to_string).collect(),
+            listeners: started.listeners.iter().map(|(at, _)| at.to_string()).collect(),
             shards: started.mails,
             log: started.log,
             started_seconds: epoch_seconds(),
@@ -102,7 +100,7 @@ impl Process {
 /// The shards, running, and what the rest of the process needs to know of them.
 struct Started {
     mails: Vec<Mail<Order>>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<Bound>,
     log: Option<LogWriter>,
 }
 
@@ -175,21 +173,26 @@ fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure
     Ok(Some(socket))
 }
 
-type Doors = Vec<(TcpListener, TrustedProxies, Http2)>;
+type Doors = Vec<Entrance>;
+/// A listener's address as bound, and what is spoken there.
+type Bound = (SocketAddr, Transport);
 
 /// The doors of each shard, and the addresses as bound.
-fn bind_doors(
-    settings: &Settings,
-    shards: usize,
-) -> Result<(Vec<Doors>, Vec<SocketAddr>), Failure> {
+fn bind_doors(settings: &Settings, shards: usize) -> Result<(Vec<Doors>, Vec<Bound>), Failure> {
     let mut doors: Vec<Doors> = (0..shards).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &settings.listeners {
         let family = family_of(listener.address, settings);
         let bound = sockets::bind(listener.address, family, shards).map_err(unbound)?;
-        addresses.push(bound.address);
+        addresses.push((bound.address, listener.transport));
         for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
-            doors.push((socket, listener.trusted_proxies.clone(), listener.http2));
+            let is_tls = listener.transport == Transport::Tls;
+            doors.push(Entrance {
+                socket,
+                trusted: listener.trusted_proxies.clone(),
+                http2: listener.http2,
+                face: is_tls.then(|| listener.address.to_string()),
+            });
         }
     }
     Ok((doors, addresses))
@@ -233,21 +236,32 @@ fn open_log(
     Ok((logs.into_iter().map(Some).collect(), Some(writer)))
 }
 
-fn announce(listeners: &[SocketAddr], private: SocketAddr, shards: usize, is_demo: bool) {
-    for address in listeners {
-        say(&format!("listening on http://{address}\n"));
+fn announce(listeners: &[Bound], private: SocketAddr, shards: usize, is_demo: bool) {
+    for (address, transport) in listeners {
+        say(&format!("listening on {}://{address}\n", scheme(*transport)));
     }
     say(&format!("private port on http://{private}\n"));
     tell(&format!("{shards} shard{}", if shards == 1 { "" } else { "s" }));
-    let Some(address) = listeners.first().filter(|_| is_demo) else { return };
+    let Some((address, transport)) = listeners.first().filter(|_| is_demo) else { return };
+    let (curl, at) = match transport {
+        Transport::Plain => ("curl", format!("http://{address}")),
+        Transport::Tls => ("curl -k", format!("https://{address}")),
+    };
     say("\nThis is the demo, a pet store with an upstream of its own. Try:\n");
     for (method, target) in demo::TRIES {
         match method {
-            "GET" => say(&format!("  curl 'http://{address}{target}'\n")),
-            _ => say(&format!("  curl -d '{{\"name\":\"Tove\"}}' 'http://{address}{target}'\n")),
+            "GET" => say(&format!("  {curl} '{at}{target}'\n")),
+            _ => say(&format!("  {curl} -d '{{\"name\":\"Tove\"}}' '{at}{target}'\n")),
         }
     }
     say(&format!("  curl http://{private}/metrics\n"));
+}
+
+const fn scheme(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Plain => "http",
+        Transport::Tls => "https",
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's start, told in the metrics")]

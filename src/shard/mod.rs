@@ -10,7 +10,7 @@ use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 use crate::{
     gateway::{
         Addresses, Local,
-        connection::{self, Door},
+        connection::{self, Door, FaceInForce},
     },
     http::Http2,
     net::Listener,
@@ -31,8 +31,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 pub struct Build {
     /// The shard's number, from 0.
     pub number: usize,
-    /// Sockets that listen, whose word about clients is believed there, and what they speak.
-    pub doors: Vec<(TcpListener, TrustedProxies, Http2)>,
+    /// Where clients come in.
+    pub doors: Vec<Entrance>,
     /// Client connections at the same time; descriptors beyond them are for upstreams.
     pub clients_max: usize,
     /// The first plan.
@@ -45,6 +45,18 @@ pub struct Build {
     pub seed: u64,
     /// What other threads want of it.
     pub orders: Mailbox<Order>,
+}
+
+/// A socket that listens, and what holds there.
+pub struct Entrance {
+    /// The socket.
+    pub socket: TcpListener,
+    /// Whose word about clients is believed.
+    pub trusted: TrustedProxies,
+    /// Whether clients may speak HTTP/2.
+    pub http2: Http2,
+    /// The name of its face in the plan; `None` when it speaks plain text.
+    pub face: Option<String>,
 }
 
 /// A message to a shard.
@@ -79,9 +91,10 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     let Build { number, doors, clients_max, plan, addresses, log, seed, orders } = build;
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
     let mut listeners = Vec::new();
-    for (socket, trusted, http2) in doors {
+    for Entrance { socket, trusted, http2, face } in doors {
         let listener = Rc::new(Listener::adopt(&runtime, socket)?);
-        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted, http2 });
+        let face = face.map(|name| FaceInForce::new(name, &local.installed().plan));
+        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted, http2, face });
         runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door, clients_max));
         listeners.push(listener);
     }

@@ -26,7 +26,7 @@ use ringway::{
     plan::Plan,
     ring::Uring,
     runtime::{Sender, mailbox, simulate},
-    shard::{self, Build, Order},
+    shard::{self, Build, Entrance, Order},
     steps::integrate::TrustedProxies,
     telemetry::access_log,
 };
@@ -87,7 +87,8 @@ impl Shard {
         let addresses: Arc<Addresses> = Arc::new(known.collect());
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let doors = vec![(socket, TrustedProxies::parse([]).unwrap(), Http2::NotOffered)];
+        let trusted = TrustedProxies::parse([]).unwrap();
+        let doors = vec![Entrance { socket, trusted, http2: Http2::NotOffered, face: None }];
         let (mut logs, chunks) = access_log::channel(1);
         let log = logs.pop();
         thread::spawn(move || {

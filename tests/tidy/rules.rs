@@ -26,13 +26,14 @@ pub(crate) const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &["base", "http"]),
     ("wire", &["base", "http"]),
     ("steps", &["base", "http", "json"]),
-    ("plan", &["base", "http", "steps"]),
+    ("tls", &["base", "http"]),
+    ("plan", &["base", "http", "steps", "tls"]),
     ("demo", &[]),
-    ("config", &["base", "http", "json", "steps", "plan", "demo"]),
+    ("config", &["base", "http", "json", "steps", "tls", "plan", "demo"]),
     ("ring", &["base"]),
     ("runtime", &["base", "ring"]),
-    ("net", &["base", "http", "ring", "runtime"]),
-    ("upstream", &["base", "http", "wire", "runtime", "net"]),
+    ("net", &["base", "http", "tls", "ring", "runtime"]),
+    ("upstream", &["base", "http", "wire", "tls", "runtime", "net"]),
     ("gateway", GATEWAY),
     ("websocket", WEBSOCKET),
     ("shard", SHARD),
@@ -48,6 +49,7 @@ const GATEWAY: &[&str] = &[
     "telemetry",
     "wire",
     "steps",
+    "tls",
     "plan",
     "ring",
     "runtime",
@@ -61,6 +63,7 @@ const WEBSOCKET: &[&str] = &[
     "telemetry",
     "wire",
     "steps",
+    "tls",
     "plan",
     "ring",
     "runtime",
@@ -75,6 +78,7 @@ const SHARD: &[&str] = &[
     "telemetry",
     "wire",
     "steps",
+    "tls",
     "plan",
     "ring",
     "runtime",
@@ -87,7 +91,7 @@ const TOP: &[&str] = &["*"];
 
 /// No IO, clock, randomness or async here.
 const PURE: &[&str] =
-    &["base", "http", "json", "telemetry", "wire", "steps", "plan", "config", "demo"];
+    &["base", "http", "json", "telemetry", "wire", "steps", "tls", "plan", "config", "demo"];
 
 /// A crate of `Cargo.toml` and the only places that may name it.
 const CRATES: &[(&str, &[&str])] = &[
@@ -104,6 +108,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("h2", &["src/net/http2/"]),
     ("tokio", &["src/net/http2/"]),
+    ("rustls", &["src/tls/", "src/net/"]),
+    ("aws_lc_rs", &["src/net/tls/record.rs", "src/tls/"]),
+    ("rcgen", &["src/tls/"]),
 ];
 
 /// Words that mean a clock, a lock or randomness, the folders they are banned from, and the fix.

@@ -155,11 +155,9 @@ async fn live(
     let origins: Vec<_> = (1..=UPSTREAMS).map(|n| upstream::open(&world, address(n))).collect();
     let seed = world.seed();
     let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
-    let door = Rc::new(Door {
-        local_addr: gateway,
-        trusted: TrustedProxies::parse([]).unwrap(),
-        http2: Http2::NotOffered,
-    });
+    let trusted = TrustedProxies::parse([]).unwrap();
+    let http2 = Http2::NotOffered;
+    let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
     runtime.spawn(accept(Rc::clone(&world), Rc::clone(&local), Rc::clone(&listener), door));
     let left = Rc::new(Cell::new(profile.clients));
@@ -307,11 +305,9 @@ async fn settle(world: &World) {
 /// A gateway that accepts at `gateway` until the simulation's end.
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
     let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
-    let door = Rc::new(Door {
-        local_addr: gateway,
-        trusted: TrustedProxies::parse([]).unwrap(),
-        http2: Http2::NotOffered,
-    });
+    let trusted = TrustedProxies::parse([]).unwrap();
+    let http2 = Http2::NotOffered;
+    let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
     let listener = Listener::bind(runtime, gateway, false).unwrap();
     let accepting = Rc::clone(&local);
     runtime.spawn(async move {
