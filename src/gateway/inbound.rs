@@ -49,18 +49,26 @@ impl Inbound {
         local: &Local,
         seat: &Seat,
     ) -> Result<Preface, Stop> {
-        seat.stream.set_deadline(Some(local.runtime.now() + limits::HEAD_WAIT));
+        let mut until = local.runtime.now() + local.idle_wait();
         loop {
             let compared = self.pending.len().min(PREFACE.len());
-            if self.pending[..compared] != PREFACE[..compared] {
-                return Ok(Preface::Other);
+            let differs = self.pending[..compared] != PREFACE[..compared];
+            if differs || compared == PREFACE.len() {
+                seat.within_head.set(false);
+                return Ok(if differs { Preface::Other } else { Preface::Here });
             }
-            if compared == PREFACE.len() {
-                return Ok(Preface::Here);
-            }
+            seat.stream.set_deadline(Some(until));
+            let within = compared > 0;
             match seat.stream.receive().await {
                 Ok(Some(more)) => local.join(&mut self.pending, more).ok_or(Stop::Crowded)?,
+                Err(error) if within && error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Stop::Slow);
+                }
                 Ok(None) | Err(_) => return Err(Stop::Quiet),
+            }
+            if !within {
+                seat.within_head.set(true);
+                until = local.runtime.now() + limits::HEAD_WAIT;
             }
         }
     }

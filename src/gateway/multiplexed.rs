@@ -4,11 +4,11 @@
 //! request of HTTP/1.1, on a lane instead of the connection's stream.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 use super::{
@@ -30,8 +30,12 @@ pub(super) async fn serve(local: &Rc<Local>, leaving: &Leaving<'_>, inbound: Inb
     let begun = Server::begin(&local.runtime, Rc::clone(&seat.stream), inbound.pending);
     let Some(mut server) = begun.await else { return };
     local.count(|telemetry| telemetry.shard.http2_connections += 1);
-    let lanes =
-        Rc::new(Lanes { local: Rc::clone(local), seat: Rc::clone(seat), open: Cell::new(0) });
+    let lanes = Rc::new(Lanes {
+        local: Rc::clone(local),
+        seat: Rc::clone(seat),
+        open: Cell::new(0),
+        waiting: RefCell::new(None),
+    });
     lanes.rest();
     loop {
         match next(local, seat, &mut server).await {
@@ -49,6 +53,8 @@ pub(super) async fn serve(local: &Rc<Local>, leaving: &Leaving<'_>, inbound: Inb
     }
     // Frames with the last words are on their way, and the client may still be sending.
     close(leaving, Unread::Yes).await;
+    // Requests that nobody waits for any more end by themselves, and are logged.
+    lanes.settled().await;
 }
 
 enum Next {
@@ -81,6 +87,8 @@ struct Lanes {
     local: Rc<Local>,
     seat: Rc<Seat>,
     open: Cell<usize>,
+    /// The connection's task, when it waits for the last of them.
+    waiting: RefCell<Option<Waker>>,
 }
 
 impl Lanes {
@@ -92,6 +100,18 @@ impl Lanes {
             self.seat.stream.set_deadline(None);
         }
         Open(Rc::clone(self))
+    }
+
+    /// Ready when nothing is on its way any more.
+    async fn settled(&self) {
+        poll_fn(|cx| {
+            if self.open.get() == 0 {
+                return Poll::Ready(());
+            }
+            self.waiting.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Nothing is on its way: the connection may wait for its next request for a while.
@@ -111,6 +131,7 @@ impl Drop for Open {
         self.0.open.set(open);
         if open == 0 {
             self.0.rest();
+            self.0.waiting.take().into_iter().for_each(Waker::wake);
         }
     }
 }

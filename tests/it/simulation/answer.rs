@@ -14,12 +14,22 @@ pub(super) struct Got {
     pub(super) closes: bool,
 }
 
+/// What an answer comes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// A connection of HTTP/1.
+    Http1,
+    /// A stream of HTTP/2, whose end is marked; its head is told as lines of HTTP/1.1.
+    Http2,
+}
+
 /// Reads the answer to a request.
 ///
 /// # Errors
 /// What is wrong with it; being cut short is not.
 pub(super) async fn read(
     script: &Script,
+    over: Over,
     reader: &mut Reader,
     on_continue: impl Fn(),
 ) -> Result<Got, String> {
@@ -39,7 +49,13 @@ pub(super) async fn read(
         }
         on_continue();
     };
-    let closes = closes(&head, script)?;
+    let closes = match over {
+        Over::Http1 => closes(&head, script)?,
+        Over::Http2 if head.only("connection")?.is_some() => {
+            return Err(format!("connection in {head:?}"));
+        }
+        Over::Http2 => true,
+    };
     let Some(id) = head.only("x-answer")? else {
         let outcome = check_refusal(script, reader, &head, status).await?;
         return Ok(Got { closes: closes || outcome == Outcome::Cut, outcome });
@@ -50,7 +66,7 @@ pub(super) async fn read(
     if head.only("apigw-requestid")?.is_none() {
         return Err(format!("no id in {head:?}"));
     }
-    let outcome = read_body(script, reader, &head).await?;
+    let outcome = read_body(script, over, reader, &head).await?;
     Ok(Got { closes: closes || outcome == Outcome::Cut, outcome })
 }
 
@@ -114,7 +130,12 @@ fn is_message(body: &[u8]) -> bool {
     body.starts_with(b"{\"message\":\"") && body.ends_with(b"\"}")
 }
 
-async fn read_body(script: &Script, reader: &mut Reader, head: &Head) -> Result<Outcome, String> {
+async fn read_body(
+    script: &Script,
+    over: Over,
+    reader: &mut Reader,
+    head: &Head,
+) -> Result<Outcome, String> {
     if !has_body(script) {
         return Ok(Outcome::Answered { whole: true });
     }
@@ -122,7 +143,9 @@ async fn read_body(script: &Script, reader: &mut Reader, head: &Head) -> Result<
     let length = script.answer_length();
     let meant = match script.answer.frame {
         Frame::Length(length) => Framing::Length(length),
-        Frame::Chunked(_) | Frame::UntilClose(_) if script.is_http10() => Framing::UntilClose,
+        Frame::Chunked(_) | Frame::UntilClose(_) if over == Over::Http2 || script.is_http10() => {
+            Framing::UntilClose
+        }
         Frame::Chunked(_) | Frame::UntilClose(_) | Frame::Bodiless => Framing::Chunked,
     };
     if framing != meant {
@@ -140,10 +163,22 @@ async fn read_body(script: &Script, reader: &mut Reader, head: &Head) -> Result<
             if !whole && framing != Framing::UntilClose {
                 return Err(format!("{} of {length} bytes, told to be whole", body.len()));
             }
+            let (trailers, framing) = match over {
+                Over::Http1 => (trailers, framing),
+                Over::Http2 => (trailers_of(reader), Framing::Chunked),
+            };
             check_trailers(script, framing, &trailers)?;
             Ok(Outcome::Answered { whole })
         }
     }
+}
+
+/// What followed a stream's body.
+fn trailers_of(reader: &Reader) -> Trailers {
+    let lines = reader.stream().take_trailers().unwrap_or_default();
+    let lines = String::from_utf8_lossy(&lines).into_owned();
+    let fields = lines.lines().filter_map(|line| line.split_once(": "));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn check_trailers(script: &Script, framing: Framing, trailers: &Trailers) -> Result<(), String> {

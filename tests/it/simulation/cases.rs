@@ -5,6 +5,7 @@ use std::{future::Future, net::SocketAddr, rc::Rc, time::Duration};
 use ringway::{
     base::limits,
     gateway::Local,
+    http::Flood,
     net::{Outgoing, Stream},
     ring::simulation::{Faults, Simulation},
     runtime::{Runtime, simulate},
@@ -185,6 +186,34 @@ fn a_deaf_client_is_given_up() {
         assert_eq!(scene.local.seats.len(), 1);
         scene.runtime.sleep(Duration::from_secs(10)).await;
         assert!(scene.local.seats.is_empty());
+    });
+}
+
+/// HEADERS with END_STREAM: `GET http://a/plain/1`.
+fn request_frame(stream: u8) -> Vec<u8> {
+    let block = [&[0x82, 0x86, 0x41, 1, b'a', 0x44, 8][..], b"/plain/1"].concat();
+    let length = u8::try_from(block.len()).unwrap();
+    [&[0, 0, length, 1, 5, 0, 0, 0, stream][..], &block].concat()
+}
+
+/// A client that asks over HTTP/2 and opens no window for the answers (CVE-2019-9517) is given up
+/// with its connection, and not before its answers had their time.
+#[test]
+fn a_client_without_a_window_is_a_flood() {
+    play(LENGTH, async |scene| {
+        let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend_from_slice(&settings);
+        let streams = u8::try_from(limits::HTTP2_STALLS_MAX + 1).unwrap();
+        (0..streams).for_each(|number| bytes.extend(request_frame(2 * number + 1)));
+        let outgoing = Outgoing { text: bytes, pieces: Vec::new() };
+        scene.client.send(outgoing).await.unwrap();
+        scene.runtime.sleep(limits::SEND_WAIT).await;
+        assert_eq!(scene.local.seats.len(), 1);
+        scene.runtime.sleep(Duration::from_secs(10)).await;
+        assert!(scene.local.seats.is_empty());
+        let floods = scene.local.snapshot().shard.floods;
+        assert_eq!(floods[Flood::WindowStall as usize], 1);
     });
 }
 

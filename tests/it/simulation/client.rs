@@ -12,8 +12,9 @@ use ringway::{
 };
 
 use super::{
-    answer::{self, Got},
+    answer::{self, Got, Over},
     message::{Broken, Framing, Reader},
+    multiplexed,
     script::{Manners, RequestBody, Route, Script, Upstreams, body_of},
     upstream::chunks,
     world::{Outcome, SLACK, Seen, World},
@@ -43,15 +44,16 @@ pub(super) async fn visit(world: Rc<World>, number: u64) {
         3..6 if visit.world.profile.rude_clients => visit.quit().await,
         6 => visit.say_nothing().await,
         7 => visit.tunnel().await,
+        8..12 if visit.world.profile.http2 => multiplexed::visit(visit).await,
         _ => visit.talk().await,
     }
 }
 
-struct Visit {
-    world: Rc<World>,
-    number: u64,
-    stream: Rc<Stream>,
-    random: RefCell<fastrand::Rng>,
+pub(super) struct Visit {
+    pub(super) world: Rc<World>,
+    pub(super) number: u64,
+    pub(super) stream: Rc<Stream>,
+    pub(super) random: RefCell<fastrand::Rng>,
 }
 
 /// What writer and reader of one connection tell each other.
@@ -120,7 +122,7 @@ impl Visit {
             } else {
                 progress.may_continue.set(false);
                 let on_continue = || progress.may_continue.set(true);
-                match answer::read(script, reader, on_continue).await {
+                match answer::read(script, Over::Http1, reader, on_continue).await {
                     Ok(got) => got,
                     Err(what) => {
                         world.violate(format!("client {} of {script:?}: {what}", self.number));
@@ -339,7 +341,7 @@ impl Visit {
         })
     }
 
-    fn violate(&self, what: &str) {
+    pub(super) fn violate(&self, what: &str) {
         self.world.violate(format!("client {}: {what}", self.number));
     }
 }
@@ -430,7 +432,7 @@ fn render(script: &Script, random: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
-fn render_head(script: &Script) -> Vec<u8> {
+pub(super) fn render_head(script: &Script) -> Vec<u8> {
     let version = if script.is_http10() { "1.0" } else { "1.1" };
     let mut head = format!("{} {} HTTP/{version}\r\n", script.method, script.target());
     head += &format!("host: api.test\r\nx-id: {}\r\n", script.id);

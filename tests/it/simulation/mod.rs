@@ -17,6 +17,7 @@ mod answer;
 mod cases;
 mod client;
 mod message;
+mod multiplexed;
 mod script;
 mod upstream;
 mod world;
@@ -71,6 +72,7 @@ fn calm() {
             upstreams: Upstreams::Good,
             rude_clients: false,
             breaks: false,
+            http2: true,
             clients: 6,
         },
     );
@@ -87,6 +89,7 @@ fn rough() {
             upstreams: Upstreams::Bad,
             rude_clients: true,
             breaks: false,
+            http2: true,
             clients: 8,
         },
     );
@@ -103,6 +106,7 @@ fn cruel() {
             upstreams: Upstreams::Bad,
             rude_clients: true,
             breaks: true,
+            http2: true,
             clients: 8,
         },
     );
@@ -156,7 +160,7 @@ async fn live(
     let seed = world.seed();
     let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
     let trusted = TrustedProxies::parse([]).unwrap();
-    let http2 = Http2::NotOffered;
+    let http2 = Http2::Offered;
     let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
     runtime.spawn(accept(Rc::clone(&world), Rc::clone(&local), Rc::clone(&listener), door));
@@ -306,7 +310,7 @@ async fn settle(world: &World) {
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
     let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
     let trusted = TrustedProxies::parse([]).unwrap();
-    let http2 = Http2::NotOffered;
+    let http2 = Http2::Offered;
     let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
     let listener = Listener::bind(runtime, gateway, false).unwrap();
     let accepting = Rc::clone(&local);

@@ -26,6 +26,8 @@ pub(super) struct Profile {
     pub(super) rude_clients: bool,
     /// Connections break for no reason.
     pub(super) breaks: bool,
+    /// Some clients speak HTTP/2.
+    pub(super) http2: bool,
     pub(super) clients: u64,
 }
 
@@ -170,6 +172,11 @@ impl World {
         }
         before.push(Delivery { whole: false, answered: false });
         again
+    }
+
+    /// An upstream got an exchange's head.
+    pub(super) fn was_delivered(&self, id: u64) -> bool {
+        self.ledger.borrow().get(&id).is_some_and(|deliveries| !deliveries.is_empty())
     }
 
     /// Changes the last delivery of an exchange.
