@@ -4,6 +4,7 @@
 //! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
 
 pub mod context;
+pub mod domain;
 #[cfg(test)]
 mod fixture;
 pub mod integrate;
