@@ -25,7 +25,12 @@ fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
 }
 
 fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
-    ApiDraft { id: id.to_owned(), name: id.to_owned(), stages }
+    let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
+    ApiDraft { id: id.to_owned(), name: id.to_owned(), catalogue, endpoint, stages }
+}
+
+fn compile(apis: Vec<ApiDraft>) -> Result<Plan, Vec<String>> {
+    Plan::compile(PlanDraft { apis, ..PlanDraft::default() }, &[])
 }
 
 #[test]
@@ -41,7 +46,7 @@ fn indexes_are_dense_and_upstreams_shared() {
         ],
     );
     let second = api("b", vec![stage("$default", vec![route("$default", "http://h:1")])]);
-    let plan = Plan::compile(vec![first, second], &[]).unwrap();
+    let plan = compile(vec![first, second]).unwrap();
     assert_eq!((plan.stage_count(), plan.route_count()), (3, 4));
     let upstreams: Vec<_> =
         plan.upstreams().iter().map(|known| (known.host.as_str(), known.port)).collect();
@@ -61,7 +66,7 @@ fn indexes_are_dense_and_upstreams_shared() {
 fn all_problems_are_told_with_their_place() {
     let twins = || stage("prod", vec![route("GET /x", "http://h"), route("GET /x", "http://h")]);
     let drafts = vec![api("a", vec![twins(), twins()]), api("a", vec![]), api("A.b", vec![])];
-    let sentences = Plan::compile(drafts, &[]).err().unwrap();
+    let sentences = compile(drafts).err().unwrap();
     let parts = [
         "api a: stage prod: two stages",
         "api a, stage prod: route GET /x matches exactly",
@@ -78,7 +83,7 @@ fn all_problems_are_told_with_their_place() {
 #[track_caller]
 fn selects(ids: &[&str], header: Option<&str>, host: &str, expected: Option<&str>) {
     let drafts = ids.iter().map(|id| api(id, Vec::new())).collect();
-    let plan = Plan::compile(drafts, &[]).unwrap();
+    let plan = compile(drafts).unwrap();
     let bytes = header.unwrap_or_default().as_bytes();
     let end = u16::try_from(bytes.len()).unwrap();
     let list: FieldList = header
