@@ -6,7 +6,7 @@
 pub mod context;
 pub mod domain;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod integrate;
 pub mod mapping;
 pub mod observe;
