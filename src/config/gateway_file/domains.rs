@@ -4,7 +4,10 @@
 //! Everything is read from the document, so that all problems are told in one round, whatever else
 //! is wrong with it. Not here: how domains become a part of the plan (`config::domains`).
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+};
 
 use super::rules::list;
 use crate::{
@@ -38,7 +41,7 @@ pub(super) fn check(root: Node<'_>, problems: &mut Problems) {
 }
 
 /// The APIs of the file, as far as domains ask for them.
-struct Apis<'d>(HashMap<&'d str, Api<'d>>);
+struct Apis<'d>(BTreeMap<&'d str, Api<'d>>);
 
 struct Api<'d> {
     stages: Vec<&'d str>,
@@ -334,8 +337,9 @@ impl<'d> Check<'_, 'd> {
         let name = at.as_str()?;
         let Some(api) = self.apis.0.get(name) else {
             let message = format!("{}: there is no API {}", self.label, shorten(name));
-            let known = self.apis.0.keys().copied();
-            self.unknown(at, &message, name, known.collect(), "the APIs are");
+            // As many as are compared.
+            let known: Vec<&str> = self.apis.0.keys().copied().take(1_000).collect();
+            self.unknown(at, &message, name, &known, "the APIs are");
             return None;
         };
         let stage = node.find("stage")?;
@@ -343,32 +347,24 @@ impl<'d> Check<'_, 'd> {
         if let Some(text) = text {
             let message =
                 format!("{}: API {} has no stage {}", self.label, shorten(name), shorten(text));
-            self.unknown(stage, &message, text, api.stages.clone(), "its stages are");
+            self.unknown(stage, &message, text, &api.stages, "its stages are");
         }
         Some((at, api.is_websocket))
     }
 
-    fn unknown(
-        &mut self,
-        at: Node<'d>,
-        message: &str,
-        text: &str,
-        mut known: Vec<&str>,
-        are: &str,
-    ) {
+    fn unknown(&mut self, at: Node<'d>, message: &str, text: &str, known: &[&str], are: &str) {
         const TOLD_MAX: usize = 10;
         if self.problems.errors() >= PROBLEMS_MAX {
             return self.error(at, message, "");
         }
-        known.sort_unstable();
         let fix = match nearest(text, known.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None if known.is_empty() => "there are none".to_owned(),
             None => {
                 let more = if known.len() > TOLD_MAX { ", .." } else { "" };
-                known.truncate(TOLD_MAX);
-                let known: Vec<String> = known.into_iter().map(shorten).collect();
-                format!("{are} {}{more}", known.join(", "))
+                let told: Vec<String> =
+                    known.iter().take(TOLD_MAX).map(|name| shorten(name)).collect();
+                format!("{are} {}{more}", told.join(", "))
             }
         };
         self.error(at, message, &fix);
