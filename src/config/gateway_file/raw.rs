@@ -11,6 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::base::limits::{
+    ANY_OF_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX,
+};
+
 /// The gateway file of Ringway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -66,7 +70,7 @@ pub struct GatewayFile {
     /// Custom domain names and what they lead to. With them, an API answers on no other hosts than
     /// these and its default one.
     #[serde(default)]
-    #[schemars(length(max = 10_000))]
+    #[schemars(length(max = DOMAIN_NAMES_MAX))]
     pub domain_names: Vec<DomainName>,
 }
 
@@ -426,11 +430,11 @@ pub struct DomainName {
     pub routing_mode: RoutingMode,
     /// What the beginning of its paths leads to; the longest that matches is taken.
     #[serde(default)]
-    #[schemars(length(max = 2_000))]
+    #[schemars(length(max = API_MAPPINGS_MAX))]
     pub api_mappings: Vec<ApiMapping>,
     /// What headers and the beginning of its paths lead to; the first by priority is taken.
     #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[schemars(length(max = ROUTING_RULES_MAX))]
     pub routing_rules: Vec<RoutingRule>,
 }
 
@@ -469,7 +473,7 @@ pub struct RoutingRule {
     /// What $context.customDomain.routingRuleIdMatched says. Without it: the priority.
     pub routing_rule_id: Option<String>,
     /// The rule with the lowest number is asked first.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = ROUTING_RULE_PRIORITY_MAX))]
     pub priority: u32,
     /// What must hold; without any, the rule takes every request.
     #[serde(default)]
@@ -495,7 +499,7 @@ pub struct RoutingRuleConditions {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchHeaders {
     /// One of them must be there.
-    #[schemars(length(min = 1, max = 20))]
+    #[schemars(length(min = 1, max = ANY_OF_MAX))]
     pub any_of: Vec<MatchHeaderValue>,
 }
 
@@ -514,7 +518,7 @@ pub struct MatchHeaderValue {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchBasePaths {
     /// The path must begin with one of them, such as orders or orders/v1, in whole segments.
-    #[schemars(length(min = 1, max = 20))]
+    #[schemars(length(min = 1, max = ANY_OF_MAX))]
     pub any_of: Vec<String>,
 }
 
