@@ -23,19 +23,29 @@ use ringway::{
             Arrival, ClfTime, Facts, HttpDate, Integrated, Outcome, Parameters, RequestId,
             StageVariables, Target, TraceId,
         },
+        domain::{
+            ApiMapping, ApiMappingKey, BasePathFate, Destination, DomainDraft, DomainId,
+            DomainName, Domains, MatchHeader, RoutingMode, RoutingRule,
+        },
         integrate::{
             Incoming, Integration, IntegrationMethod, Origin, PathRule, Protocol, Scratch,
             TIMEOUT_MAX, TrustedProxies, Upgrade, Uri, prepare,
         },
         mapping::{RequestMapping, ResponseMapping, Scope},
-        observe, respond,
+        observe,
+        reject::Catalogue,
+        respond,
         route::{Matched, RouteKey, Router},
         stage::{self, StageName, StageNames},
     },
     wire::http1::HeadWriter,
 };
 
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 13] = [
+    "host",
+    "host_wildcard",
+    "map",
+    "map_rules",
     "select",
     "find",
     "find_param",
@@ -92,6 +102,9 @@ fn count(step: &str, count: usize) -> io::Result<u64> {
 }
 
 fn run(step: &str, count: usize) {
+    if ["host", "host_wildcard", "map", "map_rules"].contains(&step) {
+        return run_domains(step, count);
+    }
     let world = World::new();
     let mut desk = Desk::default();
     for _ in 0..count {
@@ -110,6 +123,61 @@ fn run(step: &str, count: usize) {
         assert!(black_box(written) > 0);
     }
 }
+
+/// The steps of a custom domain, among [`DOMAINS`] of them.
+fn run_domains(step: &str, count: usize) {
+    let domains = domains();
+    let (bytes, list) =
+        fields(&[("Host", "api.example.com"), ("Accept", "*/*"), ("X-V", "beta-2")]);
+    let fields = Fields::new(&bytes, &list);
+    let hosts: Vec<String> =
+        (0..64).map(|at| format!("Tenant-{}.api.example.com", at * 151)).collect();
+    let covered: Vec<String> = (0..64).map(|at| format!("a.w{}.example.com", at * 15)).collect();
+    let mapped = domains.domain(DomainId(0));
+    let ruled = domains.domain(DomainId(1));
+    for round in 0..count {
+        let found = match step {
+            "host" => domains.find(black_box(hosts[round % 64].as_bytes())).is_some(),
+            "host_wildcard" => domains.find(black_box(covered[round % 64].as_bytes())).is_some(),
+            "map" => mapped.map(black_box(b"/orders/v199/items/7"), fields).is_ok(),
+            _ => ruled.map(black_box(b"/orders/v49/items/7"), fields).is_ok(),
+        };
+        assert!(black_box(found));
+    }
+}
+
+/// Names and wildcards of as many tenants; the first has 200 mappings of several segments (AWS's
+/// quota), the second 50 rules (its quota too), of which the last matches.
+fn domains() -> Domains {
+    let exact = (0..DOMAINS - 1_000).map(|at| format!("tenant-{at}.api.example.com"));
+    let wildcards = (0..1_000).map(|at| format!("*.w{at}.example.com"));
+    let destination = Destination { api: 0, stage: 0 };
+    let key = |text: String| ApiMappingKey::parse(&text).expect("a sound key");
+    let draft = |name: String| DomainDraft {
+        name: DomainName::parse(&name).expect("a sound name"),
+        routing_mode: RoutingMode::RoutingRuleThenApiMapping,
+        api_mappings: vec![ApiMapping { key: ApiMappingKey::NONE, destination }],
+        routing_rules: Vec::new(),
+        catalogue: Catalogue::HttpApi,
+    };
+    let mut drafts: Vec<DomainDraft> = exact.chain(wildcards).map(draft).collect();
+    let keys = (0..200).map(|at| key(format!("orders/v{at}")));
+    drafts[0].api_mappings = keys.map(|key| ApiMapping { key, destination }).collect();
+    let header = || MatchHeader::parse("x-v", "beta*").expect("a sound condition");
+    let rules = (0..50).map(|at| RoutingRule {
+        priority: at + 1,
+        id: (at + 1).to_string(),
+        headers: vec![vec![header()]],
+        base_paths: vec![key(format!("orders/v{at}"))],
+        destination,
+        base_path: BasePathFate::Stripped,
+    });
+    drafts[1].routing_rules = rules.collect();
+    Domains::compile(drafts).expect("sound domains")
+}
+
+/// As many custom domain names as a gateway takes.
+const DOMAINS: usize = 10_000;
 
 const PATH: &[u8] = b"/pets/7/toys";
 

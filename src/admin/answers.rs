@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /healthz` | 200 `{"status":"ok",..}`; 503 while draining or while a shard is missing |
 //! | `GET /metrics` | Prometheus text |
-//! | `GET /plan` | JSON: generation, listeners, APIs, stages, routes |
+//! | `GET /plan` | JSON: generation, listeners, domain names, APIs, stages, routes |
 //! | `POST /reload` | 200 when the new plan serves; 422 with the reason, nothing changed |
 //!
 //! HEAD works as GET. Another method is 405 with Allow, another path 404.
@@ -65,6 +65,8 @@ pub struct PlanView {
     pub generation: u64,
     /// Addresses, as bound.
     pub listeners: Vec<String>,
+    /// The custom domain names.
+    pub domain_names: Vec<String>,
     /// Stages and their routes; those of one API next to each other.
     pub stages: Vec<StageNames>,
 }
@@ -140,9 +142,10 @@ pub fn plan(view: &PlanView) -> Answer {
     });
     let listeners = view.listeners.iter().map(|address| quoted(address));
     let body = format!(
-        "{{\"generation\":{},\"listeners\":{},\"apis\":{}}}\n",
+        "{{\"generation\":{},\"listeners\":{},\"domainNames\":{},\"apis\":{}}}\n",
         view.generation,
         array(listeners),
+        array(view.domain_names.iter().map(|name| quoted(name))),
         array(apis)
     );
     Answer { status: Status::OK, content_type: JSON, allow: None, body }
@@ -248,6 +251,7 @@ mod tests {
         let view = PlanView {
             generation: 2,
             listeners: vec!["[::1]:8080".to_owned()],
+            domain_names: vec!["*.example.com".to_owned()],
             stages: vec![
                 names("pets", "$default", &["GET /pets", "GET /\"\\\n\u{1}é"]),
                 names("pets", "prod", &[]),
@@ -256,6 +260,7 @@ mod tests {
         };
         let value: serde_json::Value = serde_json::from_str(&plan(&view).body).expect("JSON");
         assert_eq!(value["listeners"][0], "[::1]:8080");
+        assert_eq!(value["domainNames"][0], "*.example.com");
         assert_eq!(value["apis"].as_array().map(Vec::len), Some(2));
         assert_eq!(value["apis"][0]["stages"][0]["routes"][1], "GET /\"\\\n\u{1}é");
         assert_eq!(value["apis"][0]["stages"][1]["stageName"], "prod");

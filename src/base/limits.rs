@@ -205,6 +205,28 @@ pub const OPENAPI_TEXT_BYTES_MAX: usize = 16 * 1024;
 pub const ROUTES_MAX: usize = 10 * ROUTES_QUOTA;
 /// AWS's quota of routes of one HTTP API; more are served, with a warning.
 pub const ROUTES_QUOTA: usize = 300;
+/// Custom domain names of one gateway. AWS's quota is 120 of one account.
+pub const DOMAIN_NAMES_MAX: usize = 10_000;
+/// API mappings of one domain: ten times AWS's quota of those with several segments.
+pub const API_MAPPINGS_MAX: usize = 10 * API_MAPPINGS_QUOTA;
+/// AWS's quota of mappings with several segments; more are served, with a warning.
+pub const API_MAPPINGS_QUOTA: usize = 200;
+/// The key of an API mapping, and a base path of a routing rule.
+pub const API_MAPPING_KEY_BYTES_MAX: usize = 300;
+/// Routing rules of one domain, asked one after the other: ten times AWS's quota.
+pub const ROUTING_RULES_MAX: usize = 10 * ROUTING_RULES_QUOTA;
+/// AWS's quota of routing rules of one domain; more are served, with a warning.
+pub const ROUTING_RULES_QUOTA: usize = 50;
+/// The highest number that a routing rule's priority may be.
+pub const ROUTING_RULE_PRIORITY_MAX: u32 = 1_000_000;
+/// Entries of one `anyOf` of a routing rule.
+pub const ANY_OF_MAX: usize = 20;
+/// The id of a routing rule.
+pub const ROUTING_RULE_ID_BYTES_MAX: usize = 64;
+/// The header name of a routing rule's condition.
+pub const MATCH_HEADER_BYTES_MAX: usize = 40;
+/// And its glob.
+pub const VALUE_GLOB_BYTES_MAX: usize = 128;
 /// Keys and values of all mappings of one integration; every route that shares it has its own.
 pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
 /// Problems of one severity that are kept to be told; more are counted.

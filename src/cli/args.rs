@@ -145,7 +145,8 @@ pub(super) enum Format {
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   ringway explain petstore.yaml GET /pets/1
-  ringway explain gateway.yaml POST http://x7k2m9q4ab.execute-api.internal/prod/pets";
+  ringway explain gateway.yaml POST http://x7k2m9q4ab.execute-api.internal/prod/pets
+  ringway explain gateway.yaml GET https://api.example.com/orders/7 -H 'x-version: beta'";
 
 /// Flags of `explain`.
 #[derive(Debug, Parser)]
@@ -157,6 +158,9 @@ pub(super) struct ExplainArgs {
     pub(super) method: String,
     /// The request's URL, or its path and query
     pub(super) url: String,
+    /// A header field of the request; may be given again
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(super) header: Vec<String>,
     /// A stage variable, for every stage; may be given again
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(super) set: Vec<(String, String)>,
@@ -170,6 +174,15 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = pair.ok_or("write KEY=VALUE, such as backend=127.0.0.1:9000")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn parse_header(text: &str) -> Result<String, &'static str> {
+    let pair = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    let is_line = |text: &str| !text.contains(['\r', '\n']);
+    match pair {
+        Some((name, value)) if !name.is_empty() && is_line(text) => Ok(format!("{name}: {value}")),
+        _ => Err("write NAME: VALUE, such as 'x-version: beta'"),
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +230,7 @@ mod tests {
             "run --listen 80",
             "run --shards 0",
             "serve",
+            "explain a GET / -H x-version",
             "run --tls-cert a --tls-key b",
             "run --listen-tls 1.2.3.4:1 --tls-cert a",
             "run --listen-tls 1.2.3.4:1 --tls-key b",

@@ -1,6 +1,7 @@
 //! `ringway explain FILE METHOD URL`: the request is parsed, routed and prepared by the same
 //! steps that serve it, and each decision is told. Nothing is sent.
 
+mod domain;
 mod request;
 mod story;
 
@@ -18,7 +19,7 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
         tell(&report::render(&loaded.problems, &loaded.sources, colours));
         return ExitCode::from(INVALID_FILE);
     };
-    let asked = match request::Asked::parse(&args.method, &args.url) {
+    let asked = match request::Asked::parse(&args.method, &args.url, &args.header) {
         Ok(asked) => asked,
         Err(sentence) => {
             tell(&format!("ringway: {sentence}\n"));

@@ -32,8 +32,13 @@ fn verdict(file: &std::path::Path, loaded: &config::Loaded) -> String {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} {one}{plural}")
     };
+    let names = plan.domains().names().len();
+    let names = match names {
+        0 => String::new(),
+        _ => format!(", {}", count(names, "domain name")),
+    };
     format!(
-        "{file} can be served: {}, {}, {}.",
+        "{file} can be served: {}, {}, {}{names}.",
         count(plan.apis().len(), "API"),
         count(plan.stage_count(), "stage"),
         count(plan.route_count(), "route")

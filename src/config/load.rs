@@ -10,7 +10,7 @@ pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings, api_id,
     document::{Document, Node},
-    faces,
+    domains, faces,
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::{Place, Severity},
-    plan::{ApiDraft, Plan},
+    plan::{ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         context::StageVariables,
         stage::{self, StageName},
@@ -54,10 +54,10 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         variables: BTreeSet::new(),
         upstreams: Upstreams::default(),
     };
-    let (settings, drafts) = loader.load();
+    let (settings, draft) = loader.load();
     loader.check_overrides();
     let faces = loader.faces(&settings);
-    let plan = loader.compile(drafts, faces);
+    let plan = loader.compile(draft, faces);
     let Loader { mut problems, sources, files_read, .. } = loader;
     problems.sort();
     Loaded { plan, settings, problems, sources, files_read }
@@ -85,11 +85,11 @@ struct Loader<'l> {
 }
 
 impl Loader<'_> {
-    fn load(&mut self) -> (Settings, Vec<ApiDraft>) {
+    fn load(&mut self) -> (Settings, PlanDraft) {
         let path = self.source.path().to_path_buf();
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let Some(document) = self.read(&path, None) else {
-            return (Settings::default(), Vec::new());
+            return (Settings::default(), PlanDraft::default());
         };
         let no_file = raw::GatewayFile::default();
         if is_definition(&document) {
@@ -97,12 +97,13 @@ impl Loader<'_> {
             let api = api_of_document(&document, &path);
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, &document, &place);
-            return (settings, draft.into_iter().collect());
+            let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
+            return (settings, self.draft(&no_file, drafts));
         }
         let file = gateway_file::read(&document, &mut self.problems);
         let Some(file) = file else {
             self.tell_definitions(document.root(), &folder);
-            return (Settings::default(), Vec::new());
+            return (Settings::default(), PlanDraft::default());
         };
         let settings = self.settings(&file, &folder);
         self.upstreams = Upstreams::compile(&file, &document, &mut self.problems);
@@ -113,9 +114,33 @@ impl Loader<'_> {
             let Some(definition) = self.read(&folder.join(&api.definition), Some(&place)) else {
                 continue;
             };
-            drafts.extend(self.load_api(&file, api, &definition, &place));
+            let draft = self.load_api(&file, api, &definition, &place);
+            drafts.extend(draft.map(|draft| (draft, place)));
         }
-        (settings, drafts)
+        (settings, self.draft(&file, drafts))
+    }
+
+    /// The whole gateway. Each API comes with the place where its definition is named.
+    fn draft(&mut self, file: &raw::GatewayFile, apis: Vec<(ApiDraft, Place)>) -> PlanDraft {
+        let domains = domains::compile(file, &mut self.problems);
+        let host_parent = file.domain_suffix.as_deref().map(|suffix| {
+            let region = file.region.as_deref().unwrap_or("us-east-1");
+            format!("{region}.{}", suffix.trim_matches('.'))
+        });
+        let named = domains::apis_led_to(file);
+        for (api, place) in &apis {
+            if api.endpoint == ExecuteApiEndpoint::Disabled && !named.contains(api.name.as_str()) {
+                let message = format!(
+                    "API {}: no domain name leads to it, and disableExecuteApiEndpoint is true: \
+                     nothing reaches it",
+                    api.name
+                );
+                let fix = "map a domain name to it, or say disableExecuteApiEndpoint: false";
+                self.problems.warning(place.clone(), message, fix);
+            }
+        }
+        let apis = apis.into_iter().map(|(api, _)| api).collect();
+        PlanDraft { apis, domains, host_parent }
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {
@@ -184,8 +209,18 @@ impl Loader<'_> {
             drafts.extend(definition.compile(&inputs, &mut self.problems));
         }
         let id = api.api_id.clone().unwrap_or_else(|| api_id::of_name(&api.name));
+        let disabled = api.disable_execute_api_endpoint.or(definition.disables_endpoint());
         let is_sound = self.problems.errors() == errors_before;
-        is_sound.then(|| ApiDraft { id, name: api.name.clone(), stages: drafts })
+        is_sound.then(|| ApiDraft {
+            id,
+            name: api.name.clone(),
+            catalogue: domains::catalogue(api.protocol),
+            endpoint: match disabled {
+                Some(true) => ExecuteApiEndpoint::Disabled,
+                Some(false) | None => ExecuteApiEndpoint::Enabled,
+            },
+            stages: drafts,
+        })
     }
 
     /// The stage's name and its variables, those of the command line over those of the file.
@@ -235,11 +270,11 @@ impl Loader<'_> {
         faces::compile(settings, self.overrides, &mut self.problems, read)
     }
 
-    fn compile(&mut self, drafts: Vec<ApiDraft>, faces: Faces) -> Option<Arc<Plan>> {
+    fn compile(&mut self, draft: PlanDraft, faces: Faces) -> Option<Arc<Plan>> {
         if self.problems.errors() > 0 {
             return None;
         }
-        match Plan::compile(drafts, self.upstreams.settings()) {
+        match Plan::compile(draft, self.upstreams.settings()) {
             Ok(plan) => {
                 self.upstreams.check(&plan, &mut self.problems);
                 Some(Arc::new(plan.with_faces(faces)))

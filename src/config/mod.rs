@@ -4,11 +4,12 @@
 //! add to [`Problems`] all that is wrong, so that a person mends a file in one round. [`load`]
 //! is the way in: it reads the files, and what it returns is all that serving needs.
 //!
-//! Reading order: `load` (the story), `gateway_file`, `openapi`, `settings`, `report`.
+//! Reading order: `load` (the story), `gateway_file`, `openapi`, `domains`, `settings`, `report`.
 //! Files are read in `files` and nowhere else.
 
 mod api_id;
 pub mod document;
+mod domains;
 mod faces;
 mod files;
 pub mod gateway_file;

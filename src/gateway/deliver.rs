@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use super::{
     Local,
     chunks::Reframe,
-    pipeline::{Forwarded, Response},
+    pipeline::{Forwarded, Own, Response},
 };
 use crate::{
     base::{Buffer, limits},
@@ -84,7 +84,7 @@ impl Receiver<'_> {
     ) -> Delivered {
         match response {
             Response::Refused(reject) => self.refuse(local, reject, facts).await,
-            Response::Own => self.answer_asterisk(local, facts).await,
+            Response::Own(own) => self.answer_own(local, own, facts).await,
             Response::Forwarded(forwarded) => {
                 let mapping = &forwarded.route.integration.response;
                 if !mapping.reads_body(forwarded.exchange.head.status) {
@@ -118,20 +118,28 @@ impl Receiver<'_> {
         Delivered { status, body_bytes, uploaded_bytes: 0, next, cut_short: None }
     }
 
-    /// `OPTIONS *` (RFC 9110 9.3.7): what the gateway itself can do.
-    async fn answer_asterisk(&self, local: &Local, facts: &Facts<'_>) -> Delivered {
+    async fn answer_own(&self, local: &Local, own: Own, facts: &Facts<'_>) -> Delivered {
+        let (status, name, value, body): (_, &[u8], &[u8], &[u8]) = match own {
+            Own::Asterisk => (Status::NO_CONTENT, b"allow", METHODS, b""),
+            Own::Ping => (Status::OK, b"content-type", b"text/plain", b"healthy"),
+        };
         let mut out = local.runtime.outgoing();
         let mut writer = HeadWriter::new(&mut out.text);
-        writer.status_line(Status::NO_CONTENT);
+        writer.status_line(status);
         writer.field(b"date", &[local.http_date().as_bytes()]);
-        writer.field(b"allow", &[b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"]);
+        writer.field(name, &[value]);
         writer.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
+        if !status.has_no_body() {
+            writer.framing(Framing::Length(body.len() as u64));
+        }
         let keep = self.may_keep && self.body_is_here && !self.must_end(local);
         self.end_head(keep, &mut out);
+        let shown = if self.head.method == Method::Head { b"" } else { body };
+        out.text.extend_from_slice(shown);
         let sent = self.send_last(local, out, None).await;
         let next = sent.map_or(Next::Abort, |()| Next::after(keep, None));
-        let status = Status::NO_CONTENT;
-        Delivered { status, body_bytes: 0, uploaded_bytes: 0, next, cut_short: None }
+        let body_bytes = shown.len() as u64;
+        Delivered { status, body_bytes, uploaded_bytes: 0, next, cut_short: None }
     }
 
     async fn pass(
@@ -303,6 +311,9 @@ impl Next {
         if keep { Self::Keep(rest) } else { Self::Close }
     }
 }
+
+/// What `OPTIONS *` is told.
+const METHODS: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 /// What a client sees when an answer that a mapping reads does not arrive whole.
 const CUT: Reject = Reject::Upstream(Upstream::Malformed);

@@ -13,13 +13,13 @@ use crate::{
     http::{Method, Name, RequestHead},
     json::Body,
     net::Stream,
-    plan::Route,
+    plan::{Plan, Route},
     steps::{
         context::{Facts, Integrated, Target},
+        domain,
         integrate::{self, IntegrationMethod, Origin, Upgrade},
         reject::{Client, Reject},
         route::Matched,
-        stage,
     },
     telemetry::SeriesKey,
     wire::http1::HeadWriter,
@@ -45,8 +45,17 @@ pub enum Response<'x, 'c> {
     Refused(Reject),
     /// The integration's.
     Forwarded(Forwarded<'x, 'c>),
-    /// `OPTIONS *`: a question to the gateway itself.
-    Own,
+    /// The gateway's own words, which refuse nothing.
+    Own(Own),
+}
+
+/// A question to the gateway itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// `OPTIONS *`: what it can do (RFC 9110 9.3.7).
+    Asterisk,
+    /// `/ping` or `/sping` at the root of a custom domain: whether it is well.
+    Ping,
 }
 
 /// An integration's answer, and what it takes to pass it on.
@@ -66,8 +75,8 @@ pub async fn answer<'x, 'c>(
     path: &'c Path,
     place: &'x mut Option<Exchange<'c>>,
 ) -> Response<'x, 'c> {
-    if request.head.is_asterisk() {
-        return Response::Own;
+    if let Some(own) = own_question(&installed.plan, request.head) {
+        return Response::Own(own);
     }
     match travel(local, installed, request, facts, path, place).await {
         Ok(forwarded) => Response::Forwarded(forwarded),
@@ -76,6 +85,15 @@ pub async fn answer<'x, 'c>(
             Response::Refused(reject)
         }
     }
+}
+
+/// The question that a request asks the gateway itself, and no API.
+fn own_question(plan: &Plan, head: &RequestHead) -> Option<Own> {
+    if head.is_asterisk() {
+        return Some(Own::Asterisk);
+    }
+    let is_ping = domain::is_ping(head.target().path);
+    (is_ping && plan.domains().find(head.authority().host).is_some()).then_some(Own::Ping)
 }
 
 /// What the path of a request came to; the connection keeps it while the answer is on its way.
@@ -98,10 +116,11 @@ async fn travel<'x, 'c>(
 ) -> Result<Forwarded<'x, 'c>, Reject> {
     let head = request.head;
     let target = head.target();
-    let api = installed.plan.select_api(head.fields(), head.authority().host)?;
-    let selected = stage::select(&api.stage_names, target.path)?;
-    let stage = &api.stages[selected.stage];
+    let host = head.authority().host;
+    let selected = installed.plan.select(head.fields(), host, target.path)?;
+    let (api, stage) = (selected.api, selected.stage);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
+    facts.record_custom_domain(selected.matched);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
     let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
     let matched = trail.matched.get_or_init(|| matched);
@@ -118,7 +137,7 @@ async fn travel<'x, 'c>(
         path: selected.path,
         query: target.query,
         fields: head.fields(),
-        host: head.authority().host,
+        host,
         parameters,
         body: &Body::new(&body),
         upgrade,

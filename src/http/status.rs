@@ -17,6 +17,8 @@ impl Status {
     pub const NOT_MODIFIED: Self = Self(304);
     /// 400
     pub const BAD_REQUEST: Self = Self(400);
+    /// 403
+    pub const FORBIDDEN: Self = Self(403);
     /// 404
     pub const NOT_FOUND: Self = Self(404);
     /// 408

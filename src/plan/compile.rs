@@ -1,17 +1,34 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
-use super::{Api, Plan, Route, RouteIndex, Stage, StageIndex, Upstream, UpstreamIndex};
+use super::{
+    Api, ExecuteApiEndpoint, OtherHosts, Plan, Route, RouteIndex, Stage, StageIndex, Upstream,
+    UpstreamIndex,
+};
 use crate::{
     http::Http2,
     steps::{
         context::StageVariables,
+        domain::{ApiIds, Destination, DomainDraft, Domains},
         integrate::{Integration, Uri},
         observe,
+        reject::Catalogue,
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
     tls::Faces,
 };
+
+/// A gateway as documents describe it.
+#[derive(Default)]
+pub struct PlanDraft {
+    /// The APIs.
+    pub apis: Vec<ApiDraft>,
+    /// The custom domains.
+    pub domains: Vec<DomainDraft>,
+    /// What follows `{apiId}.execute-api.` in the APIs' own host names, such as
+    /// `us-east-1.example.internal`. `None`: whatever the client sends.
+    pub host_parent: Option<String>,
+}
 
 /// An API as a document describes it.
 pub struct ApiDraft {
@@ -19,6 +36,10 @@ pub struct ApiDraft {
     pub id: String,
     /// The name for people.
     pub name: String,
+    /// In whose words it refuses.
+    pub catalogue: Catalogue,
+    /// Whether it is reached without a custom domain.
+    pub endpoint: ExecuteApiEndpoint,
     /// The stages.
     pub stages: Vec<StageDraft>,
 }
@@ -56,20 +77,25 @@ impl Plan {
     /// Compiles a plan.
     ///
     /// # Errors
-    /// All problems, one sentence each, that name API, stage and route.
-    pub fn compile(
-        drafts: Vec<ApiDraft>,
-        settings: &[UpstreamSettings],
-    ) -> Result<Self, Vec<String>> {
+    /// All problems, one sentence each, that name API, stage and route, or the domain name.
+    pub fn compile(draft: PlanDraft, settings: &[UpstreamSettings]) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let other_hosts = other_hosts(&draft);
+        let domains = Domains::compile(draft.domains).unwrap_or_else(|faults| {
+            problems.extend(faults);
+            Domains::default()
+        });
         let mut plan = Self {
             apis: Vec::new(),
+            api_ids: ApiIds::default(),
+            domains,
+            other_hosts,
             upstreams: Vec::new(),
             faces: Faces::default(),
             stage_count: 0,
             route_count: 0,
         };
-        let mut problems = Vec::new();
-        for draft in drafts {
+        for draft in draft.apis {
             if let Err(problem) = check_id(&draft.id, &plan.apis) {
                 problems.push(format!("api {}: {problem}", draft.name));
             }
@@ -83,7 +109,20 @@ impl Plan {
                 upstream.http2 = *http2;
             }
         }
+        plan.check_destinations(&mut problems);
+        let ids = plan.apis.iter().map(|api| api.id.clone()).collect();
+        plan.api_ids = ApiIds::compile(ids, draft.host_parent.as_deref());
         if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    }
+
+    /// A domain sends nothing to where nothing is.
+    fn check_destinations(&self, problems: &mut Vec<String>) {
+        for Destination { api, stage } in self.domains.destinations() {
+            let stages = self.apis.get(api).map_or(0, |api| api.stages.len());
+            if stage >= stages {
+                problems.push(format!("a domain name leads to stage {stage} of API {api}: none"));
+            }
+        }
     }
 
     fn compile_api(&mut self, draft: ApiDraft, problems: &mut Vec<String>) -> Api {
@@ -97,7 +136,8 @@ impl Plan {
             let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
             stages.push(self.compile_stage(stage, &draft.id, &place, problems));
         }
-        Api { id: draft.id, name: draft.name, stages, stage_names }
+        let ApiDraft { id, name, catalogue, endpoint, .. } = draft;
+        Api { id, name, catalogue, endpoint, stages, stage_names }
     }
 
     fn compile_stage(
@@ -137,6 +177,22 @@ impl Plan {
         });
         UpstreamIndex(u32::try_from(place).expect("fewer upstreams than a document has bytes"))
     }
+}
+
+/// With custom domains the file says which hosts there are. Without any, a single API answers on
+/// every host.
+fn other_hosts(draft: &PlanDraft) -> OtherHosts {
+    if draft.domains.is_empty() {
+        return match draft.apis.len() {
+            1 => OtherHosts::OnlyApi,
+            _ => OtherHosts::Nobody(Catalogue::HttpApi),
+        };
+    }
+    let is_rest = |api: &ApiDraft| api.catalogue == Catalogue::RestApi;
+    OtherHosts::Nobody(match draft.apis.iter().any(is_rest) {
+        true => Catalogue::RestApi,
+        false => Catalogue::HttpApi,
+    })
 }
 
 /// The id is a label of a host name.

@@ -10,18 +10,24 @@ use crate::{
     http::Http2,
     steps::{
         context::StageVariables,
+        domain::{ApiIds, Domains},
         integrate::Integration,
+        reject::Catalogue,
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
     tls::Faces,
 };
 
-pub use compile::{ApiDraft, RouteDraft, StageDraft, UpstreamSettings};
+pub use compile::{ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
+pub use select::Selected;
 
 /// The compiled gateway.
 pub struct Plan {
     apis: Vec<Api>,
+    api_ids: ApiIds,
+    domains: Domains,
+    other_hosts: OtherHosts,
     upstreams: Vec<Upstream>,
     faces: Faces,
     stage_count: usize,
@@ -34,10 +40,34 @@ pub struct Api {
     pub id: String,
     /// The name for people.
     pub name: String,
+    /// In whose words it refuses.
+    pub catalogue: Catalogue,
+    /// Whether it is reached without a custom domain.
+    pub endpoint: ExecuteApiEndpoint,
     /// The stages, in the document's order; [`StageNames`] counts in it.
     pub stages: Vec<Stage>,
     /// The stages by name.
     pub stage_names: StageNames,
+}
+
+/// Whether an API is reached by its id (`disableExecuteApiEndpoint`), in the host or in
+/// `x-apigw-api-id`, or as the only one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecuteApiEndpoint {
+    /// It is.
+    #[default]
+    Enabled,
+    /// Custom domains only.
+    Disabled,
+}
+
+/// Who answers on a host that names no API and is no custom domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OtherHosts {
+    /// The only API there is.
+    OnlyApi,
+    /// Nobody.
+    Nobody(Catalogue),
 }
 
 /// One stage of an API.
@@ -110,6 +140,18 @@ impl Plan {
     #[must_use]
     pub const fn faces(&self) -> &Faces {
         &self.faces
+    }
+
+    /// The APIs by id; [`ApiIds`] counts in the order of [`Plan::apis`].
+    #[must_use]
+    pub const fn api_ids(&self) -> &ApiIds {
+        &self.api_ids
+    }
+
+    /// The custom domains; [`crate::steps::domain::DomainId`] counts in the document's order.
+    #[must_use]
+    pub const fn domains(&self) -> &Domains {
+        &self.domains
     }
 
     /// The upstreams, each host and port once.

@@ -1,38 +1,102 @@
-//! Which API answers, before custom domains come: `x-apigw-api-id`, else the host
-//! `{apiId}.execute-api.*`, else the only API there is (`api-gateway.md` 1.6).
+//! Which API and which of its stages answer: by custom domain, else by `x-apigw-api-id`, by the
+//! host `{apiId}.execute-api.*`, or as the only API there is (`api-gateway.md` 1.5 to 1.7).
+//!
+//! A custom domain goes first: no header that a client sends leads around what it is mapped to.
 
-use super::{Api, Plan};
+use super::{Api, ExecuteApiEndpoint, OtherHosts, Plan, Stage};
 use crate::{
     http::{Fields, Name},
-    steps::reject::{Client, Reject},
+    steps::{
+        context::CustomDomain,
+        domain::DomainId,
+        reject::{Catalogue, Client, Reject},
+        stage,
+    },
 };
 
-impl Plan {
-    /// The API for a request with these fields to this host (without the port).
-    ///
-    /// The header decides alone when it is there; so does a host in AWS's form. All other hosts
-    /// reach the API when there is exactly one.
-    ///
-    /// # Errors
-    /// [`Client::NoApi`].
-    pub fn select_api(&self, fields: Fields<'_>, host: &[u8]) -> Result<&Api, Reject> {
-        let asked = fields.find(Name::XApigwApiId).or_else(|| execute_api_id(host));
-        let found = match (asked, self.apis.as_slice()) {
-            (Some(id), apis) => apis.iter().find(|api| id.eq_ignore_ascii_case(api.id.as_bytes())),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        found.ok_or(Reject::Client(Client::NoApi))
-    }
+/// Who answers a request.
+#[derive(Clone, Copy)]
+pub struct Selected<'p, 'r> {
+    /// The API.
+    pub api: &'p Api,
+    /// Its stage.
+    pub stage: &'p Stage,
+    /// What the stage's routes see of the path.
+    pub path: &'r [u8],
+    /// The custom domain that the host belongs to.
+    pub domain: Option<DomainId>,
+    /// What it matched.
+    pub matched: CustomDomain<'p>,
 }
 
-/// The first label of `{apiId}.execute-api.*`. `{apiId}-{vpceId}.execute-api.*` names a private
-/// API: that form comes with private APIs.
-fn execute_api_id(host: &[u8]) -> Option<&[u8]> {
-    let dot = host.iter().position(|&byte| byte == b'.')?;
-    let (id, rest) = host.split_at(dot);
-    let service = b".execute-api";
-    let same = rest.get(..service.len())?.eq_ignore_ascii_case(service);
-    let ends = matches!(rest.get(service.len()), None | Some(b'.'));
-    (same && ends).then_some(id)
+impl Plan {
+    /// The stage for a request with these fields to this host (without the port) and path.
+    ///
+    /// # Errors
+    /// [`Client::NoMapping`], [`Client::NoApi`], [`Client::EndpointDisabled`],
+    /// [`Client::NoStage`].
+    #[inline]
+    pub fn select<'p, 'r>(
+        &'p self,
+        fields: Fields<'_>,
+        host: &[u8],
+        path: &'r [u8],
+    ) -> Result<Selected<'p, 'r>, Reject> {
+        match self.domains.find(host) {
+            Some(domain) => self.select_mapped(domain, fields, path),
+            None => self.select_own(fields, host, path),
+        }
+    }
+
+    fn select_mapped<'p, 'r>(
+        &'p self,
+        domain: DomainId,
+        fields: Fields<'_>,
+        path: &'r [u8],
+    ) -> Result<Selected<'p, 'r>, Reject> {
+        let mapped = self.domains.domain(domain).map(path, fields)?;
+        let api = &self.apis[mapped.destination.api];
+        let stage = &api.stages[mapped.destination.stage];
+        let (path, matched) = (mapped.path, mapped.matched);
+        Ok(Selected { api, stage, path, domain: Some(domain), matched })
+    }
+
+    fn select_own<'p, 'r>(
+        &'p self,
+        fields: Fields<'_>,
+        host: &[u8],
+        path: &'r [u8],
+    ) -> Result<Selected<'p, 'r>, Reject> {
+        let api = self.select_api(fields, host)?;
+        let selected = stage::select(&api.stage_names, path)?;
+        let (stage, path) = (&api.stages[selected.stage], selected.path);
+        Ok(Selected { api, stage, path, domain: None, matched: CustomDomain::default() })
+    }
+
+    /// The API for a request to a host that is no custom domain.
+    ///
+    /// The header decides alone when it is there; so does a host in AWS's form. Other hosts reach
+    /// the API when there is exactly one, and no custom domain.
+    ///
+    /// # Errors
+    /// [`Client::NoApi`], [`Client::EndpointDisabled`].
+    pub fn select_api(&self, fields: Fields<'_>, host: &[u8]) -> Result<&Api, Reject> {
+        let asked = fields.find(Name::XApigwApiId).or_else(|| self.api_ids.of_host(host));
+        let found = match (asked, self.other_hosts) {
+            (Some(id), _) => self.api_ids.find(id),
+            (None, OtherHosts::OnlyApi) => Some(0),
+            (None, OtherHosts::Nobody(_)) => None,
+        };
+        let refused = match self.other_hosts {
+            OtherHosts::OnlyApi => Catalogue::HttpApi,
+            OtherHosts::Nobody(catalogue) => catalogue,
+        };
+        let api = &self.apis[found.ok_or(Reject::Client(Client::NoApi(refused)))?];
+        match api.endpoint {
+            ExecuteApiEndpoint::Enabled => Ok(api),
+            ExecuteApiEndpoint::Disabled => {
+                Err(Reject::Client(Client::EndpointDisabled(api.catalogue)))
+            }
+        }
+    }
 }

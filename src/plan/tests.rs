@@ -2,6 +2,8 @@ use super::*;
 use crate::{
     http::{Field, FieldList, Fields, Name, Span},
     steps::{
+        domain::{ApiMapping, ApiMappingKey, Destination, DomainDraft, DomainName, RoutingMode},
+        fixture,
         integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, Uri},
         mapping::{RequestMapping, ResponseMapping},
     },
@@ -25,7 +27,12 @@ fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
 }
 
 fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
-    ApiDraft { id: id.to_owned(), name: id.to_owned(), stages }
+    let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
+    ApiDraft { id: id.to_owned(), name: id.to_owned(), catalogue, endpoint, stages }
+}
+
+fn compile(apis: Vec<ApiDraft>) -> Result<Plan, Vec<String>> {
+    Plan::compile(PlanDraft { apis, ..PlanDraft::default() }, &[])
 }
 
 #[test]
@@ -41,7 +48,7 @@ fn indexes_are_dense_and_upstreams_shared() {
         ],
     );
     let second = api("b", vec![stage("$default", vec![route("$default", "http://h:1")])]);
-    let plan = Plan::compile(vec![first, second], &[]).unwrap();
+    let plan = compile(vec![first, second]).unwrap();
     assert_eq!((plan.stage_count(), plan.route_count()), (3, 4));
     let upstreams: Vec<_> =
         plan.upstreams().iter().map(|known| (known.host.as_str(), known.port)).collect();
@@ -61,7 +68,7 @@ fn indexes_are_dense_and_upstreams_shared() {
 fn all_problems_are_told_with_their_place() {
     let twins = || stage("prod", vec![route("GET /x", "http://h"), route("GET /x", "http://h")]);
     let drafts = vec![api("a", vec![twins(), twins()]), api("a", vec![]), api("A.b", vec![])];
-    let sentences = Plan::compile(drafts, &[]).err().unwrap();
+    let sentences = compile(drafts).err().unwrap();
     let parts = [
         "api a: stage prod: two stages",
         "api a, stage prod: route GET /x matches exactly",
@@ -78,7 +85,7 @@ fn all_problems_are_told_with_their_place() {
 #[track_caller]
 fn selects(ids: &[&str], header: Option<&str>, host: &str, expected: Option<&str>) {
     let drafts = ids.iter().map(|id| api(id, Vec::new())).collect();
-    let plan = Plan::compile(drafts, &[]).unwrap();
+    let plan = compile(drafts).unwrap();
     let bytes = header.unwrap_or_default().as_bytes();
     let end = u16::try_from(bytes.len()).unwrap();
     let list: FieldList = header
@@ -108,6 +115,115 @@ fn header_then_host_then_the_only_api() {
     selects(&["a"], None, "c.execute-api.local", None);
     selects(&["a", "b"], None, "a.execute-apix.local", None);
     selects(&["a"], None, "c.execute-apix.local", Some("a"));
+}
+
+/// Two APIs, the second of which is `endpoint`'s; one domain that leads to both.
+fn with_a_domain(second: ApiDraft, host_parent: Option<&str>) -> Plan {
+    let first = api("a", vec![stage("$default", vec![route("GET /x", "http://h:1")])]);
+    let to = |api, stage| Destination { api, stage };
+    let mapping =
+        |key, destination| ApiMapping { key: ApiMappingKey::parse(key).unwrap(), destination };
+    let domain = DomainDraft {
+        name: DomainName::parse("api.example.com").unwrap(),
+        routing_mode: RoutingMode::ApiMappingOnly,
+        api_mappings: vec![mapping("a", to(0, 0)), mapping("b/beta", to(1, 1))],
+        routing_rules: Vec::new(),
+        catalogue: second.catalogue,
+    };
+    let host_parent = host_parent.map(str::to_owned);
+    let draft = PlanDraft { apis: vec![first, second], domains: vec![domain], host_parent };
+    Plan::compile(draft, &[]).unwrap()
+}
+
+fn two_stages(catalogue: Catalogue, endpoint: ExecuteApiEndpoint) -> ApiDraft {
+    let stages = ["prod", "beta"].map(|name| stage(name, Vec::new())).into();
+    ApiDraft { catalogue, endpoint, ..api("b", stages) }
+}
+
+/// `expected` is API, stage and the path that its routes see; or the status of the refusal.
+#[track_caller]
+fn reaches(
+    plan: &Plan,
+    header: Option<&str>,
+    host: &str,
+    path: &str,
+    expected: Result<(&str, &str, &str), u16>,
+) {
+    let header = header.map(|id| ("x-apigw-api-id", id));
+    let (bytes, list) = fixture::fields(header.as_slice());
+    let fields = Fields::new(&bytes, &list);
+    let found = plan.select(fields, host.as_bytes(), path.as_bytes());
+    let found = found.map(|found| {
+        let path = str::from_utf8(found.path).unwrap();
+        (found.api.id.as_str(), found.stage.name.as_str(), path)
+    });
+    assert_eq!(found.map_err(|reject| reject.status().code()), expected, "{host}{path}");
+}
+
+#[test]
+fn a_domain_goes_before_the_header_and_the_default_host() {
+    let plan = with_a_domain(two_stages(Catalogue::HttpApi, ExecuteApiEndpoint::Enabled), None);
+    let reaches = |header, host, path, expected| reaches(&plan, header, host, path, expected);
+    reaches(None, "api.example.com", "/b/beta/x", Ok(("b", "beta", "/x")));
+    reaches(None, "API.example.com.", "/a", Ok(("a", "$default", "/")));
+    // No stage is looked for in a mapped path.
+    reaches(None, "api.example.com", "/b/beta/prod/x", Ok(("b", "beta", "/prod/x")));
+    reaches(Some("b"), "api.example.com", "/a/prod", Ok(("a", "$default", "/prod")));
+    reaches(Some("b"), "api.example.com", "/prod", Err(404));
+    reaches(None, "api.example.com", "/b", Err(404));
+    reaches(None, "b.execute-api.local", "/prod/x", Ok(("b", "prod", "/x")));
+    reaches(None, "b.execute-api.local", "/b/beta/x", Err(404));
+    reaches(Some("B"), "elsewhere", "/beta", Ok(("b", "beta", "/")));
+    for host in ["elsewhere", "", "127.0.0.1", "[::1]", "xapi.example.com", "a", "example.com"] {
+        reaches(None, host, "/a", Err(404));
+    }
+}
+
+#[test]
+fn a_disabled_endpoint_is_reached_by_domains_only() {
+    for (catalogue, status) in [(Catalogue::HttpApi, 404), (Catalogue::RestApi, 403)] {
+        let plan = with_a_domain(two_stages(catalogue, ExecuteApiEndpoint::Disabled), None);
+        reaches(&plan, None, "api.example.com", "/b/beta", Ok(("b", "beta", "/")));
+        reaches(&plan, Some("b"), "elsewhere", "/prod", Err(status));
+        reaches(&plan, None, "b.execute-api.local", "/prod", Err(status));
+        reaches(&plan, None, "a.execute-api.local", "/", Ok(("a", "$default", "/")));
+        reaches(&plan, None, "elsewhere", "/", Err(status));
+        reaches(&plan, None, "api.example.com", "/", Err(status));
+    }
+    let alone = two_stages(Catalogue::HttpApi, ExecuteApiEndpoint::Disabled);
+    reaches(&compile(vec![alone]).unwrap(), None, "anything", "/prod", Err(404));
+}
+
+#[test]
+fn the_default_hosts_may_have_one_suffix() {
+    let second = two_stages(Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
+    let plan = with_a_domain(second, Some("eu-1.example.internal"));
+    let host = "b.execute-api.eu-1.example.internal";
+    reaches(&plan, None, host, "/prod", Ok(("b", "prod", "/")));
+    reaches(&plan, None, "b.execute-api.eu-2.example.internal", "/prod", Err(404));
+    reaches(&plan, None, "b.execute-api.local", "/prod", Err(404));
+}
+
+#[test]
+fn a_domain_leads_to_stages_that_are_there() {
+    let domain = DomainDraft {
+        name: DomainName::parse("a.b").unwrap(),
+        routing_mode: RoutingMode::ApiMappingOnly,
+        api_mappings: [(0, 0), (0, 1), (1, 0)]
+            .into_iter()
+            .zip(["x", "y", "z"])
+            .map(|((api, stage), key)| ApiMapping {
+                key: ApiMappingKey::parse(key).unwrap(),
+                destination: Destination { api, stage },
+            })
+            .collect(),
+        routing_rules: Vec::new(),
+        catalogue: Catalogue::HttpApi,
+    };
+    let apis = vec![api("a", vec![stage("$default", Vec::new())])];
+    let draft = PlanDraft { apis, domains: vec![domain], host_parent: None };
+    let sentences = Plan::compile(draft, &[]).err().unwrap();
+    assert_eq!(sentences.len(), 2, "{sentences:?}");
 }
 
 #[test]

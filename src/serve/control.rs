@@ -104,6 +104,12 @@ impl Inspected for Inspection {
         PlanView {
             generation: self.board.generation.load(Ordering::Relaxed),
             listeners: self.board.listeners.clone(),
+            domain_names: plan
+                .domains()
+                .names()
+                .iter()
+                .map(|name| name.as_str().to_owned())
+                .collect(),
             stages: crate::gateway::stage_names(&plan),
         }
     }

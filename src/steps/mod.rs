@@ -4,8 +4,9 @@
 //! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
 
 pub mod context;
+pub mod domain;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod integrate;
 pub mod mapping;
 pub mod observe;

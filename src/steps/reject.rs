@@ -17,6 +17,16 @@ pub enum Reject {
     Ours(Ours),
 }
 
+/// Whose words a refusal is in, where the kinds of APIs differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Catalogue {
+    /// HTTP APIs': 404 Not Found (`api-gateway.md` 2.5).
+    #[default]
+    HttpApi,
+    /// REST APIs': 403 Forbidden (`api-gateway.md` 2.4).
+    RestApi,
+}
+
 /// What a client did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
@@ -28,8 +38,12 @@ pub enum Client {
     Closed,
     /// It left while its answer was awaited: nobody reads this one either.
     Left,
-    /// No API answers to this host: 404.
-    NoApi,
+    /// No API answers to this host.
+    NoApi(Catalogue),
+    /// The API that the host or `x-apigw-api-id` names is reached by custom domains only.
+    EndpointDisabled(Catalogue),
+    /// No routing rule and no API mapping of the custom domain matches.
+    NoMapping(Catalogue),
     /// No stage has this name and there is no `$default` stage: 404.
     NoStage,
     /// No route matches method and path: 404.
@@ -117,11 +131,28 @@ impl Reject {
     }
 }
 
+impl Catalogue {
+    const fn status(self) -> Status {
+        match self {
+            Self::HttpApi => Status::NOT_FOUND,
+            Self::RestApi => Status::FORBIDDEN,
+        }
+    }
+
+    const fn body(self) -> &'static str {
+        match self {
+            Self::HttpApi => r#"{"message":"Not Found"}"#,
+            Self::RestApi => r#"{"message":"Forbidden"}"#,
+        }
+    }
+}
+
 impl Client {
     const fn status(self) -> Status {
         match self {
+            Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
-            Self::NoApi | Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
+            Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
             Self::TargetTooLong => Status::URI_TOO_LONG,
@@ -138,7 +169,8 @@ impl Client {
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => {
                 r#"{"message":"Bad Request"}"#
             }
-            Self::NoApi | Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
+            Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
+            Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
             Self::TargetTooLong => r#"{"message":"URI Too Long"}"#,
@@ -155,7 +187,9 @@ impl Client {
             Self::MappedPath => "the mapped path holds dot segments",
             Self::Closed => "the client closed before its request was whole",
             Self::Left => "the client left before its answer came",
-            Self::NoApi => "no API for this host",
+            Self::NoApi(_) => "no API for this host",
+            Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
+            Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NoStage => "no such stage",
             Self::NoRoute => "no route for method and path",
             Self::TooSlow => "the request did not arrive in time",
@@ -185,7 +219,11 @@ mod tests {
         check(Reject::Client(Client::NoRoute), 404, r#"{"message":"Not Found"}"#);
         assert_eq!(Reject::Client(Client::NoRoute).body().len(), 23);
         check(Reject::Client(Client::NoStage), 404, r#"{"message":"Not Found"}"#);
-        check(Reject::Client(Client::NoApi), 404, r#"{"message":"Not Found"}"#);
+        let kinds = [Client::NoApi, Client::EndpointDisabled, Client::NoMapping];
+        for kind in kinds {
+            check(Reject::Client(kind(Catalogue::HttpApi)), 404, r#"{"message":"Not Found"}"#);
+            check(Reject::Client(kind(Catalogue::RestApi)), 403, r#"{"message":"Forbidden"}"#);
+        }
         check(Reject::Client(Client::Malformed), 400, r#"{"message":"Bad Request"}"#);
         check(Reject::Client(Client::MappedPath), 400, r#"{"message":"Bad Request"}"#);
         let too_large = r#"{"message":"Request Entity Too Large"}"#;

@@ -79,9 +79,12 @@ struct Shard {
 }
 
 impl Shard {
-    fn start(upstream: &Upstream) -> Self {
+    /// Serves everything to `upstream`, by `gateway` if there is one: a file with an API that
+    /// `api.yaml` defines.
+    fn start(upstream: &Upstream, gateway: Option<&str>) -> Self {
         let folder = Folder::new();
         let path = folder.write("api.yaml", &proxy_all(upstream.address()));
+        let path = gateway.map_or(path, |text| folder.write("gateway.yaml", text));
         let plan = load(path);
         let known = plan.upstreams().iter().map(|name| (name.clone(), vec![upstream.address()]));
         let addresses: Arc<Addresses> = Arc::new(known.collect());
@@ -135,6 +138,11 @@ fn load(path: PathBuf) -> Arc<Plan> {
 /// exactly zero, of rounds in which one allocation per request would be hundreds in each.
 #[track_caller]
 fn check(request: &str, answer: impl AsRef<[u8]>) {
+    check_with(None, request, answer);
+}
+
+#[track_caller]
+fn check_with(gateway: Option<&str>, request: &str, answer: impl AsRef<[u8]>) {
     const REQUESTS: usize = 512;
     const ROUNDS_MAX: usize = 20;
     let answer = answer.as_ref().to_vec();
@@ -146,7 +154,7 @@ fn check(request: &str, answer: impl AsRef<[u8]>) {
         }
     });
     for connections in [1, 2, 16] {
-        let shard = Shard::start(&upstream);
+        let shard = Shard::start(&upstream, gateway);
         let mut clients: Vec<_> =
             (0..connections).map(|_| Client::connect(shard.address)).collect();
         let mut round = || {
@@ -185,4 +193,24 @@ fn a_post_with_a_small_body_in_the_steady_state_allocates_nothing() {
 #[test]
 fn a_small_chunked_answer_in_the_steady_state_allocates_nothing() {
     check(GET, CHUNKED);
+}
+
+/// By a rule that comes after others, and by a mapping of several segments.
+#[test]
+fn a_request_to_a_custom_domain_allocates_nothing() {
+    const GATEWAY: &str = "
+apis: [{name: it, definition: api.yaml}]
+domainNames:
+  - domainName: '*.example.com'
+    routingMode: ROUTING_RULE_THEN_API_MAPPING
+    apiMappings: [{api: it, stage: $default, apiMappingKey: a/b/c}]
+    routingRules:
+      - {priority: 1, conditions: {matchBasePaths: {anyOf: [x]}}, action: {api: it, stage: $default}}
+      - {priority: 2, conditions: {matchHeaders: [{anyOf: [{header: x-v, valueGlob: '*b*'}]}]},
+         action: {api: it, stage: $default}}
+";
+    for more in ["x-v: abc\r\n", "x-v: none\r\n"] {
+        let head = "GET /a/b/c/pets HTTP/1.1\r\nhost: IT.Example.com.:80\r\n";
+        check_with(Some(GATEWAY), &format!("{head}{more}\r\n"), ok("pets"));
+    }
 }

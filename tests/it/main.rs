@@ -9,6 +9,7 @@
 
 mod allocation;
 mod cli;
+mod domains;
 mod faults;
 mod harness;
 mod hogs;

@@ -91,9 +91,17 @@ fn its_limits_are_those_of_the_code() {
         grouped(limits::UPSTREAM_CONNECTIONS_MAX as u64),
         limits::UPSTREAM_IDLE_MAX
     );
-    let routes =
-        format!("{} (a warning from {})", grouped(limits::ROUTES_MAX as u64), limits::ROUTES_QUOTA);
+    let warned = |most: usize, quota: usize, what: &str| {
+        format!("{} (a warning from {quota}{what})", grouped(most as u64))
+    };
+    let routes = warned(limits::ROUTES_MAX, limits::ROUTES_QUOTA, "");
+    let mappings =
+        warned(limits::API_MAPPINGS_MAX, limits::API_MAPPINGS_QUOTA, " with several segments");
+    let rules = warned(limits::ROUTING_RULES_MAX, limits::ROUTING_RULES_QUOTA, "");
     let rows = [
+        ("custom domain names", grouped(limits::DOMAIN_NAMES_MAX as u64)),
+        ("API mappings of one domain", mappings),
+        ("routing rules of one domain", rules),
         ("request line and header fields", bytes(limits::REQUEST_HEAD_BYTES_MAX)),
         ("request target", bytes(limits::TARGET_BYTES_MAX)),
         ("header fields of one head", limits::HEAD_FIELDS_MAX.to_string()),

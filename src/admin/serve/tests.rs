@@ -31,7 +31,8 @@ impl<Ask: Fn(usize, u64) -> bool + 'static> Inspected for Process<Ask> {
     }
 
     fn plan(&self) -> PlanView {
-        PlanView { generation: 1, listeners: Vec::new(), stages: names() }
+        let (listeners, domain_names) = (Vec::new(), Vec::new());
+        PlanView { generation: 1, listeners, domain_names, stages: names() }
     }
 
     async fn metrics(&self) -> String {

@@ -7,11 +7,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// `url` is a path with or without a query, or an absolute URL whose host becomes Host.
+    /// `url` is a path with or without a query, or an absolute URL whose host becomes Host, unless
+    /// it is among `headers`, lines of `name: value`.
     ///
     /// # Errors
     /// One sentence about a method or URL that no client could send.
-    pub(super) fn parse(method: &str, url: &str) -> Result<Self, String> {
+    pub(super) fn parse(method: &str, url: &str, headers: &[String]) -> Result<Self, String> {
         let is_sendable = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte > b' ');
         if !is_sendable(method) {
             return Err(format!("{method:?} is no method; write GET, POST or another"));
@@ -38,7 +39,15 @@ impl Asked {
         // A fragment stays in the client.
         let target = target.split('#').next().unwrap_or_default();
         let method = method.to_uppercase();
-        Ok(Self { head: format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n\r\n") })
+        let is_host =
+            |line: &String| line.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("host:"));
+        let mut head = format!("{method} {target} HTTP/1.1\r\n");
+        if !headers.iter().any(is_host) {
+            head.push_str(&format!("host: {host}\r\n"));
+        }
+        headers.iter().for_each(|line| head.extend([line, "\r\n"]));
+        head.push_str("\r\n");
+        Ok(Self { head })
     }
 }
 
@@ -48,7 +57,7 @@ mod tests {
 
     #[track_caller]
     fn check(method: &str, url: &str, expected: &str) {
-        let head = Asked::parse(method, url).map(|asked| asked.head);
+        let head = Asked::parse(method, url, &[]).map(|asked| asked.head);
         let expected = expected.replace('|', "\r\n") + "\r\n\r\n";
         assert_eq!(head, Ok(expected));
     }
@@ -63,11 +72,22 @@ mod tests {
     }
 
     #[test]
+    fn header_fields_are_added_and_a_host_replaces_the_url_s() {
+        let head = |headers: &[&str]| {
+            let headers: Vec<String> = headers.iter().map(|&line| line.to_owned()).collect();
+            Asked::parse("GET", "http://a/", &headers).map(|asked| asked.head)
+        };
+        let expected = "GET / HTTP/1.1\r\nhost: a\r\nx-v: b\r\n\r\n";
+        assert_eq!(head(&["x-v: b"]).as_deref(), Ok(expected));
+        assert_eq!(head(&["Host: b"]).as_deref(), Ok("GET / HTTP/1.1\r\nHost: b\r\n\r\n"));
+    }
+
+    #[test]
     fn what_no_client_could_send_is_refused() {
         for (method, url) in
             [("", "/"), ("G T", "/"), ("GET", "pets"), ("GET", "/a b"), ("GET", "")]
         {
-            assert!(Asked::parse(method, url).is_err(), "{method} {url}");
+            assert!(Asked::parse(method, url, &[]).is_err(), "{method} {url}");
         }
     }
 }

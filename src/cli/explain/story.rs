@@ -5,14 +5,15 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::request::Asked;
+use super::{domain, request::Asked};
 use crate::{
     base::{Pooled, Shelf, WallTime},
-    http::{HeadSink, Method, RequestHead, Status},
+    http::{HeadSink, Method, Name, RequestHead, Status},
     json::Body,
-    plan::{Api, Plan, Stage},
+    plan::{ExecuteApiEndpoint, Plan, Selected, Stage},
     steps::{
         context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
+        domain::{DomainId, DomainName, is_ping},
         integrate::{Incoming, Origin, Protocol, Scratch, TrustedProxies, Upgrade, prepare},
         reject::{Client, Reject},
         route::{Candidate, Matched, Verdict},
@@ -53,59 +54,96 @@ fn parse(asked: &Asked) -> Result<Pooled<RequestHead>, String> {
 }
 
 fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
-    let target = head.target();
-    let host = head.authority().host;
-    let api = match plan.select_api(head.fields(), host) {
-        Ok(api) => api,
-        Err(reject) => {
-            tell_reject(reject, out);
-            tell_apis(plan, out);
+    let (path, host) = (head.target().path, head.authority().host);
+    let domain = plan.domains().find(host);
+    if let Some(id) = domain {
+        domain::tell(plan, id, head, out);
+        if is_ping(path) {
+            out.push_str("Answer 200 healthy (the path is reserved for health checks)\n");
             return;
         }
-    };
-    let _ = writeln!(out, "API    {} ({}): {}", api.name, api.id, why_api(plan, host));
-    let selected = match stage::select(&api.stage_names, target.path) {
+    }
+    let selected = match plan.select(head.fields(), host, path) {
         Ok(selected) => selected,
         Err(reject) => {
             tell_reject(reject, out);
-            let names: Vec<_> = api.stages.iter().map(|stage| stage.name.as_str()).collect();
-            let _ = writeln!(out, "       its stages are {}", names.join(", "));
+            tell_others(plan, head, domain, out);
             return;
         }
     };
-    let stage = &api.stages[selected.stage];
-    let why = if stage.name.as_str() == stage::DEFAULT {
-        "the first segment names no other stage"
-    } else {
-        "the first segment of the path names it"
+    let (api, stage) = (selected.api, selected.stage);
+    let by_domain = match selected.matched.routing_rule_id.is_empty() {
+        true => "the API mapping leads to it",
+        false => "the routing rule leads to it",
+    };
+    let why = domain.map_or_else(|| why_api(plan, head), |_| by_domain.to_owned());
+    let _ = writeln!(out, "API    {} ({}): {why}", api.name, api.id);
+    let why = match domain {
+        Some(_) => by_domain,
+        None if stage.name.as_str() == stage::DEFAULT => "the first segment names no other stage",
+        None => "the first segment of the path names it",
     };
     let _ = writeln!(out, "Stage  {}: {why}", stage.name.as_str());
     let _ = writeln!(out, "       its routes see the path {}", text(selected.path));
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
-        Some(matched) => tell_route(api, stage, matched, head, selected.path, out),
+        Some(matched) => tell_route(&selected, matched, head, out),
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);
 }
 
-fn why_api(plan: &Plan, host: &[u8]) -> String {
-    if plan.apis().len() == 1 {
-        return "it is the only one".to_owned();
+/// On a host that is no custom domain.
+fn why_api(plan: &Plan, head: &RequestHead) -> String {
+    let host = head.authority().host;
+    if head.fields().find(Name::XApigwApiId).is_some() {
+        return "x-apigw-api-id names its id".to_owned();
     }
-    format!("the host {} names its id", text(host))
+    if plan.api_ids().of_host(host).is_some() {
+        return format!("the host {} names its id", text(host));
+    }
+    "it is the only one".to_owned()
+}
+
+/// After a refusal: what the request could have meant.
+fn tell_others(plan: &Plan, head: &RequestHead, domain: Option<DomainId>, out: &mut String) {
+    if domain.is_some() {
+        return;
+    }
+    match plan.select_api(head.fields(), head.authority().host) {
+        Ok(api) => {
+            let names: Vec<_> = api.stages.iter().map(|stage| stage.name.as_str()).collect();
+            let _ = writeln!(out, "       its stages are {}", names.join(", "));
+        }
+        Err(_) => tell_apis(plan, out),
+    }
 }
 
 fn tell_apis(plan: &Plan, out: &mut String) {
     let _ = writeln!(out, "The APIs are");
-    for api in plan.apis() {
-        let _ = writeln!(
-            out,
-            "  {}: host {}.execute-api.*, or the header x-apigw-api-id: {}",
-            api.name, api.id, api.id
-        );
+    for (index, api) in plan.apis().iter().enumerate() {
+        let _ = match api.endpoint {
+            ExecuteApiEndpoint::Enabled => writeln!(
+                out,
+                "  {}: host {}, or the header x-apigw-api-id: {}",
+                api.name,
+                plan.api_ids().host_of(index),
+                api.id
+            ),
+            ExecuteApiEndpoint::Disabled => {
+                writeln!(out, "  {}: by custom domain names only", api.name)
+            }
+        };
+    }
+    let names = plan.domains().names();
+    if !names.is_empty() {
+        let names: Vec<_> = names.iter().take(NAMES_TOLD_MAX).map(DomainName::as_str).collect();
+        let more = if plan.domains().names().len() > names.len() { ", .." } else { "" };
+        let _ = writeln!(out, "The custom domain names are {}{more}", names.join(", "));
     }
 }
+
+const NAMES_TOLD_MAX: usize = 20;
 
 fn tell_reject(reject: Reject, out: &mut String) {
     let status = reject.status().code();
@@ -113,13 +151,12 @@ fn tell_reject(reject: Reject, out: &mut String) {
 }
 
 fn tell_route(
-    api: &Api,
-    stage: &Stage,
+    selected: &Selected<'_, '_>,
     matched: &Matched,
     head: &RequestHead,
-    path: &[u8],
     out: &mut String,
 ) {
+    let Selected { api, stage, path, .. } = *selected;
     let route = &stage.routes[matched.route];
     let parameters = stage.router.parameters(matched, path);
     let _ = writeln!(out, "Route  {}", route.key_text);
@@ -129,6 +166,7 @@ fn tell_route(
     let arrival = example_arrival(head);
     let mut facts = Facts::new(arrival);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
+    facts.record_custom_domain(selected.matched);
     facts.record_route(&route.key_text, &route.log_members);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let origin = Origin::new(local, local, Protocol::Http, &TrustedProxies::default());
@@ -211,6 +249,6 @@ fn tell_candidates(stage: &Stage, method: Method, path: &[u8], out: &mut String)
     }
 }
 
-fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

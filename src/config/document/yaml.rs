@@ -11,7 +11,7 @@ use super::{
     scalar,
     tags::Tag,
 };
-use crate::config::Problems;
+use crate::config::{Problems, shorten};
 
 /// Reads the document's text. `None` when there is no tree; the reason is in `problems`.
 pub(super) fn read(document: &mut Document, problems: &mut Problems) -> Option<()> {
@@ -24,7 +24,8 @@ pub(super) fn read(document: &mut Document, problems: &mut Problems) -> Option<(
             Err(error) => {
                 let at = builder.document.text.byte_of_character(error.marker().index());
                 let place = builder.document.place_of((at, at));
-                builder.problems.error(place, format!("YAML syntax: {}", error.info()), "");
+                let fix = remedy(text.get(at as usize..).unwrap_or_default());
+                builder.problems.error(place, format!("YAML syntax: {}", error.info()), fix);
                 return None;
             }
         };
@@ -44,6 +45,17 @@ pub(super) fn read(document: &mut Document, problems: &mut Problems) -> Option<(
         builder.scalar(StoredValue::Null, (0, 0), Marks::default())?;
     }
     Some(())
+}
+
+/// What helps at a syntax error before `rest`; empty when that is not known. To YAML, a star begins
+/// an alias: `*.example.com` is a slip that everybody makes once.
+fn remedy(rest: &str) -> String {
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, ',' | ']' | '}');
+    let word = rest.split(ends).next().unwrap_or_default();
+    match word.starts_with('*') {
+        true => format!("put a text that begins with * in quotes: \"{}\"", shorten(word)),
+        false => String::new(),
+    }
 }
 
 fn read_event(builder: &mut Builder<'_>, event: Event<'_>, bytes: Bytes) -> Option<()> {

@@ -3,9 +3,11 @@
 //! [`raw`] holds the types. They are the only source: `ringway schema` prints the JSON Schema
 //! generated from them, and a document is checked against that same schema ([`schema`]), which
 //! finds every problem with its place; only a document without errors becomes the types.
-//! What a schema cannot say (names given twice) is in [`rules`].
+//! What a schema cannot say (names given twice) is in [`rules`], and for domain names in
+//! [`domains`].
 //! Not here: OpenAPI documents, and how all this becomes a plan (`config::compile`).
 
+mod domains;
 mod formats;
 pub mod raw;
 mod rules;
@@ -21,6 +23,7 @@ pub fn read(document: &Document, problems: &mut Problems) -> Option<GatewayFile>
     let before = problems.errors();
     schema::check(document.root(), problems);
     rules::check(document, problems);
+    domains::check(document.root(), problems);
     if problems.errors() > before {
         return None;
     }

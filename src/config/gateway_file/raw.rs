@@ -11,6 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::base::limits::{
+    ANY_OF_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX,
+};
+
 /// The gateway file of Ringway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -25,7 +29,8 @@ pub struct GatewayFile {
     pub admin: Option<Admin>,
     /// One JSON line per request.
     pub access_log: Option<AccessLog>,
-    /// The region that ${AWS::Region} and $context say. Without it: us-east-1.
+    /// The region that ${AWS::Region} and $context say, and that stands in the APIs' default host
+    /// names. Without it: us-east-1.
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,32}$"))]
     #[schemars(extend("format" = "region"))]
     pub region: Option<String>,
@@ -33,8 +38,9 @@ pub struct GatewayFile {
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     #[schemars(extend("format" = "account-id"))]
     pub account_id: Option<String>,
-    /// What ${AWS::URLSuffix} says: the last part of the APIs' default host names. Without it:
-    /// amazonaws.com.
+    /// The last part of the APIs' default host names, {apiId}.execute-api.{region}.{domainSuffix},
+    /// and what ${AWS::URLSuffix} says. Without it: amazonaws.com, and hosts with any other last
+    /// part are taken too.
     #[schemars(regex(pattern = r"^[a-z0-9.-]{1,190}$"))]
     #[schemars(extend("format" = "domain-suffix"))]
     pub domain_suffix: Option<String>,
@@ -61,12 +67,10 @@ pub struct GatewayFile {
         "because": "its throttles and quotas would not hold",
     })))]
     pub usage_plans: Vec<UsagePlan>,
-    /// Custom domain names and what they map to.
+    /// Custom domain names and what they lead to. With them, an API answers on no other hosts than
+    /// these and its default one.
     #[serde(default)]
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "requests to these names would not reach the API that they are mapped to",
-    })))]
+    #[schemars(length(max = DOMAIN_NAMES_MAX))]
     pub domain_names: Vec<DomainName>,
 }
 
@@ -158,6 +162,9 @@ pub struct Api {
     /// What becomes of the base path of the document's servers.
     #[serde(default)]
     pub basepath: BasePath,
+    /// Whether the API is reached by custom domain names only: not by its id, in the host or in
+    /// x-apigw-api-id, and not as the only API. Without it: as the definition says, else false.
+    pub disable_execute_api_endpoint: Option<bool>,
     /// Refuse to run when the import of the definition warns.
     #[serde(default)]
     pub fail_on_warnings: bool,
@@ -416,14 +423,37 @@ pub enum Period {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DomainName {
-    /// The name, such as api.example.com or *.example.com.
+    /// The name, such as api.example.com; *.example.com covers all names of one more label.
     pub domain_name: String,
-    /// What its paths reach.
+    /// What is asked where a request goes.
     #[serde(default)]
+    pub routing_mode: RoutingMode,
+    /// What the beginning of its paths leads to; the longest that matches is taken.
+    #[serde(default)]
+    #[schemars(length(max = API_MAPPINGS_MAX))]
     pub api_mappings: Vec<ApiMapping>,
+    /// What headers and the beginning of its paths lead to; the first by priority is taken.
+    #[serde(default)]
+    #[schemars(length(max = ROUTING_RULES_MAX))]
+    pub routing_rules: Vec<RoutingRule>,
 }
 
-/// A path of a domain and the stage it reaches.
+/// What a custom domain asks where a request goes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+pub enum RoutingMode {
+    /// Its API mappings.
+    #[default]
+    #[serde(rename = "API_MAPPING_ONLY")]
+    ApiMappingOnly,
+    /// Its routing rules.
+    #[serde(rename = "ROUTING_RULE_ONLY")]
+    RoutingRuleOnly,
+    /// Its routing rules; its API mappings when no rule matches.
+    #[serde(rename = "ROUTING_RULE_THEN_API_MAPPING")]
+    RoutingRuleThenApiMapping,
+}
+
+/// The beginning of a domain's paths and the stage it leads to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiMapping {
@@ -431,6 +461,76 @@ pub struct ApiMapping {
     pub api: String,
     /// The stage's name.
     pub stage: String,
-    /// The path's beginning; without it, every path.
+    /// The path's beginning, such as orders/v1; the stage does not see it. Without it, or with
+    /// (none), every path.
     pub api_mapping_key: Option<String>,
+}
+
+/// Conditions that hold together, and the stage that they lead to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoutingRule {
+    /// What $context.customDomain.routingRuleIdMatched says. Without it: the priority.
+    pub routing_rule_id: Option<String>,
+    /// The rule with the lowest number is asked first.
+    #[schemars(range(min = 1, max = ROUTING_RULE_PRIORITY_MAX))]
+    pub priority: u32,
+    /// What must hold; without any, the rule takes every request.
+    #[serde(default)]
+    pub conditions: RoutingRuleConditions,
+    /// Where requests go.
+    pub action: RoutingRuleAction,
+}
+
+/// What must hold of a request, all of it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoutingRuleConditions {
+    /// Header fields that must be there; at most two.
+    #[serde(default)]
+    #[schemars(length(max = 2))]
+    pub match_headers: Vec<MatchHeaders>,
+    /// What the path must begin with.
+    pub match_base_paths: Option<MatchBasePaths>,
+}
+
+/// One of several header fields.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchHeaders {
+    /// One of them must be there.
+    #[schemars(length(min = 1, max = ANY_OF_MAX))]
+    pub any_of: Vec<MatchHeaderValue>,
+}
+
+/// A header field, by name and value.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchHeaderValue {
+    /// The name, in any case; at most 40 characters.
+    pub header: String,
+    /// The value, its case kept: as it is (beta), or with a * at its ends (beta*, *beta, *beta*).
+    pub value_glob: String,
+}
+
+/// One of several beginnings of a path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchBasePaths {
+    /// The path must begin with one of them, such as orders or orders/v1, in whole segments.
+    #[schemars(length(min = 1, max = ANY_OF_MAX))]
+    pub any_of: Vec<String>,
+}
+
+/// Where a routing rule sends requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoutingRuleAction {
+    /// The API's name.
+    pub api: String,
+    /// The stage's name.
+    pub stage: String,
+    /// Whether the stage sees the path without the base path that matched.
+    #[serde(default)]
+    pub strip_base_path: bool,
 }

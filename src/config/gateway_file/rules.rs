@@ -26,7 +26,8 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
     }
 }
 
-fn list<'d>(node: Node<'d>, key: &str) -> Vec<Node<'d>> {
+/// The items of the list at `key`; none when there is none.
+pub(super) fn list<'d>(node: Node<'d>, key: &str) -> Vec<Node<'d>> {
     node.find(key).into_iter().flat_map(Node::items).collect()
 }
 

@@ -93,6 +93,110 @@ fn keys_of_later_versions_are_told_only_when_they_ask_for_something() {
     check_stage("defaultRouteSettings: {throttlingRateLimit:}", &[]);
 }
 
+/// A file with one API and these domain names.
+#[track_caller]
+fn check_domains(domains: &str, expected: &[&str]) {
+    check(&format!("apis: [{{name: a, definition: b}}]\ndomainNames: [{domains}]"), expected);
+}
+
+const TO: &str = "api: a, stage: $default";
+
+#[test]
+fn domains_mappings_and_rules_have_limits() {
+    let domains = |count: usize| -> String {
+        let one = |at| format!("{{domainName: d{at}, apiMappings: [{{{TO}}}]}}, ");
+        (0..count).map(one).collect()
+    };
+    check_domains(&domains(10_000), &[]);
+    check_domains(&domains(10_001), &["domainNames: 10001 items; at most 10000 are taken"]);
+    let mappings = |count: usize, key: &str| {
+        let one = |at| format!("{{{TO}, apiMappingKey: {key}{at}}}, ");
+        let all: String = (0..count).map(one).collect();
+        format!("{{domainName: d, apiMappings: [{all}]}}")
+    };
+    check_domains(&mappings(200, "k/"), &[]);
+    check_domains(&mappings(201, "k/"), &["domain name d: 201 mappings have several segments"]);
+    check_domains(&mappings(2_000, "k"), &[]);
+    check_domains(&mappings(2_001, "k"), &["apiMappings: 2001 items; at most 2000 are taken"]);
+    let rules = |count: usize| {
+        let one = |at| {
+            format!(
+                "{{priority: {}, conditions: {{matchBasePaths: {{anyOf: [p{at}]}}}}, action: \
+                 {{{TO}}}}}, ",
+                at + 1
+            )
+        };
+        let all: String = (0..count).map(one).collect();
+        format!("{{domainName: d, routingMode: ROUTING_RULE_ONLY, routingRules: [{all}]}}")
+    };
+    check_domains(&rules(50), &[]);
+    check_domains(&rules(51), &["domain name d: 51 routing rules; AWS takes 50"]);
+    check_domains(&rules(500), &["500 routing rules"]);
+    check_domains(&rules(501), &["501 items; at most 500 are taken", "501 routing rules"]);
+}
+
+#[test]
+fn conditions_and_priorities_have_limits() {
+    let rule = |priority: &str, conditions: &str| {
+        format!(
+            "{{domainName: d, routingMode: ROUTING_RULE_ONLY, routingRules: [{{priority: \
+             {priority}, conditions: {{{conditions}}}, action: {{{TO}}}}}]}}"
+        )
+    };
+    for good in ["1", "1000000"] {
+        check_domains(&rule(good, ""), &[]);
+    }
+    for bad in ["0", "1000001"] {
+        check_domains(&rule(bad, ""), &["is out of range; write 1 to 1000000"]);
+    }
+    let headers = |lists: usize, values: usize| {
+        let list = format!("{{anyOf: [{}]}}, ", "{header: x, valueGlob: y}, ".repeat(values));
+        rule("1", &format!("matchHeaders: [{}]", list.repeat(lists)))
+    };
+    check_domains(&headers(2, 20), &[]);
+    check_domains(&headers(3, 1), &["matchHeaders: 3 items; at most 2 are taken"]);
+    check_domains(&headers(1, 21), &["anyOf: 21 items; at most 20 are taken"]);
+    check_domains(&headers(1, 0), &["anyOf: the list is empty"]);
+    let paths = |count| rule("1", &format!("matchBasePaths: {{anyOf: [{}]}}", "p, ".repeat(count)));
+    check_domains(&paths(20), &[]);
+    check_domains(&paths(21), &["anyOf: 21 items; at most 20 are taken"]);
+    check_domains(&paths(0), &["anyOf: the list is empty"]);
+    let id = |length| {
+        format!("{{priority: 1, routingRuleId: {}, action: {{{TO}}}}}", "i".repeat(length))
+    };
+    let with = |rule: String| {
+        format!("{{domainName: d, routingMode: ROUTING_RULE_ONLY, routingRules: [{rule}]}}")
+    };
+    check_domains(&with(id(64)), &[]);
+    check_domains(&with(id(65)), &["does not fit; write 1 to 64 of"]);
+}
+
+/// A priority is the id of a rule that has none.
+#[test]
+fn ids_of_rules_differ() {
+    let rules = |first: &str, second: &str| {
+        let rule = |more, path| {
+            format!(
+                "{{{more}, conditions: {{matchBasePaths: {{anyOf: [{path}]}}}}, action: {{{TO}}}}}"
+            )
+        };
+        let (first, second) = (rule(first, "a"), rule(second, "b"));
+        format!(
+            "{{domainName: d, routingMode: ROUTING_RULE_ONLY, routingRules: [{first}, {second}]}}"
+        )
+    };
+    check_domains(&rules("priority: 1", "priority: 2"), &[]);
+    check_domains(
+        &rules("priority: 1", "priority: 2, routingRuleId: '1'"),
+        &["two rules have the id 1"],
+    );
+    check_domains(
+        &rules("priority: 1, routingRuleId: '2'", "priority: 2"),
+        &["two rules have the id 2"],
+    );
+    check_domains(&rules("priority: 1", "priority: 1"), &["two rules have the priority 1"]);
+}
+
 /// Every keyword that the generated schema uses is one that the check knows.
 #[test]
 fn the_check_knows_every_keyword_of_the_schema() {

@@ -62,6 +62,7 @@ impl Default for ImportOptions {
 pub struct ApiDefinition {
     pub(super) title: String,
     pub(super) routes: Vec<RouteDefinition>,
+    pub(super) disables_endpoint: Option<bool>,
     /// Its import told no error.
     pub(super) is_sound: bool,
 }
@@ -71,6 +72,12 @@ impl ApiDefinition {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// What it says of `disableExecuteApiEndpoint`, if anything.
+    #[must_use]
+    pub const fn disables_endpoint(&self) -> Option<bool> {
+        self.disables_endpoint
     }
 
     /// Whether its import told no error; a faulty one never becomes a stage.

@@ -6,13 +6,15 @@
 //! left out, and nothing that it protects is served without that protection.
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
-//! `paths` (routes), `integration` (what a route calls), `compile`. Below them: `reference`
-//! (`$ref`), `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
+//! `paths` (routes), `integration` (what a route calls), `endpoint` (who may call by API id),
+//! `compile`. Below them: `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text`
+//! (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
 
 mod compile;
 mod definition;
+mod endpoint;
 mod fault;
 mod integration;
 mod intrinsic;
@@ -54,5 +56,6 @@ pub fn import(
     let routes = paths::read(root, &base, options, &mut report);
     let title = root.find("info").and_then(|info| info.find("title"));
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
-    Some(ApiDefinition { title, routes, is_sound: !report.has_errors() })
+    let disables_endpoint = endpoint::read(root);
+    Some(ApiDefinition { title, routes, disables_endpoint, is_sound: !report.has_errors() })
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{fault::shorten, report::Report};
+use super::{endpoint, fault::shorten, report::Report};
 use crate::{
     base::Severity,
     config::{
@@ -349,7 +349,11 @@ fn judge_endpoint(entry: Entry<'_>, report: &mut Report<'_>) {
     for field in entry.value.entries() {
         let is_harmless = match field.key {
             "disableExecuteApiEndpoint" => {
-                field.value.scalar_text().is_some_and(|text| text.eq_ignore_ascii_case("false"))
+                if endpoint::flag(field.value).is_none() {
+                    let message = "disableExecuteApiEndpoint is neither true nor false".to_owned();
+                    report.error(&field, message, "write one of them");
+                }
+                true
             }
             "vpcEndpointIds" => field.value.items().len() == 0 && !field.value.is_mapping(),
             "ipAddressType" => {

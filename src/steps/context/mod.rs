@@ -58,6 +58,16 @@ pub struct Target<'a> {
     pub stage: &'a str,
 }
 
+/// What a custom domain matched; both are empty on a host that is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CustomDomain<'a> {
+    /// The key of the API mapping, or the routing rule's base path, without slashes at its ends;
+    /// empty when every path matches.
+    pub base_path: &'a str,
+    /// The routing rule's id; empty when an API mapping matched.
+    pub routing_rule_id: &'a str,
+}
+
 /// How the integration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integrated {
@@ -110,6 +120,7 @@ pub struct Facts<'a> {
     /// What the head said.
     pub arrival: Arrival<'a>,
     target: Option<Target<'a>>,
+    custom_domain: CustomDomain<'a>,
     route: Option<(&'a str, &'a [u8])>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
@@ -125,6 +136,7 @@ impl<'a> Facts<'a> {
         Self {
             arrival,
             target: None,
+            custom_domain: CustomDomain { base_path: "", routing_rule_id: "" },
             route: None,
             integrated: None,
             rejected: None,
@@ -138,6 +150,11 @@ impl<'a> Facts<'a> {
     pub const fn record_target(&mut self, target: Target<'a>) {
         debug_assert!(self.target.is_none());
         self.target = Some(target);
+    }
+
+    /// Records what the custom domain matched.
+    pub const fn record_custom_domain(&mut self, matched: CustomDomain<'a>) {
+        self.custom_domain = matched;
     }
 
     /// Records which route answers: its key, and what `steps::observe` says of it in a log line.
@@ -179,6 +196,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn target(&self) -> Option<Target<'a>> {
         self.target
+    }
+
+    /// What the custom domain matched.
+    #[must_use]
+    pub const fn custom_domain(&self) -> CustomDomain<'a> {
+        self.custom_domain
     }
 
     /// Which route answers.

@@ -8,6 +8,10 @@ use crate::http::Version;
 pub enum Variable {
     /// `apiId`
     ApiId,
+    /// `customDomain.basePathMatched`
+    BasePathMatched,
+    /// `customDomain.routingRuleIdMatched`
+    RoutingRuleIdMatched,
     /// `domainName`
     DomainName,
     /// `domainPrefix`: the first label of the domain name.
@@ -46,8 +50,10 @@ pub enum Variable {
     Status,
 }
 
-const NAMES: [(&str, Variable); 22] = [
+const NAMES: [(&str, Variable); 24] = [
     ("apiId", Variable::ApiId),
+    ("customDomain.basePathMatched", Variable::BasePathMatched),
+    ("customDomain.routingRuleIdMatched", Variable::RoutingRuleIdMatched),
     ("domainName", Variable::DomainName),
     ("domainPrefix", Variable::DomainPrefix),
     ("error.message", Variable::ErrorMessage),
@@ -72,12 +78,11 @@ const NAMES: [(&str, Variable); 22] = [
 ];
 
 /// Names that AWS knows and this version does not fill.
-const LATER: [&str; 12] = [
+const LATER: [&str; 11] = [
     "accountId",
     "authorizer.",
     "awsEndpointRequestId",
     "awsEndpointRequestId2",
-    "customDomain.",
     "dataProcessed",
     "error.messageString",
     "error.responseType",
@@ -114,6 +119,8 @@ impl Variable {
             Self::ApiId => facts.target().map(|target| target.api_id.as_bytes()),
             Self::Stage => facts.target().map(|target| target.stage.as_bytes()),
             Self::RouteKey => facts.route_key().map(str::as_bytes),
+            Self::BasePathMatched => Some(facts.custom_domain().base_path.as_bytes()),
+            Self::RoutingRuleIdMatched => Some(facts.custom_domain().routing_rule_id.as_bytes()),
             Self::DomainName => Some(arrival.domain_name),
             Self::DomainPrefix => arrival.domain_name.split(|&byte| byte == b'.').next(),
             Self::ErrorMessage => facts.rejected().map(|reject| reject.reason().as_bytes()),

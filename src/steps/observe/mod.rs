@@ -13,16 +13,18 @@ pub use escape::write_json_text;
 use crate::{
     base::append,
     http::Version,
-    steps::context::{Arrival, CutShort, Facts},
+    steps::context::{Arrival, CustomDomain, CutShort, Facts},
 };
 
 /// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
-pub const LINE_BYTES_MAX: usize = 6_144;
+pub const LINE_BYTES_MAX: usize = 6_656;
 
 const PATH_BYTES_MAX: usize = 2_048;
 const USER_AGENT_BYTES_MAX: usize = 512;
 const ROUTE_KEY_BYTES_MAX: usize = 1_024;
 const NAME_BYTES_MAX: usize = 256;
+/// An API mapping's key; a document's bound.
+const BASE_PATH_BYTES_MAX: usize = 300;
 /// Member names, punctuation, ids, times, numbers and reasons: all of bounded length.
 const REST_BYTES_MAX: usize = 1_024;
 
@@ -30,7 +32,8 @@ const _: () = assert!(
     PATH_BYTES_MAX
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
-        + 4 * NAME_BYTES_MAX
+        + 5 * NAME_BYTES_MAX
+        + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
         <= LINE_BYTES_MAX
 );
@@ -48,6 +51,7 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
             write_route(facts.route_key().unwrap_or(""), api_id, stage, out);
         }
     }
+    write_custom_domain(facts.custom_domain(), out);
     if let Some(end) = facts.outcome() {
         number(b",\"status\":", u64::from(end.status.code()), out);
         number(b",\"responseLength\":", end.response_length, out);
@@ -89,6 +93,20 @@ fn write_route(route_key: &str, api_id: &str, stage: &str, out: &mut Vec<u8>) {
     text(b"\",\"apiId\":\"", api_id.as_bytes(), NAME_BYTES_MAX, out);
     text(b"\",\"stage\":\"", stage.as_bytes(), NAME_BYTES_MAX, out);
     out.push(b'"');
+}
+
+/// What a custom domain matched, where it has a name.
+fn write_custom_domain(matched: CustomDomain<'_>, out: &mut Vec<u8>) {
+    let members: [(&[u8], &str, usize); 2] = [
+        (b",\"basePathMatched\":\"", matched.base_path, BASE_PATH_BYTES_MAX),
+        (b",\"routingRuleIdMatched\":\"", matched.routing_rule_id, NAME_BYTES_MAX),
+    ];
+    for (name, value, bytes_max) in members {
+        if !value.is_empty() {
+            text(name, value.as_bytes(), bytes_max, out);
+            out.push(b'"');
+        }
+    }
 }
 
 /// Ids, times, addresses, method and version are ours, or were parsed, and need no escapes.
