@@ -112,7 +112,10 @@ impl Shell {
             "#!/bin/sh\n\
              case \"$*\" in ''|run|run\\ *) echo $$ >{pid} ;; *) exec {program} \"$@\" ;; esac\n\
              [ $# -gt 0 ] || set -- run\n\
-             case \"$*\" in *gateway.yaml*) exec {program} \"$@\" ;; esac\n\
+             case \"$*\" in\n\
+             *gateway.yaml*) exec {program} \"$@\" ;;\n\
+             *http2.yaml*) exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
+             esac\n\
              exec {program} \"$@\" --listen 127.0.0.1:{public} --admin 127.0.0.1:{private}\n"
         );
         let pkill = format!("#!/bin/sh\nkill \"$1\" \"$(cat {pid})\"\n");
