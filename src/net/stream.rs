@@ -119,6 +119,7 @@ impl Stream {
     /// # Errors
     /// `TimedOut` when nothing is there and the deadline has expired; what recv(2) says.
     /// `UnexpectedEof` when TLS was cut off: what came may not be all.
+    #[inline]
     pub fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
         match &self.wire {
             Wire::Plain(tcp) => tcp.poll_receive(context),
@@ -141,6 +142,7 @@ impl Stream {
     /// # Panics
     /// When an earlier send still waits (`poll_sent` was not ready), or with more than
     /// `SEND_PIECES_MAX` pieces.
+    #[inline]
     pub fn start_send(&self, outgoing: Outgoing) {
         match &self.wire {
             Wire::Plain(tcp) => tcp.start_send(outgoing),
@@ -164,6 +166,7 @@ impl Stream {
     /// [`Stream::start_send`] of the last bytes of a message. On an HTTP/2 stream this is its end:
     /// `trailers` follow, as lines of which each ends in CRLF. A connection's messages end by their
     /// framing.
+    #[inline]
     pub fn start_last(&self, outgoing: Outgoing, trailers: Option<Vec<u8>>) {
         match &self.wire {
             Wire::Lane(lane) => lane.start_last(outgoing, trailers),
@@ -195,6 +198,7 @@ impl Stream {
     /// # Errors
     /// `TimedOut` when the deadline expired before (drop the stream then); what send(2) said of
     /// this or an earlier send.
+    #[inline]
     pub fn poll_sent(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         match &self.wire {
             Wire::Plain(tcp) => tcp.poll_sent(context),
@@ -214,6 +218,7 @@ impl Stream {
 
     /// After this moment whatever waits gets `TimedOut`, until a deadline is set again. Cheap
     /// enough for every request.
+    #[inline]
     pub fn set_deadline(&self, deadline: Option<Moment>) {
         match &self.wire {
             Wire::Plain(tcp) => tcp.set_deadline(deadline),
@@ -231,6 +236,7 @@ impl Stream {
 
     /// Ready when the connection broke: the peer reset it, or a send failed. A FIN is no failure,
     /// the peer may still be reading. Takes nothing from what was received.
+    #[inline]
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {
         match &self.wire {
             Wire::Plain(tcp) => tcp.poll_failure(context),
@@ -241,6 +247,7 @@ impl Stream {
 
     /// An idle pooled connection may be used: nothing came unasked, it is open, it had no error.
     #[must_use]
+    #[inline]
     pub fn is_reusable(&self) -> bool {
         match &self.wire {
             Wire::Plain(tcp) => tcp.is_reusable(),

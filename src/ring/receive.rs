@@ -35,6 +35,7 @@ impl State {
     }
 
     /// The next buffer that was received, if one is there.
+    #[inline]
     pub(super) fn take_received(&mut self, key: Key) -> Option<Buffer> {
         let slot = self.slots.find(key)?;
         let buffer = slot.received.pop_front()?;

@@ -223,6 +223,7 @@ impl Socket {
 
     /// Nothing was received unasked, the stream has not ended, nothing is being sent.
     #[must_use]
+    #[inline]
     pub fn is_reusable(&self) -> bool {
         self.driver.with(|state| state.is_reusable(self.key)).unwrap_or(false)
     }
