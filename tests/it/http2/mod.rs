@@ -1,0 +1,13 @@
+//! HTTP/2 on the wire: raw frames at the gateway, and clients and servers of other makes.
+//!
+//! `frame`, `hpack`, `huffman` and `client` are a peer that shares no code with the gateway (nor
+//! with the h2 crate); `target` is what it talks to. Each other module is one subject.
+
+mod client;
+mod frame;
+mod frames_suite;
+mod hpack;
+mod huffman;
+mod spec;
+mod target;
+mod verdict;
