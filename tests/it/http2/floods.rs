@@ -41,7 +41,7 @@ struct Flood {
 /// Kinds and what plays them; a window stall is a matter of time and has a test of its own.
 const FLOODS: &[Flood] = &[
     Flood { kind: "rapid_reset", start: nothing, unit: reset_request, allowed: 100, most: 2_000 },
-    Flood { kind: "made_you_reset", start: nothing, unit: stalling, allowed: 50, most: 2_000 },
+    Flood { kind: "made_you_reset", start: nothing, unit: overflow, allowed: 50, most: 2_000 },
     Flood { kind: "continuation", start: open_head, unit: empty_piece, allowed: 8, most: 500 },
     Flood { kind: "ping", start: nothing, unit: one_ping, allowed: 100, most: 5_000 },
     Flood { kind: "settings", start: nothing, unit: one_setting, allowed: 25, most: 2_000 },
@@ -69,11 +69,11 @@ fn reset_request(number: u32) -> Vec<Frame> {
     vec![headers(stream, WHOLE, whole), reset(stream, CANCEL)]
 }
 
-/// CVE-2025-8671: a window update of nothing makes the server reset the stream itself.
-fn stalling(number: u32) -> Vec<Frame> {
+/// CVE-2025-8671: a window beyond all bounds makes the server reset the stream itself.
+fn overflow(number: u32) -> Vec<Frame> {
     let stream = stream(number);
     let whole = block(&request("POST", "/never"));
-    vec![headers(stream, END_HEADERS, whole), window_update(stream, 0)]
+    vec![headers(stream, END_HEADERS, whole), window_update(stream, (1 << 31) - 1)]
 }
 
 /// CVE-2024-27316: a head that never ends.
@@ -145,9 +145,9 @@ fn start(upstream: &Upstream) -> Gateway {
 fn counts(gateway: &Gateway) -> Vec<(String, u64)> {
     let text = Client::connect(gateway.admin).get("/metrics").text();
     let lines = text.lines().filter_map(|line| {
-        let (kind, value) =
-            line.strip_prefix("ringway_http2_floods_total{kind=\"")?.split_once('"')?;
-        Some((kind.to_owned(), value.rsplit_once(' ')?.1.parse().ok()?))
+        let labels = line.strip_prefix("ringway_http2_floods_total{")?;
+        let (kind, rest) = labels.split_once("kind=\"")?.1.split_once('"')?;
+        Some((kind.to_owned(), rest.rsplit_once(' ')?.1.parse().ok()?))
     });
     lines.collect()
 }
@@ -359,9 +359,9 @@ fn other_ways_to_be_reset() {
     const UNITS: u32 = 2_000;
     type Unit = fn(u32) -> Vec<Frame>;
     let table: [(&str, Unit); 5] = [
-        ("a window over 2^31-1", |number| {
+        ("a window update of nothing", |number| {
             let open = headers(stream(number), END_HEADERS, block(&request("POST", "/never")));
-            vec![open, window_update(stream(number), (1 << 31) - 1)]
+            vec![open, window_update(stream(number), 0)]
         }),
         ("data behind the end", |number| {
             let whole = headers(stream(number), WHOLE, block(&request("GET", "/never")));

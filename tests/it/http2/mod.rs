@@ -4,6 +4,7 @@
 //! with the h2 crate); `target` is what it talks to. Each other module is one subject.
 
 mod client;
+mod downgrade;
 mod floods;
 mod frame;
 mod frames_suite;
