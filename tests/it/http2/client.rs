@@ -43,6 +43,8 @@ pub(super) enum End {
 /// One whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
+    /// Statuses of the interim (1xx) answers before it.
+    pub(super) interims: Vec<u16>,
     pub(super) status: u16,
     /// Without `:status`, in wire order.
     pub(super) fields: Vec<(String, String)>,
@@ -51,6 +53,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The values of that name, in order.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        let found = self.fields.iter().filter(|field| field.0 == name);
+        found.map(|field| field.1.as_str()).collect()
+    }
+
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -63,6 +71,8 @@ pub(super) struct RawClient {
     decoder: Decoder,
     /// What the server's SETTINGS said.
     pub(super) settings: HashMap<u16, u32>,
+    /// Bytes of DATA that the connection's window has room for; whoever sends DATA counts them.
+    pub(super) credit: usize,
     /// Both directions, for people; the last [`STORY_LINES`].
     story: Vec<String>,
 }
@@ -80,6 +90,7 @@ impl RawClient {
             input: Vec::new(),
             decoder: Decoder::new(),
             settings: HashMap::new(),
+            credit: 65_535,
             story: Vec::new(),
         }
     }
@@ -134,11 +145,6 @@ impl RawClient {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Asks for as small a receive buffer as the kernel gives.
-    pub(super) fn shrink_receive_buffer(&self) {
-        socket2::SockRef::from(&self.stream).set_recv_buffer_size(4_096).unwrap();
-    }
-
     pub(super) fn next(&mut self) -> Event {
         self.next_within(target::patience())
     }
@@ -149,6 +155,9 @@ impl RawClient {
         loop {
             if let Some(frame) = Frame::take(&mut self.input) {
                 self.tell(format!("< {frame:?}"));
+                if frame.kind == kind::WINDOW_UPDATE && frame.stream == 0 {
+                    self.credit += frame.increment();
+                }
                 return Event::Frame(frame);
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -254,6 +263,20 @@ impl RawClient {
         Ok(answer.status)
     }
 
+    /// The status of an interim answer.
+    pub(super) fn interim_of(&mut self, headers: Frame) -> Result<u16, String> {
+        let fields = self.whole_block(headers).map_err(|end| format!("{end:?}"))?;
+        let mut answer = Answer::default();
+        take_head(&mut answer, fields).map_err(|end| format!("{end:?}"))?;
+        answer.interims.first().copied().ok_or_else(|| format!("answered {}", answer.status))
+    }
+
+    /// What the server lets a client send on a stream at first.
+    pub(super) fn stream_window(&self) -> usize {
+        let announced = self.settings.get(&frame::setting::INITIAL_WINDOW_SIZE);
+        announced.map_or(65_535, |&bytes| bytes as usize)
+    }
+
     fn whole_block(&mut self, headers: Frame) -> Result<Vec<Field>, End> {
         let mut whole = headers.content().to_vec();
         let mut is_whole = headers.has(frame::END_HEADERS);
@@ -268,7 +291,8 @@ impl RawClient {
         self.decoder.decode(&whole).map_err(End::Malformed)
     }
 
-    fn open_windows(&mut self, frame: &Frame) {
+    /// Gives back what a DATA frame took.
+    pub(super) fn open_windows(&mut self, frame: &Frame) {
         let Ok(by @ 1..) = u32::try_from(frame.payload.len()) else { return };
         self.send(&frame::window_update(0, by));
         if !frame.has(frame::END_STREAM) {
@@ -325,11 +349,13 @@ fn take_head(answer: &mut Answer, fields: Vec<Field>) -> Result<bool, End> {
     let Some(status @ 100..600) = status else {
         return Err(End::Malformed("no :status".to_owned()));
     };
-    if status >= 200 {
-        answer.status = status;
-        answer.fields = taken;
+    if status < 200 {
+        answer.interims.push(status);
+        return Ok(false);
     }
-    Ok(status >= 200)
+    answer.status = status;
+    answer.fields = taken;
+    Ok(true)
 }
 
 /// Lower case, and no field of the connection (RFC 9113 8.2.1, 8.2.2).

@@ -132,6 +132,11 @@ impl Frame {
         Some(u32::from_be_bytes(self.payload.get(at..at + 4)?.try_into().ok()?))
     }
 
+    /// What a WINDOW_UPDATE frame adds.
+    pub(super) fn increment(&self) -> usize {
+        u32::from_be_bytes(self.payload[..].try_into().unwrap()) as usize
+    }
+
     /// Identifier and value of each setting.
     pub(super) fn settings(&self) -> impl Iterator<Item = (u16, u32)> {
         self.payload.chunks_exact(6).map(|one| {

@@ -3,9 +3,11 @@
 //! `frame`, `hpack`, `huffman` and `client` are a peer that shares no code with the gateway (nor
 //! with the h2 crate); `target` is what it talks to. Each other module is one subject.
 
+mod answers;
 mod client;
 mod downgrade;
 mod floods;
+mod flow;
 mod frame;
 mod frames_suite;
 mod hpack;
