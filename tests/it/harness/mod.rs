@@ -7,6 +7,7 @@ mod client;
 mod documents;
 mod folder;
 mod gateway;
+mod programs;
 mod upstream;
 
 pub(crate) use answer::{Answer, Fault};
@@ -14,6 +15,7 @@ pub(crate) use client::{Client, exchange};
 pub(crate) use documents::{Route, gateway_file, openapi, proxy_all, proxy_all_in};
 pub(crate) use folder::Folder;
 pub(crate) use gateway::{Gateway, Launch, ringway};
+pub(crate) use programs::{Server, has, python, run};
 pub(crate) use upstream::{Peer, Upstream, ok};
 
 use std::{

@@ -3,7 +3,7 @@
 //! The raw client judges the form: names in lower case, no field of the connection, no block that
 //! cannot be decoded.
 
-use crate::harness::{Gateway, Upstream, ok, proxy_all};
+use crate::harness::{Gateway, Route, Upstream, ok, openapi, proxy_all};
 
 use super::{
     client::{Answer, End, RawClient},
@@ -95,14 +95,16 @@ fn answers_without_a_body_end_with_their_head() {
     }
 }
 
+/// As in HTTP/1.1, where the final answer stands for all.
 #[test]
-fn interim_answers_come_before_the_final_one() {
+fn interim_answers_of_the_upstream_stay_behind() {
     let answer = whole(
         "GET",
         "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n\
          HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody",
     );
-    assert_eq!((answer.interims, answer.status), (vec![103], 200));
+    assert_eq!((answer.interims.len(), answer.status), (0, 200));
+    assert_eq!(answer.text(), "body");
 }
 
 /// A body that was cut must not look like one that ended (RFC 9113 8.1).
@@ -140,9 +142,8 @@ fn what_is_no_answer_is_a_bad_gateway() {
 #[test]
 fn a_path_without_a_route_is_not_found() {
     let upstream = Upstream::answering(ok("never"));
-    let route =
-        crate::harness::Route::new("GET", "/here", format!("http://{}/", upstream.address()));
-    let gateway = launch(&crate::harness::openapi(&[route]), "").start();
+    let route = Route::new("GET", "/here", format!("http://{}/", upstream.address()));
+    let gateway = launch(&openapi(&[route]), "").start();
     let mut client = RawClient::open(gateway.address);
     let answer = client.ask(1, &request("GET", "/elsewhere"), b"").unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (404, "{\"message\":\"Not Found\"}"));

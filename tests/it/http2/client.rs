@@ -250,7 +250,12 @@ impl RawClient {
             self.send(&frame::headers(stream, frame::WHOLE, block(fields)));
         } else {
             self.send(&frame::headers(stream, frame::END_HEADERS, block(fields)));
-            self.send(&frame::data(stream, frame::END_STREAM, body));
+            let pieces = body.chunks(16_384);
+            let last = pieces.len() - 1;
+            for (number, piece) in pieces.enumerate() {
+                let flags = if number == last { frame::END_STREAM } else { 0 };
+                self.send(&frame::data(stream, flags, piece));
+            }
         }
         self.answer(stream)
     }
