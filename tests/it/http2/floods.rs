@@ -11,6 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ringway::base::limits::{
+    Allowance, HTTP2_CONTINUATIONS_MAX, HTTP2_EMPTY_DATA, HTTP2_FAULTS, HTTP2_HEADER_BOMBS,
+    HTTP2_PINGS, HTTP2_PRIORITIES, HTTP2_RESETS, HTTP2_SETTINGS, HTTP2_UNKNOWN,
+    HTTP2_WINDOW_UPDATES, SEND_WAIT,
+};
+
 use crate::harness::{Client, Gateway, Upstream, eventually, ok, proxy_all};
 
 use super::{
@@ -32,25 +38,28 @@ struct Flood {
     start: fn() -> Vec<Frame>,
     /// The frames of one unit, the number counted from 0.
     unit: fn(u32) -> Vec<Frame>,
-    /// So many units at once are no flood.
-    allowed: u32,
-    /// The connection has to end before so many.
+    /// Half of so many units at once are no flood; several times as many end the connection.
     most: u32,
 }
 
 /// Kinds and what plays them; a window stall is a matter of time and has a test of its own.
 const FLOODS: &[Flood] = &[
-    Flood { kind: "rapid_reset", start: nothing, unit: reset_request, allowed: 100, most: 2_000 },
-    Flood { kind: "made_you_reset", start: nothing, unit: overflow, allowed: 50, most: 2_000 },
-    Flood { kind: "continuation", start: open_head, unit: empty_piece, allowed: 8, most: 500 },
-    Flood { kind: "ping", start: nothing, unit: one_ping, allowed: 100, most: 5_000 },
-    Flood { kind: "settings", start: nothing, unit: one_setting, allowed: 25, most: 2_000 },
-    Flood { kind: "empty_data", start: open_post, unit: empty_data, allowed: 50, most: 5_000 },
-    Flood { kind: "header_bomb", start: nothing, unit: bomb, allowed: 10, most: 500 },
-    Flood { kind: "priority", start: nothing, unit: one_priority, allowed: 100, most: 5_000 },
-    Flood { kind: "window_update", start: nothing, unit: one_byte, allowed: 1_000, most: 20_000 },
-    Flood { kind: "unknown", start: nothing, unit: unknown, allowed: 100, most: 5_000 },
+    Flood { kind: "rapid_reset", start: nothing, unit: reset_request, most: of(HTTP2_RESETS) },
+    Flood { kind: "made_you_reset", start: nothing, unit: overflow, most: of(HTTP2_FAULTS) },
+    Flood { kind: "continuation", start: open_head, unit: piece, most: HTTP2_CONTINUATIONS_MAX },
+    Flood { kind: "ping", start: nothing, unit: one_ping, most: of(HTTP2_PINGS) },
+    Flood { kind: "settings", start: nothing, unit: one_setting, most: of(HTTP2_SETTINGS) },
+    Flood { kind: "empty_data", start: open_post, unit: empty_data, most: of(HTTP2_EMPTY_DATA) },
+    Flood { kind: "header_bomb", start: nothing, unit: bomb, most: of(HTTP2_HEADER_BOMBS) },
+    Flood { kind: "priority", start: nothing, unit: one_priority, most: of(HTTP2_PRIORITIES) },
+    Flood { kind: "window_update", start: nothing, unit: one_byte, most: of(HTTP2_WINDOW_UPDATES) },
+    Flood { kind: "unknown", start: nothing, unit: unknown, most: of(HTTP2_UNKNOWN) },
 ];
+
+const fn of(allowance: Allowance) -> u32 {
+    allowance.burst
+}
+
 /// The kind that is not in the table above.
 const WINDOW_STALL: &str = "window_stall";
 
@@ -81,7 +90,7 @@ fn open_head() -> Vec<Frame> {
     vec![headers(1, END_STREAM, get())]
 }
 
-fn empty_piece(_: u32) -> Vec<Frame> {
+fn piece(_: u32) -> Vec<Frame> {
     vec![continuation(1, 0, [])]
 }
 
@@ -241,20 +250,21 @@ fn check(kind: &str) {
     let upstream = upstream();
     let gateway = start(&upstream);
     // Within what is allowed, nothing happens.
+    let allowed = flood.most / 2;
     let mut client = RawClient::open(gateway.address);
     client.send_all(&(flood.start)());
-    let ended = send_units(&mut client, flood.allowed, flood.unit);
+    let ended = send_units(&mut client, allowed, flood.unit);
     let mut code = ended.code;
     let open = take_all(&mut client, Duration::from_millis(200), &mut code);
-    let is_fine = open.is_continue() && code.is_none() && ended.units == flood.allowed;
-    assert!(is_fine, "{kind}: {} units are refused: {}", flood.allowed, client.story());
+    let is_fine = open.is_continue() && code.is_none() && ended.units == allowed;
+    assert!(is_fine, "{kind}: {allowed} units are refused: {}", client.story());
     assert_counted(&gateway, kind, 0);
     drop(client);
 
     let mut client = RawClient::open(gateway.address);
     let ended = beside_others(&gateway, || {
         client.send_all(&(flood.start)());
-        let mut ended = send_units(&mut client, flood.most, flood.unit);
+        let mut ended = send_units(&mut client, 20 * flood.most, flood.unit);
         // The gateway may still have read less than was sent.
         let closed = take_all(&mut client, patience(), &mut ended.code);
         assert!(closed.is_break(), "{kind}: still open: {}", client.story());
@@ -315,6 +325,51 @@ fn frames_of_no_known_type() {
     check("unknown");
 }
 
+/// One head that is far beyond what is taken ends the connection at once, and is counted too.
+#[test]
+fn one_head_beyond_all_bounds() {
+    let upstream = upstream();
+    let gateway = start(&upstream);
+    let mut client = RawClient::open(gateway.address);
+    let code = beside_others(&gateway, || {
+        let value = "b".repeat(3_900);
+        let start = Block::new().raw(&get());
+        let mut bomb = start.literal(Literal::Indexed, Coding::Plain, b"x-bomb", value.as_bytes());
+        // 10,000 bytes of references that are 39 MB of fields.
+        for _ in 0..10_000 {
+            bomb = bomb.indexed(FIRST_DYNAMIC);
+        }
+        client.send(&headers(1, WHOLE, bomb.into_bytes()));
+        let mut code = None;
+        let closed = take_all(&mut client, patience(), &mut code);
+        assert!(closed.is_break(), "still open: {}", client.story());
+        code
+    });
+    assert_eq!(code, Some(ENHANCE_YOUR_CALM), "{}", client.story());
+    assert_counted(&gateway, "header_bomb", 1);
+}
+
+/// A head in ever more pieces, each sent when the one before was read: nothing of it is in one
+/// receive with another.
+#[test]
+fn a_head_that_trickles() {
+    let upstream = upstream();
+    let gateway = start(&upstream);
+    let mut client = RawClient::open(gateway.address);
+    client.send_all(&open_head());
+    let mut code = None;
+    let mut sent = 0;
+    while code.is_none() && sent < 100 {
+        client.send_all(&piece(sent));
+        sent += 1;
+        if take_all(&mut client, Duration::from_millis(20), &mut code).is_break() {
+            break;
+        }
+    }
+    assert_eq!(code, Some(ENHANCE_YOUR_CALM), "{sent} sent: {}", client.story());
+    assert_counted(&gateway, "continuation", 1);
+}
+
 /// Every kind that is counted has a test here, and the other way round.
 #[test]
 fn every_kind_is_played() {
@@ -343,7 +398,7 @@ fn answers_that_nobody_takes() {
             client.send(&headers(stream(number), WHOLE, whole));
         }
         let mut code = None;
-        let silence = ringway::base::limits::SEND_WAIT * 2;
+        let silence = SEND_WAIT * 2;
         let closed = take_all(&mut client, silence, &mut code);
         assert!(closed.is_break(), "still open: {}", client.story());
         code

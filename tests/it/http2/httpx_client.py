@@ -1,4 +1,4 @@
-"""httpx with HTTP/2 by prior knowledge, at an upstream that answers with the request's body."""
+"""httpx with HTTP/2, by prior knowledge or by ALPN, at an upstream that answers with the request's body."""
 import asyncio
 import sys
 
@@ -15,7 +15,7 @@ def pieces():
         yield b"b"
 
 
-with httpx.Client(http1=False, http2=True, timeout=20, limits=limits) as client:
+with httpx.Client(http1=False, http2=True, verify=False, timeout=20, limits=limits) as client:
     for _ in range(3):
         answer = client.post(url + "/p", content=body)
         assert (answer.http_version, answer.status_code) == ("HTTP/2", 200), answer
@@ -31,7 +31,9 @@ with httpx.Client(http1=False, http2=True, timeout=20, limits=limits) as client:
 
 
 async def many():
-    async with httpx.AsyncClient(http1=False, http2=True, timeout=20, limits=limits) as client:
+    async with httpx.AsyncClient(
+        http1=False, http2=True, verify=False, timeout=20, limits=limits
+    ) as client:
         sent = [b"%d" % number * 50 for number in range(200)]
         answers = await asyncio.gather(*(client.post(url + "/m", content=one) for one in sent))
         assert [answer.content for answer in answers] == sent
