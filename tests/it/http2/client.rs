@@ -82,7 +82,10 @@ const STORY_LINES: usize = 24;
 impl RawClient {
     /// Connected; not a byte is sent.
     pub(super) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, target::patience()).unwrap();
+        Self::on(TcpStream::connect_timeout(&address, target::patience()).unwrap())
+    }
+
+    fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(target::patience())).unwrap();
         Self {
@@ -101,6 +104,14 @@ impl RawClient {
         let mut client = Self::connect(address);
         client.shake_hands().unwrap();
         client
+    }
+
+    /// The other side: an upstream's end of a connection that the gateway made, its preface taken.
+    pub(super) fn accept(mut stream: TcpStream) -> Option<Self> {
+        let mut preface = [0; PREFACE.len()];
+        stream.set_read_timeout(Some(target::patience())).unwrap();
+        stream.read_exact(&mut preface).ok().filter(|()| preface == PREFACE)?;
+        Some(Self::on(stream))
     }
 
     pub(super) fn shake_hands(&mut self) -> Result<(), String> {
@@ -282,7 +293,7 @@ impl RawClient {
         announced.map_or(65_535, |&bytes| bytes as usize)
     }
 
-    fn whole_block(&mut self, headers: Frame) -> Result<Vec<Field>, End> {
+    pub(super) fn whole_block(&mut self, headers: Frame) -> Result<Vec<Field>, End> {
         let mut whole = headers.content().to_vec();
         let mut is_whole = headers.has(frame::END_HEADERS);
         while !is_whole {

@@ -4,6 +4,7 @@
 //! with the h2 crate); `target` is what it talks to. Each other module is one subject.
 
 mod answers;
+mod chaos;
 mod client;
 mod downgrade;
 mod floods;
@@ -16,4 +17,5 @@ mod huffman;
 mod programs;
 mod spec;
 mod target;
+mod upstreams;
 mod verdict;
