@@ -1,5 +1,5 @@
-//! Clients without sense: frames at random out of a seed, cut off at random. Whatever they send, the
-//! gateway answers others, keeps nothing of them, and does not die.
+//! Clients without sense: frames at random out of a seed, cut off at random. Whatever they send,
+//! the gateway answers others, keeps nothing of them, and does not die.
 //!
 //! ```text
 //! RINGWAY_SEED=17 cargo test --test it http2::chaos -- --nocapture

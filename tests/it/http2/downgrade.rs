@@ -2,7 +2,7 @@
 //! what never may. A client that could write a line of its own into the request behind would
 //! smuggle requests past the routes (RFC 9113 8.2.1, 10.3).
 //!
-//! Each case is one request with a marker in `x-case`, by which its bytes are found at the upstream.
+//! Each case is one request with a marker in `x-case`, by which its bytes are found behind.
 
 mod refused;
 mod taken;
@@ -10,6 +10,7 @@ mod taken;
 use std::{
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use crate::harness::{Peer, Upstream, eventually, ok, proxy_all};
@@ -82,11 +83,11 @@ fn with(name: &str, value: impl AsRef<[u8]>, mut fields: Vec<Field>) -> Vec<Fiel
     fields
 }
 
-fn get_with(name: &str, value: impl AsRef<[u8]>) -> Vec<Field> {
+fn having(name: &str, value: impl AsRef<[u8]>) -> Vec<Field> {
     with(name, value, get::<&str, &str>(&[]))
 }
 
-fn get_without(name: &str, more: &[(&str, &str)]) -> Vec<Field> {
+fn lacking(name: &str, more: &[(&str, &str)]) -> Vec<Field> {
     let mut fields = get(more);
     fields.retain(|field| field.0 != name.as_bytes());
     fields
@@ -267,13 +268,12 @@ fn check(
         (_, false) => Err(format!("{}, and upstream came {:?}", told(&outcome), came())),
     };
     match case.want {
-        Want::Malformed => refused(is_malformed(&outcome)),
         Want::Status(status) => {
             refused(outcome.as_ref().is_ok_and(|answer| answer.status == status))
         }
         Want::Taken(check) => taken(check),
         Want::Either(check) if first.is_some() => taken(check),
-        Want::Either(_) => refused(is_malformed(&outcome)),
+        Want::Malformed | Want::Either(_) => refused(is_malformed(&outcome)),
     }
 }
 
@@ -333,4 +333,24 @@ fn a_malformed_request_costs_only_its_stream() {
         assert_eq!(fine.map(|answer| answer.status), Ok(200), "after {name}: {}", client.story());
     }
     eventually("four requests came", || record.0.lock().unwrap().len() == 4);
+}
+
+/// RFC 9113 8.1.1: a request whose data is more than was announced is malformed, and is forwarded
+/// by nobody. That shows at its end only, so before that the upstream may have no whole request.
+#[test]
+fn a_request_is_whole_at_its_end_and_not_before() {
+    let record = Record::default();
+    let upstream = record.upstream();
+    let gateway = launch(&proxy_all(upstream.address()), "").start();
+    for (length, body) in [("0", None), ("4", Some("four"))] {
+        let mut client = RawClient::open(gateway.address);
+        client.send(&headers(1, END_HEADERS, block(&post(&[("content-length", length)]))));
+        body.into_iter().for_each(|body| drop(client.send(&data(1, 0, body))));
+        thread::sleep(Duration::from_millis(200));
+        client.send(&data(1, END_STREAM, "more"));
+        let answer = client.answer(1);
+        let whole = record.judge(|one| one.is_whole.then(|| one.head.clone()));
+        assert!(whole.is_empty(), "{length}: {}: {}: {whole:?}", told(&answer), client.story());
+        assert!(is_malformed(&answer), "{length}: {}: {}", told(&answer), client.story());
+    }
 }

@@ -1,5 +1,5 @@
-//! Upstreams of HTTP/2 that do everything wrong, or right in an unusual way, by raw frames; and what
-//! clients of HTTP/1.1 and of HTTP/2 get of it.
+//! Upstreams of HTTP/2 that do everything wrong, or right in an unusual way, by raw frames; and
+//! what clients of HTTP/1.1 and of HTTP/2 get of it.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},

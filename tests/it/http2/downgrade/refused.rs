@@ -1,6 +1,6 @@
 //! What is refused, so that nothing of it reaches the upstream.
 
-use super::{Case, Want, case, get, get_with, get_without, owned, post};
+use super::{Case, Want, case, get, having, lacking, owned, post};
 
 /// A request that must never be seen as one.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: it\r\n\r\n";
@@ -25,7 +25,7 @@ fn field(name: &'static str, field: (impl AsRef<[u8]>, impl AsRef<[u8]>)) -> Cas
 }
 
 fn pseudo(name: &'static str, field: &str, value: impl AsRef<[u8]>) -> Case {
-    case(name, get_with(field, value), Want::Malformed)
+    case(name, having(field, value), Want::Malformed)
 }
 
 /// H2.CL and H2.TE, and lengths that are none.
@@ -149,9 +149,9 @@ fn other_pseudo_fields() -> Vec<Case> {
         pseudo(":method with a space", ":method", "GET /smuggled"),
         pseudo(":method of nothing", ":method", ""),
         pseudo(":method with a colon", ":method", "GET:"),
-        case(":method that we do not know", get_with(":method", "BREW"), Want::Status(501)),
-        case(":method in lower case", get_with(":method", "get"), Want::Status(501)),
-        case(":method TRACE", get_with(":method", "TRACE"), Want::Status(501)),
+        case(":method that we do not know", having(":method", "BREW"), Want::Status(501)),
+        case(":method in lower case", having(":method", "get"), Want::Status(501)),
+        case(":method TRACE", having(":method", "TRACE"), Want::Status(501)),
         pseudo(":scheme that is a URI", ":scheme", "http://smuggled/?"),
         pseudo(":scheme with another line", ":scheme", "http\r\nsmuggled: 1"),
         pseudo(":scheme with a space", ":scheme", "http smuggled"),
@@ -174,7 +174,7 @@ fn other_pseudo_fields() -> Vec<Case> {
 
 /// `:path` behind a field.
 fn behind() -> Vec<super::Field> {
-    let mut fields = get_without(":path", &[("x-first", "1")]);
+    let mut fields = lacking(":path", &[("x-first", "1")]);
     fields.push(owned((":path", "/case")));
     fields
 }
@@ -186,10 +186,10 @@ fn hosts() -> Vec<Case> {
         case("host twice", get(&[("host", "it"), ("host", "smuggled")]), Want::Malformed),
         case(
             "host twice, and no :authority",
-            get_without(":authority", &[("host", "it"), ("host", "smuggled")]),
+            lacking(":authority", &[("host", "it"), ("host", "smuggled")]),
             Want::Malformed,
         ),
-        case("neither :authority nor host", get_without(":authority", &[]), Want::Malformed),
+        case("neither :authority nor host", lacking(":authority", &[]), Want::Malformed),
         pseudo(":authority of nothing", ":authority", ""),
         pseudo(":authority with user information", ":authority", "smuggled@it"),
         pseudo(":authority with a path", ":authority", "it/smuggled"),
@@ -200,7 +200,7 @@ fn hosts() -> Vec<Case> {
         pseudo(":authority with a port of words", ":authority", "it:smuggled"),
         case(
             "host with a path, and no :authority",
-            get_without(":authority", &[("host", "it/smuggled")]),
+            lacking(":authority", &[("host", "it/smuggled")]),
             Want::Malformed,
         ),
     ]
@@ -212,7 +212,7 @@ fn sizes() -> Vec<Case> {
     vec![
         case(
             ":path too long",
-            get_with(":path", format!("/{}", "p".repeat(8_192))),
+            having(":path", format!("/{}", "p".repeat(8_192))),
             Want::Status(414),
         ),
         case("a value too long", get(&[("x-long", "l".repeat(10_240))]), Want::Status(431)),
