@@ -345,7 +345,9 @@ fn a_request_is_whole_at_its_end_and_not_before() {
     for (length, body) in [("0", None), ("4", Some("four"))] {
         let mut client = RawClient::open(gateway.address);
         client.send(&headers(1, END_HEADERS, block(&post(&[("content-length", length)]))));
-        body.into_iter().for_each(|body| drop(client.send(&data(1, 0, body))));
+        if let Some(body) = body {
+            client.send(&data(1, 0, body));
+        }
         thread::sleep(Duration::from_millis(200));
         client.send(&data(1, END_STREAM, "more"));
         let answer = client.answer(1);
