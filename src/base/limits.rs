@@ -97,6 +97,9 @@ pub const HTTP2_UPSTREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 pub const HTTP2_UPSTREAM_CONNECTIONS_MAX: usize = 16;
 /// HTTP/2: bytes of one stream that wait for the peer's windows, or for the socket.
 pub const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+/// HTTP/2: what DATA frames of less than 256 bytes lack to that, over all that nobody has read yet:
+/// 8,000 frames of one byte, which cost h2 about as much. One receive brings at most 6,500.
+pub const HTTP2_TINY_DATA_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// HTTP/2: frames gathered in one send.
 pub const HTTP2_GATHERED_BYTES_MAX: usize = 128 * 1024;
 /// HTTP/2: a head's fields, decoded, with 32 bytes more for each (RFC 9113 6.5.2). Above our own
@@ -110,8 +113,9 @@ pub const HTTP2_STALLS_MAX: u32 = 8;
 pub const HTTP2_RESETS: Allowance = Allowance::new(200, 20);
 /// Streams that the peer's faults made us reset.
 pub const HTTP2_FAULTS: Allowance = Allowance::new(100, 1);
-/// CONTINUATION frames of one head.
-pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
+/// CONTINUATION frames of one head without its last: what h2 takes for a list of
+/// `HTTP2_HEAD_LIST_BYTES_MAX` in frames of 16 KiB.
+pub const HTTP2_CONTINUATIONS_MAX: u32 = 5;
 /// PING.
 pub const HTTP2_PINGS: Allowance = Allowance::new(200, 20);
 /// SETTINGS.

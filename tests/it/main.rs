@@ -13,6 +13,7 @@ mod domains;
 mod faults;
 mod harness;
 mod hogs;
+mod http2;
 mod numbers;
 mod peers;
 mod probe;

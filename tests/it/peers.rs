@@ -1,47 +1,10 @@
 //! Clients and servers that nobody here wrote: curl, Python, nginx, `http.server`.
 
-use std::{
-    env, fs,
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, net::SocketAddr, process::Command};
 
 use crate::harness::{
-    Client, Folder, Launch, Upstream, dead_address, eventually, ok, pattern, proxy_all,
+    Client, Folder, Launch, Server, Upstream, dead_address, has, ok, pattern, proxy_all, run,
 };
-
-/// Whether the program is there; where CI runs, it has to be.
-fn has(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        assert!(env::var("CI").is_err(), "{program} is missing");
-        eprintln!("SKIPPED: {program} is missing");
-    }
-    found
-}
-
-/// A server process of another make; killed on drop.
-struct Server(Child);
-
-impl Server {
-    fn start(command: &mut Command, address: SocketAddr) -> Self {
-        let server = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        eventually("the server listens", || TcpStream::connect(address).is_ok());
-        server
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn nginx(folder: &Folder, address: SocketAddr) -> Server {
     let root = folder.path().display();
@@ -128,14 +91,6 @@ fn python_s_http_server_behind_the_gateway() {
         assert_eq!(client.get("/missing").status, 404);
         assert!(client.get("/").text().contains("big.bin"));
     }
-}
-
-fn run(program: &str, arguments: &[&str], folder: &Path) -> (bool, Vec<u8>) {
-    let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
-    if !output.status.success() {
-        eprintln!("{program}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    (output.status.success(), output.stdout)
 }
 
 #[test]

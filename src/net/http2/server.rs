@@ -110,7 +110,10 @@ fn builder() -> h2::server::Builder {
         .initial_connection_window_size(limits::HTTP2_CONNECTION_WINDOW_BYTES)
         .max_header_list_size(limits::HTTP2_HEAD_LIST_BYTES_MAX)
         .max_send_buffer_size(limits::HTTP2_SEND_BYTES_MAX)
-        // Our own watch counts these over time; h2's bounds are over a connection's whole life.
-        .max_local_error_reset_streams(None);
+        // Our own watch counts these over time; h2's bounds are over a connection's whole life, or
+        // over what came in one receive, which a sound client exceeds: 21 resets, 515 tiny pieces.
+        .max_local_error_reset_streams(None)
+        .max_pending_accept_reset_streams(limits::HTTP2_RESETS.burst as usize)
+        .data_frame_budget(limits::HTTP2_TINY_DATA_BYTES_MAX);
     builder
 }

@@ -7,6 +7,7 @@ mod client;
 mod documents;
 mod folder;
 mod gateway;
+mod programs;
 mod upstream;
 
 pub(crate) use answer::{Answer, Fault};
@@ -14,15 +15,32 @@ pub(crate) use client::{Client, exchange};
 pub(crate) use documents::{Route, gateway_file, openapi, proxy_all, proxy_all_in};
 pub(crate) use folder::Folder;
 pub(crate) use gateway::{Gateway, Launch, ringway};
+pub(crate) use programs::{Server, has, python, run};
 pub(crate) use upstream::{Peer, Upstream, ok};
 
 use std::{
+    env,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 /// How long any one step of a test may take before it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A file or folder of the third-party suites (`RINGWAY_SUITES`, else beside the project); where it
+/// is missing, says so, and where CI runs, fails.
+pub(crate) fn suite(name: &str) -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/suites");
+    let root = env::var("RINGWAY_SUITES").unwrap_or_else(|_| beside.to_owned());
+    let path = PathBuf::from(root).join(name);
+    if !path.exists() {
+        assert!(env::var("CI").is_err(), "{} is missing", path.display());
+        eprintln!("SKIPPED: {} is missing", path.display());
+        return None;
+    }
+    Some(path)
+}
 
 /// A loopback address on which nobody listens (its port was free a moment ago).
 pub(crate) fn dead_address() -> SocketAddr {
