@@ -44,6 +44,12 @@ enum Rest {
     /// The trailers of a chunked body that ended.
     Ended(Trailers),
     UntilClose,
+    /// The stream marks the end, and this much is to come before it. The last piece is held until
+    /// the mark is there: behind it the next hop would take the message for whole.
+    Marked {
+        to_come: u64,
+        held: Buffer,
+    },
     /// Nothing behind a fault can be read: where it would begin is unknown.
     Faulty(BodyFault),
 }
@@ -88,6 +94,18 @@ impl Incoming {
             Framing::UntilClose => Rest::UntilClose,
         };
         Self { pending, rest, passed_bytes: 0, bytes_max, after }
+    }
+
+    /// A request's body on an HTTP/2 stream, which marks its end (RFC 9113 8.1); of this length, when
+    /// its head says one.
+    #[must_use]
+    pub fn marked(length: Option<u64>, bytes_max: u64) -> Self {
+        let rest = match length {
+            Some(to_come) => Rest::Marked { to_come, held: Buffer::empty() },
+            None => Rest::UntilClose,
+        };
+        let pending = Buffer::empty();
+        Self { pending, rest, passed_bytes: 0, bytes_max, after: After::Small }
     }
 
     /// Whether the whole body was handed on.
@@ -150,7 +168,7 @@ impl Incoming {
             match self.rest {
                 Rest::Nothing | Rest::Ended(_) => return Poll::Ready(Ok(None)),
                 Rest::Faulty(fault) => return Poll::Ready(Err(fault)),
-                Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose => {}
+                Rest::Length(_) | Rest::Chunked(_) | Rest::UntilClose | Rest::Marked { .. } => {}
             }
             if self.is_long() {
                 stream.stream_body(true);
@@ -158,6 +176,9 @@ impl Incoming {
             match ready!(stream.poll_receive(cx)) {
                 Ok(Some(buffer)) => self.pending = buffer,
                 Ok(None) if matches!(self.rest, Rest::UntilClose) => self.end(stream)?,
+                Ok(None) if matches!(self.rest, Rest::Marked { to_come: 0, .. }) => {
+                    return Poll::Ready(self.end_marked().map(Some));
+                }
                 Ok(None) => return Poll::Ready(Err(BodyFault::Cut)),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Poll::Ready(Err(BodyFault::TooSlow));
@@ -180,6 +201,14 @@ impl Incoming {
         Ok(())
     }
 
+    /// The stream has ended where its head said that it would: what was held is the last piece.
+    fn end_marked(&mut self) -> Result<Buffer, BodyFault> {
+        match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Marked { held, .. } => self.count(held),
+            _ => Ok(Buffer::empty()),
+        }
+    }
+
     /// Takes the framing off what is pending; `None` when more bytes are needed.
     fn unframe(&mut self) -> Result<Option<Buffer>, BodyFault> {
         let piece = match &mut self.rest {
@@ -195,6 +224,18 @@ impl Incoming {
                 piece
             }
             Rest::Chunked(_) => return self.unchunk(),
+            Rest::Marked { to_come, held } => {
+                let piece = std::mem::replace(&mut self.pending, Buffer::empty());
+                let Some(left) = to_come.checked_sub(piece.len() as u64) else {
+                    return Err(BodyFault::TooLong);
+                };
+                *to_come = left;
+                if left == 0 {
+                    *held = piece;
+                    return Ok(None);
+                }
+                piece
+            }
         };
         self.count(piece).map(Some)
     }
@@ -229,6 +270,7 @@ impl Incoming {
     const fn is_long(&self) -> bool {
         let to_come = match self.rest {
             Rest::Length(length) => length,
+            Rest::Marked { to_come, .. } => to_come,
             _ => 0,
         };
         self.passed_bytes.saturating_add(to_come) >= STREAMED_FROM_BYTES

@@ -301,7 +301,7 @@ where
     }
     stream.set_deadline(Some(call.deadline));
     match &upload {
-        Some(upload) if !upload.is_done() => stream.start_send(out),
+        Some(upload) if upload.has_more() => stream.start_send(out),
         Some(_) | None => stream.start_last(out, None),
     }
     let (head, pending) = read_head(local, call, stream, &mut upload).await?;
@@ -333,7 +333,7 @@ fn frame<'c, R>(
             HeadWriter::new(&mut out.text).framing(Framing::Length(bytes.len() as u64));
             out.text.extend_from_slice(b"\r\n");
             out.text.extend_from_slice(&bytes);
-            return None;
+            return stream.marks_ends().then(|| Box::new(Upload::of_last(call.client)));
         }
         RequestBody::Arriving(arriving) => *arriving,
     };
@@ -471,6 +471,7 @@ fn poll_upload(
 fn end_of(error: Option<io::ErrorKind>, unanswered: bool) -> Failure {
     match error {
         Some(io::ErrorKind::TimedOut) => Failure::Final(Reject::Upstream(Upstream::Timeout)),
+        Some(io::ErrorKind::InvalidData) => Failure::Final(Reject::Upstream(Upstream::Malformed)),
         _ if unanswered => Failure::Unanswered(Reject::Upstream(Upstream::Closed)),
         _ => Failure::Final(Reject::Upstream(Upstream::Malformed)),
     }

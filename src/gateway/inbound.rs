@@ -6,7 +6,8 @@ use crate::{
     base::{Buffer, Moment, Pooled, limits},
     gateway::{Local, seats::Seat},
     http::{ConnectionOptions, Framing, Name, RequestHead, Version},
-    wire::http1::{self, HeadLimits, Progress, Refusal, RequestScan},
+    net::http2::Untellable,
+    wire::http1::{self, Fault, HeadLimits, Progress, Refusal, RequestScan},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -126,17 +127,21 @@ impl Inbound {
     }
 }
 
-/// The head of a request on an HTTP/2 stream, whole in `text`; `None` when it cannot be told in
-/// lines. `is_all`: no body follows.
+/// The head of a request on an HTTP/2 stream, whole in `text`. `is_all`: no body follows.
 ///
 /// # Errors
 /// See [`Stop`].
 pub(super) fn whole_head(
     local: &Local,
-    text: Option<Buffer>,
+    text: Result<Buffer, Untellable>,
     is_all: bool,
 ) -> Result<Pooled<RequestHead>, Stop> {
-    let text = text.ok_or(Stop::Refused(Refusal::TargetForm))?;
+    let text = text.map_err(|what| {
+        Stop::Refused(match what {
+            Untellable::Path => Refusal::TargetForm,
+            Untellable::Value => Fault::FieldValue.into(),
+        })
+    })?;
     let mut scan = RequestScan::default();
     let filled = local.request_heads.take();
     let parsed = http1::parse_request(&text, &mut scan, filled, &HeadLimits::REQUEST);
@@ -148,7 +153,8 @@ pub(super) fn whole_head(
     if is_all {
         head.framing = Framing::None;
         head.expects_continue = false;
-    } else if head.framing == Framing::None {
+    } else if matches!(head.framing, Framing::None | Framing::Length(0)) {
+        // Whether nothing comes is known at the end only.
         head.framing = Framing::UntilClose;
         head.expects_continue = head.fields().find(Name::Expect).is_some();
     }

@@ -10,11 +10,12 @@ use std::{
 
 use super::{
     Local,
-    body::{BodyFault, Incoming},
+    body::{After, BodyFault, Incoming},
     chunks::Reframe,
 };
 use crate::{
-    base::{Moment, limits},
+    base::{Buffer, Moment, limits},
+    http::Framing,
     net::Stream,
     wire::http1::Trailers,
 };
@@ -66,6 +67,21 @@ impl<'c> Upload<'c> {
         let step = if nothing { Step::Done } else { Step::Sending };
         let waited = Duration::ZERO;
         Self { body, client, reframe, step, waited, answer_wait: Some(answer_wait) }
+    }
+
+    /// A body of which all is in the send that was just given to an HTTP/2 stream, which may have to
+    /// wait for its window.
+    #[must_use]
+    pub(super) fn of_last(client: &'c Stream) -> Self {
+        let body = Incoming::new(Framing::None, Buffer::empty(), 0, After::Alike);
+        let (reframe, waited) = (Reframe::Plain, Duration::ZERO);
+        Self { body, client, reframe, step: Step::Ending, waited, answer_wait: None }
+    }
+
+    /// Pieces follow the head.
+    #[must_use]
+    pub(super) fn has_more(&self) -> bool {
+        self.step == Step::Sending
     }
 
     /// The answer's head is here: the upstream's deadline is now its reader's business.

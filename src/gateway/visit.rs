@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     base::{Buffer, Moment, Pooled, limits},
-    http::{Framing, Name, RequestHead, Status},
+    http::{Framing, Name, RequestHead, Status, Version},
     net::Stream,
     steps::context::{self, Arrival, Facts, TraceId},
     telemetry::{Outcome, SeriesKey},
@@ -128,7 +128,10 @@ async fn serve(
     began: Moment,
 ) -> End {
     let installed = local.installed();
-    let body = take_body(inbound, head.framing);
+    let body = match head.version {
+        Version::Http2 => marked_body(head.framing),
+        Version::Http10 | Version::Http11 => take_body(inbound, head.framing),
+    };
     let request = Request {
         head,
         client,
@@ -237,16 +240,28 @@ fn record(
 /// The body behind a head: what is here of it, and where the rest will come from.
 fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
     match framing {
-        Framing::None | Framing::Length(0) => RequestBody::None,
+        Framing::None | Framing::Length(0) | Framing::UntilClose => RequestBody::None,
         Framing::Length(length) if length <= inbound.pending.len() as u64 => {
             let length = usize::try_from(length).expect("no longer than what is pending");
             RequestBody::Here(inbound.pending.split_to(length))
         }
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => {
+        Framing::Length(_) | Framing::Chunked => {
             let pending = std::mem::replace(&mut inbound.pending, Buffer::empty());
             let most = limits::REQUEST_BODY_BYTES_MAX;
             let rest = Incoming::new(framing, pending, most, After::Small);
             RequestBody::Arriving(Box::new(Arriving { begun: Vec::new(), rest, framing }))
         }
     }
+}
+
+/// The body of a request on an HTTP/2 stream. A stream that has not ended yet may turn out to be
+/// malformed: also what its head says is empty is waited for.
+fn marked_body(framing: Framing) -> RequestBody {
+    let length = match framing {
+        Framing::None => return RequestBody::None,
+        Framing::Length(length) => Some(length),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    let rest = Incoming::marked(length, limits::REQUEST_BODY_BYTES_MAX);
+    RequestBody::Arriving(Box::new(Arriving { begun: Vec::new(), rest, framing }))
 }

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
+    pin::Pin,
     rc::Rc,
     task::Poll,
     time::Duration,
@@ -49,9 +50,18 @@ impl Client {
         let link = Link::to_upstream(runtime, Rc::new(stream));
         let wire = Wire::new(Rc::clone(&link), Buffer::empty());
         let mut handshake = std::pin::pin!(builder().handshake::<Wire, Piece>(wire));
-        let (requests, connection) = poll_fn(|cx| match handshake.as_mut().poll(cx) {
+        let (requests, mut connection) = poll_fn(|cx| match handshake.as_mut().poll(cx) {
             Poll::Pending if link.expired.get() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             polled => polled.map_err(broken),
+        })
+        .await?;
+        // Its SETTINGS say how much it takes; a request before them may be refused for no reason.
+        poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
+            Poll::Pending if link.heard.get() => Poll::Ready(Ok(())),
+            Poll::Pending if link.expired.get() => Poll::Ready(Err(late())),
+            Poll::Pending => Poll::Pending,
         })
         .await?;
         link.stream.set_deadline(None);
@@ -70,7 +80,7 @@ impl Client {
         let Some(mut connection) = self.task.take() else { return };
         let weak = Rc::downgrade(&self);
         drop(self);
-        let _ = poll_fn(|cx| std::pin::Pin::new(&mut connection).poll(cx)).await;
+        let _ = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
         if let Some(this) = weak.upgrade() {
             this.gone.set(true);
         }
@@ -123,6 +133,10 @@ impl Client {
         let lane = Lane::asking(Rc::clone(&self.link), requests, place);
         Ok(Stream::of_lane(lane))
     }
+}
+
+fn late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 fn builder() -> h2::client::Builder {

@@ -17,6 +17,7 @@ mod wire;
 pub use client::Client;
 pub(super) use lane::Lane;
 pub use server::{Event, Incoming, Server};
+pub use text::Untellable;
 
 use std::{
     cell::{Cell, RefCell},
@@ -41,6 +42,8 @@ struct Link {
     watch: RefCell<Option<Watch>>,
     /// The first flood that was seen.
     flood: Cell<Option<Flood>>,
+    /// The peer sent something: its SETTINGS first.
+    heard: Cell<bool>,
     /// The stream's deadline has passed.
     expired: Cell<bool>,
     /// Lanes given up because the peer took nothing.
@@ -64,6 +67,7 @@ impl Link {
             stream,
             watch: RefCell::new(watch),
             flood: Cell::new(None),
+            heard: Cell::new(false),
             expired: Cell::new(false),
             stalls: Cell::new(0),
             waker: RefCell::new(None),
@@ -71,6 +75,7 @@ impl Link {
     }
 
     fn received(&self, bytes: &[u8]) {
+        self.heard.set(self.heard.get() || !bytes.is_empty());
         self.watching(|watch, now| watch.received(bytes, now));
     }
 
@@ -84,6 +89,11 @@ impl Link {
             watch.own_head();
             None
         });
+    }
+
+    /// The flood that made h2 end the connection.
+    fn suspect(&self) -> Option<Flood> {
+        self.watch.borrow().as_ref().map(Watch::suspect)
     }
 
     fn watching(&self, look: impl FnOnce(&mut Watch, Moment) -> Option<Flood>) {
@@ -104,13 +114,16 @@ impl Link {
     }
 }
 
-/// As an error of a stream. What h2 says of a peer's reset is a broken connection to its reader.
+/// As an error of a stream. What h2 says of a peer's reset is a broken connection to its reader;
+/// what it refuses itself is `InvalidData`.
 fn broken(error: h2::Error) -> io::Error {
     if error.is_io() {
         return error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
     }
     let kind = if error.is_remote() {
         io::ErrorKind::ConnectionReset
+    } else if error.is_library() {
+        io::ErrorKind::InvalidData
     } else {
         io::ErrorKind::ConnectionAborted
     };

@@ -8,7 +8,12 @@ use std::{
 
 use h2::Reason;
 
-use super::{Lane, Link, lane::Piece, text, wire::Wire};
+use super::{
+    Lane, Link,
+    lane::Piece,
+    text::{self, Untellable},
+    wire::Wire,
+};
 use crate::{
     base::{Buffer, limits},
     http::Flood,
@@ -37,8 +42,8 @@ pub enum Event {
 
 /// A request that came in.
 pub struct Incoming {
-    /// Its head as lines of HTTP/1.1; `None` when its `:path` is no path.
-    pub head: Option<Buffer>,
+    /// Its head as lines of HTTP/1.1.
+    pub head: Result<Buffer, Untellable>,
     /// No body follows.
     pub is_all: bool,
     /// Its body, and the way of its answer.
@@ -73,6 +78,11 @@ impl Server {
         }
         let request = match accepted {
             Poll::Ready(Some(Ok(request))) => request,
+            Poll::Ready(Some(Err(error))) if !self.ending => {
+                let is_calming = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+                let flood = self.link.suspect().filter(|_| error.is_library() && is_calming);
+                return Poll::Ready(flood.map_or(Event::Ended, Event::Flood));
+            }
             Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Event::Ended),
             Poll::Pending => {
                 let mut known = self.link.waker.borrow_mut();

@@ -11,12 +11,30 @@ use crate::base::{Buffer, append};
 /// What a head is made of before its size is known; most are shorter.
 const HEAD_BYTES: usize = 1_024;
 
-/// The lines of a request's head; `None` when `:path` is no path, so that its line would not say
-/// what the client said.
-pub(super) fn request_lines(parts: &request::Parts) -> Option<Buffer> {
+/// Why a request's head cannot be told in lines: they would not say what the client said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untellable {
+    /// `:path` is no path.
+    Path,
+    /// A value begins or ends with white space (RFC 9113 8.2.1), which lines do not keep.
+    Value,
+}
+
+/// The lines of a request's head.
+///
+/// # Errors
+/// See [`Untellable`].
+pub(super) fn request_lines(parts: &request::Parts) -> Result<Buffer, Untellable> {
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !path.starts_with('/') && path != "*" {
-        return None;
+        return Err(Untellable::Path);
+    }
+    let is_bare = |value: &HeaderValue| {
+        let ends = [value.as_bytes().first(), value.as_bytes().last()];
+        !ends.iter().flatten().any(|byte| matches!(byte, b' ' | b'\t'))
+    };
+    if !parts.headers.values().all(is_bare) {
+        return Err(Untellable::Value);
     }
     let mut text = Vec::with_capacity(HEAD_BYTES);
     append!(&mut text, parts.method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n");
@@ -41,7 +59,7 @@ pub(super) fn request_lines(parts: &request::Parts) -> Option<Buffer> {
         }
     }
     text.extend_from_slice(b"\r\n");
-    Some(Buffer::copy_of(&text))
+    Ok(Buffer::copy_of(&text))
 }
 
 /// The lines of an answer's head. The status has no words in HTTP/2.
@@ -129,21 +147,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(request: request::Builder, lines: Option<&str>) {
+    fn check(request: request::Builder, lines: Result<&str, Untellable>) {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let text = request_lines(&parts);
-        assert_eq!(text.as_ref().map(|text| str::from_utf8(text).unwrap()), lines);
+        assert_eq!(text.as_ref().map(|text| str::from_utf8(text).unwrap()), lines.as_deref());
     }
 
     #[test]
     fn a_request_becomes_lines() {
         check(
             request::Builder::new().uri("https://a.b:8443/p?q=1").header("x-y", "z"),
-            Some("GET /p?q=1 HTTP/1.1\r\nhost: a.b:8443\r\nx-y: z\r\n\r\n"),
+            Ok("GET /p?q=1 HTTP/1.1\r\nhost: a.b:8443\r\nx-y: z\r\n\r\n"),
         );
         check(
             request::Builder::new().uri("/only").method("POST").header("host", "a"),
-            Some("POST /only HTTP/1.1\r\nhost: a\r\n\r\n"),
+            Ok("POST /only HTTP/1.1\r\nhost: a\r\n\r\n"),
         );
     }
 
@@ -152,11 +170,23 @@ mod tests {
         let uri = "https://a.b/";
         check(
             request::Builder::new().uri(uri).header("host", "A.B"),
-            Some("GET / HTTP/1.1\r\nhost: a.b\r\n\r\n"),
+            Ok("GET / HTTP/1.1\r\nhost: a.b\r\n\r\n"),
         );
         check(
             request::Builder::new().uri(uri).header("host", "evil"),
-            Some("GET / HTTP/1.1\r\nhost: a.b\r\nhost: evil\r\n\r\n"),
+            Ok("GET / HTTP/1.1\r\nhost: a.b\r\nhost: evil\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn what_lines_would_not_keep_is_not_told() {
+        for value in [" a", "a ", "\ta", "a\t"] {
+            let request = request::Builder::new().uri("/").header("x", value);
+            check(request, Err(Untellable::Value));
+        }
+        check(
+            request::Builder::new().uri("/").header("x", ""),
+            Ok("GET / HTTP/1.1\r\nx: \r\n\r\n"),
         );
     }
 
@@ -165,7 +195,7 @@ mod tests {
         let crumbs = request::Builder::new().uri("/").header("cookie", "a=1").header("x", "y");
         check(
             crumbs.header("cookie", "b=2"),
-            Some("GET / HTTP/1.1\r\ncookie: a=1; b=2\r\nx: y\r\n\r\n"),
+            Ok("GET / HTTP/1.1\r\ncookie: a=1; b=2\r\nx: y\r\n\r\n"),
         );
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Watch {
     unknown: Budget,
     bombs: Budget,
     continuations: u32,
+    /// The type of the frame that came last.
+    last: u8,
     /// Heads that our streams sent: what goes out beyond them is h2's own refusal.
     own_heads: u32,
 }
@@ -69,6 +71,7 @@ impl Watch {
             unknown: Budget::new(limits::HTTP2_UNKNOWN, now),
             bombs: Budget::new(limits::HTTP2_HEADER_BOMBS, now),
             continuations: 0,
+            last: SETTINGS,
             own_heads: 0,
         }
     }
@@ -76,6 +79,18 @@ impl Watch {
     /// A stream of ours sends a head, or trailers.
     pub(super) const fn own_head(&mut self) {
         self.own_heads = self.own_heads.saturating_add(1);
+    }
+
+    /// What h2 itself must have had enough of: it does not say, and looks at more than we do (the
+    /// size of a head as it is decoded, data in frames that are tiny).
+    pub(super) const fn suspect(&self) -> Flood {
+        match self.last {
+            HEADERS | CONTINUATION => Flood::HeaderBomb,
+            DATA => Flood::EmptyData,
+            RST_STREAM => Flood::RapidReset,
+            WINDOW_UPDATE => Flood::MadeYouReset,
+            _ => Flood::Unknown,
+        }
     }
 
     /// The peer sent these bytes.
@@ -98,6 +113,7 @@ impl Watch {
 
     fn judge_received(&mut self, frame: Frame, now: Moment) -> Option<Flood> {
         let Frame { kind, flags, length, first } = frame;
+        self.last = kind;
         if kind != CONTINUATION {
             self.continuations = 0;
         }
