@@ -96,7 +96,7 @@ impl Incoming {
         Self { pending, rest, passed_bytes: 0, bytes_max, after }
     }
 
-    /// A request's body on an HTTP/2 stream, which marks its end (RFC 9113 8.1); of this length, when
+    /// A request's body on an HTTP/2 stream, which marks its end (RFC 9113 8.1); of this length, if
     /// its head says one.
     #[must_use]
     pub fn marked(length: Option<u64>, bytes_max: u64) -> Self {

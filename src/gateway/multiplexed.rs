@@ -145,7 +145,7 @@ async fn answer(open: Open, incoming: Incoming) {
         Ok(head) => {
             let (local, seat) = (Rc::clone(local), Rc::clone(seat));
             let inbound = Inbound { pending: Buffer::empty() };
-            let visit = Visit { local, seat, lane: Some(lane), inbound, head, began };
+            let visit = Visit { local, seat, lane: Some(Box::new(lane)), inbound, head, began };
             let _ = visit.guided().await;
         }
         Err(stop) => {

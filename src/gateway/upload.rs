@@ -69,8 +69,8 @@ impl<'c> Upload<'c> {
         Self { body, client, reframe, step, waited, answer_wait: Some(answer_wait) }
     }
 
-    /// A body of which all is in the send that was just given to an HTTP/2 stream, which may have to
-    /// wait for its window.
+    /// A body of which all is in the send that was just given to an HTTP/2 stream, which may have
+    /// to wait for its window.
     #[must_use]
     pub(super) fn of_last(client: &'c Stream) -> Self {
         let body = Incoming::new(Framing::None, Buffer::empty(), 0, After::Alike);

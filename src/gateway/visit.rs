@@ -37,7 +37,7 @@ pub(super) struct Visit {
     /// The connection.
     pub(super) seat: Rc<Seat>,
     /// The request's own stream, in HTTP/2.
-    pub(super) lane: Option<Stream>,
+    pub(super) lane: Option<Box<Stream>>,
     /// What was received behind the head.
     pub(super) inbound: Inbound,
     /// The head.
@@ -113,7 +113,7 @@ impl Visit {
 
     async fn run(self) -> Left {
         let Self { local, seat, lane, mut inbound, head, began } = self;
-        let client = lane.as_ref().unwrap_or(&seat.stream);
+        let client = lane.as_deref().unwrap_or(&seat.stream);
         let end = serve(&local, &seat, client, &mut inbound, &head, began).await;
         Left { inbound, end }
     }
@@ -128,10 +128,7 @@ async fn serve(
     began: Moment,
 ) -> End {
     let installed = local.installed();
-    let body = match head.version {
-        Version::Http2 => marked_body(head.framing),
-        Version::Http10 | Version::Http11 => take_body(inbound, head.framing),
-    };
+    let body = take_body(inbound, head);
     let request = Request {
         head,
         client,
@@ -238,7 +235,11 @@ fn record(
 }
 
 /// The body behind a head: what is here of it, and where the rest will come from.
-fn take_body(inbound: &mut Inbound, framing: Framing) -> RequestBody {
+fn take_body(inbound: &mut Inbound, head: &RequestHead) -> RequestBody {
+    let framing = head.framing;
+    if head.version == Version::Http2 {
+        return marked_body(framing);
+    }
     match framing {
         Framing::None | Framing::Length(0) | Framing::UntilClose => RequestBody::None,
         Framing::Length(length) if length <= inbound.pending.len() as u64 => {
