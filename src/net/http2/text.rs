@@ -83,10 +83,23 @@ fn write_line(name: &HeaderName, value: &HeaderValue, text: &mut Vec<u8>) {
     append!(text, name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n");
 }
 
+/// Where the start line ends, and where the empty line's own end begins.
+fn ends_of(text: &[u8]) -> Option<(usize, usize)> {
+    let mut ends = memchr::memchr_iter(b'\n', text);
+    let first = ends.next()?;
+    let mut last = first;
+    for end in ends {
+        if end == last + 2 {
+            return Some((first.checked_sub(1)?, last.checked_sub(1)?));
+        }
+        last = end;
+    }
+    None
+}
+
 /// An answer's head out of our own lines, and how long they are; `None` when they are no head.
 pub(super) fn response_of(text: &[u8]) -> Option<(http::Response<()>, usize)> {
-    let end = memchr::memmem::find(text, b"\r\n\r\n")?;
-    let line_end = memchr::memmem::find(text, b"\r\n")?;
+    let (line_end, end) = ends_of(text)?;
     let status = StatusCode::from_bytes(text[..line_end].get(9..12)?).ok()?;
     let mut response = http::Response::new(());
     *response.status_mut() = status;
@@ -98,8 +111,7 @@ pub(super) fn response_of(text: &[u8]) -> Option<(http::Response<()>, usize)> {
 
 /// A request's head out of our own lines, and how long they are; `None` when they are no head.
 pub(super) fn request_of(text: &[u8]) -> Option<(http::Request<()>, usize)> {
-    let end = memchr::memmem::find(text, b"\r\n\r\n")?;
-    let line_end = memchr::memmem::find(text, b"\r\n")?;
+    let (line_end, end) = ends_of(text)?;
     let mut words = text[..line_end].split(|&byte| byte == b' ');
     let (method, target) = (words.next()?, words.next()?);
     let mut fields = fields_of(text.get(line_end + 2..end + 2)?)?;
@@ -130,12 +142,37 @@ pub(super) fn fields_of(lines: &[u8]) -> Option<HeaderMap> {
         let name = HeaderName::from_bytes(&lines[line.start..colon]).ok()?;
         let space = usize::from(lines.get(colon + 1) == Some(&b' '));
         let value = shared.slice(colon + 1 + space..line.end);
-        let value = HeaderValue::from_maybe_shared(value).ok()?;
+        let mut value = HeaderValue::from_maybe_shared(value).ok()?;
+        value.set_sensitive(!is_steady(&name));
         if !is_of_connection(&name) {
             fields.append(name, value);
         }
     }
     Some(fields)
+}
+
+/// Fields whose values are the same in message after message, so that compression by reference pays
+/// (RFC 7541 2.3.2). All others are sent as literals that are never indexed: values that are new each
+/// time push those out that are not, and h2's encoder walks all values of a name to find that out;
+/// and one client's secrets stay out of a table that another's requests use.
+fn is_steady(name: &HeaderName) -> bool {
+    const STEADY: [HeaderName; 14] = [
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
+        header::CONTENT_SECURITY_POLICY,
+        header::CONTENT_TYPE,
+        header::SERVER,
+        header::STRICT_TRANSPORT_SECURITY,
+        header::TE,
+        header::VARY,
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::X_FRAME_OPTIONS,
+    ];
+    STEADY.contains(name)
 }
 
 fn is_of_connection(name: &HeaderName) -> bool {
