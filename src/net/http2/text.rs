@@ -152,9 +152,9 @@ pub(super) fn fields_of(lines: &[u8]) -> Option<HeaderMap> {
 }
 
 /// Fields whose values are the same in message after message, so that compression by reference pays
-/// (RFC 7541 2.3.2). All others are sent as literals that are never indexed: values that are new each
-/// time push those out that are not, and h2's encoder walks all values of a name to find that out;
-/// and one client's secrets stay out of a table that another's requests use.
+/// (RFC 7541 2.3.2). All others are sent as literals that are never indexed: values that are new
+/// each time push those out that are not, and h2's encoder walks all values of a name to find that
+/// out; and one client's secrets stay out of a table that another's requests use.
 fn is_steady(name: &HeaderName) -> bool {
     const STEADY: [HeaderName; 14] = [
         header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
