@@ -96,6 +96,9 @@ fn count(step: &str, count: usize) -> io::Result<u64> {
         .args([step, &count.to_string()])
         .output()?;
     let text = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(io::Error::other(format!("{step} failed: {text}")));
+    }
     let collected = text.lines().find_map(|line| line.split_once("Collected : "));
     let number = collected.and_then(|(_, number)| number.trim().parse().ok());
     number.ok_or_else(|| io::Error::other(format!("callgrind did not count {step}: {text}")))
@@ -131,7 +134,7 @@ fn run_domains(step: &str, count: usize) {
         fields(&[("Host", "api.example.com"), ("Accept", "*/*"), ("X-V", "beta-2")]);
     let fields = Fields::new(&bytes, &list);
     let hosts: Vec<String> =
-        (0..64).map(|at| format!("Tenant-{}.api.example.com", at * 151)).collect();
+        (0..64).map(|at| format!("Tenant-{}.api.example.com", at * 141)).collect();
     let covered: Vec<String> = (0..64).map(|at| format!("a.w{}.example.com", at * 15)).collect();
     let mapped = domains.domain(DomainId(0));
     let ruled = domains.domain(DomainId(1));

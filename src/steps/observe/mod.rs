@@ -97,15 +97,15 @@ fn write_route(route_key: &str, api_id: &str, stage: &str, out: &mut Vec<u8>) {
 
 /// What a custom domain matched, where it has a name.
 fn write_custom_domain(matched: CustomDomain<'_>, out: &mut Vec<u8>) {
-    let members: [(&[u8], &str, usize); 2] = [
-        (b",\"basePathMatched\":\"", matched.base_path, BASE_PATH_BYTES_MAX),
-        (b",\"routingRuleIdMatched\":\"", matched.routing_rule_id, NAME_BYTES_MAX),
-    ];
-    for (name, value, bytes_max) in members {
-        if !value.is_empty() {
-            text(name, value.as_bytes(), bytes_max, out);
-            out.push(b'"');
-        }
+    let CustomDomain { base_path, routing_rule_id } = matched;
+    if !base_path.is_empty() {
+        text(b",\"basePathMatched\":\"", base_path.as_bytes(), BASE_PATH_BYTES_MAX, out);
+        out.push(b'"');
+    }
+    if !routing_rule_id.is_empty() {
+        let id = routing_rule_id.as_bytes();
+        text(b",\"routingRuleIdMatched\":\"", id, NAME_BYTES_MAX, out);
+        out.push(b'"');
     }
 }
 

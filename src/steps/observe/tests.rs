@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::{
     http::{Method, Status},
@@ -54,6 +56,20 @@ fn what_is_not_known_is_a_dash_or_left_out() {
     assert_eq!(value["status"], 503);
     assert_eq!(value["errorMessage"], "the integration did not answer in time");
     assert!(value.get("integrationStatus").is_none());
+}
+
+#[test]
+fn what_a_custom_domain_matched_is_said_where_it_has_a_name() {
+    let members = |base_path, routing_rule_id| {
+        let mut facts = Facts::new(fixture::arrival(Method::Get, b"/orders/7"));
+        facts.record_custom_domain(CustomDomain { base_path, routing_rule_id });
+        let value: serde_json::Value = serde_json::from_str(&line(&facts)).unwrap();
+        ["basePathMatched", "routingRuleIdMatched"].map(|name| value[name].clone())
+    };
+    assert_eq!(members("orders/v1", "10"), ["orders/v1", "10"]);
+    assert_eq!(members("orders", ""), [json!("orders"), json!(null)]);
+    assert_eq!(members("", "10"), [json!(null), json!("10")]);
+    assert_eq!(members("", ""), [json!(null), json!(null)]);
 }
 
 #[test]
@@ -155,6 +171,7 @@ fn the_longest_line_keeps_the_bound() {
     let mut facts = Facts::new(arrival);
     facts.record_target(Target { api_id: &text, stage: &text });
     let members = route_members(&text, &text, &text);
+    facts.record_custom_domain(CustomDomain { base_path: &text, routing_rule_id: &text });
     facts.record_route(&text, &members);
     let latency = Duration::from_secs(u64::MAX);
     facts.record_integrated(Integrated { status: Status::OK, latency });

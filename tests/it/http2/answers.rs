@@ -189,3 +189,35 @@ fn an_answer_may_overtake_the_body() {
     let answer = client.ask(3, &request("GET", "/"), b"");
     assert_eq!(answer.map(|answer| answer.status), Ok(403), "{}", client.story());
 }
+
+/// The host of a stream is its `:authority`; each of them may go to another domain.
+#[test]
+fn streams_of_one_connection_go_to_the_domains_they_name() {
+    let upstream = Upstream::start(|mut peer| {
+        while let Some(request) = peer.request() {
+            peer.send(ok(request.target));
+        }
+    });
+    let domains = "domainNames:
+  - {domainName: a.example.com, apiMappings: [{api: it, stage: $default, apiMappingKey: v1}]}
+  - domainName: '*.b.example.com'
+    routingMode: ROUTING_RULE_ONLY
+    routingRules:
+      - priority: 1
+        conditions: {matchHeaders: [{anyOf: [{header: host, valueGlob: x.*}]}]}
+        action: {api: it, stage: $default}\n";
+    let gateway = launch(&proxy_all(upstream.address()), domains).start();
+    let mut client = RawClient::open(gateway.address);
+    let mut ask = |stream: u32, authority: &str, path: &str| {
+        let fields =
+            [(":method", "GET"), (":scheme", "http"), (":authority", authority), (":path", path)];
+        let answer = client.ask(stream, &fields, b"");
+        answer.map(|answer| (answer.status, answer.text())).unwrap_or_else(|end| panic!("{end}"))
+    };
+    assert_eq!(ask(1, "a.example.com", "/v1/x"), (200, "/x".to_owned()));
+    assert_eq!(ask(3, "x.B.example.com.:8080", "/v1/x"), (200, "/v1/x".to_owned()));
+    assert_eq!(ask(5, "y.b.example.com", "/v1/x").0, 404);
+    assert_eq!(ask(7, "a.example.com", "/v2").0, 404);
+    assert_eq!(ask(9, "127.0.0.1", "/v1/x").0, 404);
+    assert_eq!(ask(11, "A.example.com", "/ping"), (200, "healthy".to_owned()));
+}
