@@ -1,6 +1,13 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Local,
@@ -10,7 +17,7 @@ use super::{
     visit::{End, Visit},
 };
 use crate::{
-    base::{Buffer, limits},
+    base::{Address, Buffer, limits},
     http::{Framing, HeadSink, Http2, Status},
     net::{Outgoing, Stream},
     plan::Plan,
@@ -25,16 +32,27 @@ use crate::{
     wire::http1::HeadWriter,
 };
 
+/// What `x-forwarded-port` says of a connection to a Unix socket.
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
+
 /// A listening address, as its connections see it.
 pub struct Door {
     /// Where clients connect to.
-    pub local_addr: SocketAddr,
+    pub local_addr: Address,
+    /// What holds of them.
+    pub terms: Terms,
+    /// What is shown to clients, who speak TLS then.
+    pub face: Option<FaceInForce>,
+}
+
+/// What holds of the connections of one listener.
+#[derive(Clone, Default)]
+pub struct Terms {
     /// Whose `X-Forwarded-*` is believed.
     pub trusted: TrustedProxies,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
-    /// What is shown to clients, who speak TLS then.
-    pub face: Option<FaceInForce>,
 }
 
 /// A listener's face, as the last plan has it that knows the listener.
@@ -64,12 +82,9 @@ impl FaceInForce {
 
 /// Serves a client until the connection ends.
 pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
-    // Behind a wildcard, only the connection knows which address the client came to.
-    let is_wildcard = door.local_addr.ip().is_unspecified();
-    let own = if is_wildcard { stream.local_addr().ok() } else { None };
-    let local_addr = own.unwrap_or(door.local_addr);
     let protocol = if door.face.is_some() { Protocol::Https } else { Protocol::Http };
-    let origin = Origin::new(stream.peer(), local_addr, protocol, &door.trusted);
+    let (peer, own) = ends(&stream, &door);
+    let origin = Origin::new(peer, own, protocol, &door.terms.trusted);
     let stream = match &door.face {
         None => stream,
         Some(face) => {
@@ -77,7 +92,7 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
             stream.with_face(face)
         }
     };
-    let http2 = door.http2;
+    let http2 = door.terms.http2;
     let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
     seat.stream.set_deadline(Some(local.runtime.now() + limits::TLS_HANDSHAKE_WAIT));
@@ -125,6 +140,19 @@ async fn preface(
         (Some(_), _) | (None, Http2::NotOffered) => Ok(Preface::Other),
         (None, Http2::Offered) => inbound.read_preface(local, seat).await,
     }
+}
+
+/// A connection's two ends, the client's first. Those of a Unix socket have no IP address: both
+/// are this machine, and the port is the one of the protocol.
+fn ends(stream: &Stream, door: &Door) -> (SocketAddr, SocketAddr) {
+    let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let peer = stream.peer().ip().unwrap_or(here(0));
+    let port = if door.face.is_some() { HTTPS_PORT } else { HTTP_PORT };
+    let Some(door) = door.local_addr.ip() else { return (peer, here(port)) };
+    // Behind a wildcard, only the connection knows which address the client came to.
+    let asked = || stream.local_addr().ok().and_then(|address| address.ip());
+    let own = if door.ip().is_unspecified() { asked() } else { None };
+    (peer, own.unwrap_or(door))
 }
 
 /// Gives the seat up however the task ends, a panic included.

@@ -6,7 +6,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -14,7 +13,7 @@ use std::{
 
 use super::{Seats, visit::Guide};
 use crate::{
-    base::{Buffer, Pool, Shelf, WallTime, limits},
+    base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
     net::Outgoing,
     plan::{Plan, Upstream},
@@ -70,7 +69,7 @@ pub struct Installed {
 }
 
 /// What the names of upstreams resolve to.
-pub type Addresses = HashMap<Upstream, Vec<SocketAddr>>;
+pub type Addresses = HashMap<Upstream, Vec<Address>>;
 
 /// The current second as text, rendered once.
 #[derive(Clone, Copy)]

@@ -199,7 +199,7 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         trace_id: trace.unwrap_or_else(|| TraceId::new(received.seconds(), local.random_bits())),
         received,
         request_time: local.clf_time(received),
-        source_ip: seat.origin.source_ip(fields, &seat.door.trusted),
+        source_ip: seat.origin.source_ip(fields, &seat.door.terms.trusted),
         method: Some(head.method),
         path: head.target().path,
         version: Some(head.version),

@@ -5,7 +5,7 @@
 //! the writer believes closed (keys, plans, TLS) or unreachable (domains, other protocols);
 //! `warning` runs without (throttles, log formats).
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,9 +78,13 @@ pub struct GatewayFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
-    /// IP address and port, such as 0.0.0.0:8080 or [::]:8080.
-    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
-    pub address: SocketAddr,
+    /// IP address and port, such as 0.0.0.0:8080 or [::]:8080 (which takes IPv4 too, unless another
+    /// listener has the port there); unix:/path of a socket to make; systemd:NAME of a socket that
+    /// systemd passes on.
+    pub address: AddressText,
+    /// The mode of a Unix socket's file, in octal, such as "0660". Without it: what the process's
+    /// umask leaves.
+    pub mode: Option<ModeText>,
     /// Certificates; with them the listener speaks HTTPS.
     #[schemars(extend("x-ringway-not-yet" = json!({
         "severity": "error",
@@ -117,6 +121,18 @@ pub enum ProtocolVersion {
     /// HTTP/2, as gRPC needs it: without TLS by prior knowledge.
     Http2,
 }
+
+/// IP address and port, such as 0.0.0.0:8080 or [::]:8080, or unix:/path, or systemd:NAME.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "listen-address"))]
+pub struct AddressText(pub String);
+
+/// A file's mode, as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "file-mode", "pattern" = "^0?[0-7]{3}$"))]
+pub struct ModeText(pub String);
 
 /// A network as written: an address and the length of its prefix, or one address.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -317,9 +333,8 @@ pub struct AccessLogSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Admin {
-    /// IP address and port. Without it: 127.0.0.1:9901.
-    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
-    pub address: SocketAddr,
+    /// Where it listens, written as a listener's. Without it: 127.0.0.1:9901.
+    pub address: AddressText,
 }
 
 /// One JSON line per request.
