@@ -1,8 +1,8 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
 use super::{
-    Api, ExecuteApiEndpoint, OtherHosts, Plan, Route, RouteIndex, Stage, StageIndex, Upstream,
-    UpstreamIndex,
+    Api, ExecuteApiEndpoint, OtherHosts, Plan, Reach, Route, RouteIndex, Stage, StageIndex,
+    Upstream, UpstreamIndex,
 };
 use crate::{
     http::Http2,
@@ -63,6 +63,8 @@ pub struct UpstreamSettings {
     pub port: u16,
     /// Whether it speaks HTTP/2.
     pub http2: Http2,
+    /// Where its connections go.
+    pub reach: Reach,
 }
 
 /// A route as a document describes it, its integration compiled for the stage.
@@ -102,11 +104,12 @@ impl Plan {
             let api = plan.compile_api(draft, &mut problems);
             plan.apis.push(api);
         }
-        for UpstreamSettings { host, port, http2 } in settings {
+        for UpstreamSettings { host, port, http2, reach } in settings {
             let is_meant =
                 |upstream: &&mut Upstream| upstream.host == *host && upstream.port == *port;
             if let Some(upstream) = plan.upstreams.iter_mut().find(is_meant) {
                 upstream.http2 = *http2;
+                upstream.reach.clone_from(reach);
             }
         }
         plan.check_destinations(&mut problems);
@@ -169,7 +172,7 @@ impl Plan {
     }
 
     fn share_upstream(&mut self, uri: &Uri) -> UpstreamIndex {
-        let wanted = Upstream { host: uri.host.clone(), port: uri.port, http2: Http2::NotOffered };
+        let wanted = Upstream::named(&uri.host, uri.port);
         let known = self.upstreams.iter().position(|upstream| *upstream == wanted);
         let place = known.unwrap_or_else(|| {
             self.upstreams.push(wanted);

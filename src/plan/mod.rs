@@ -7,6 +7,7 @@ mod compile;
 mod select;
 
 use crate::{
+    base::Address,
     http::Http2,
     steps::{
         context::StageVariables,
@@ -100,7 +101,7 @@ pub struct Route {
     pub integration: Integration,
 }
 
-/// A place to connect to. Addresses are found out at run time.
+/// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// A name in lower case, an IPv4 address, or an IPv6 address in brackets.
@@ -109,6 +110,25 @@ pub struct Upstream {
     pub port: u16,
     /// Whether it speaks HTTP/2 (`protocolVersion`); else HTTP/1.1.
     pub http2: Http2,
+    /// Where its connections go.
+    pub reach: Reach,
+}
+
+/// How an upstream's addresses are found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// By its host, at run time.
+    Host,
+    /// It has this one, whatever the host is (`connectTo`).
+    At(Address),
+}
+
+impl Upstream {
+    /// One of which nothing is said but where it is.
+    #[must_use]
+    pub fn named(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, http2: Http2::NotOffered, reach: Reach::Host }
+    }
 }
 
 /// A stage's place in the plan.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Event, Patience};
-use crate::{base::Address, gateway::Addresses, plan::Plan, plan::Upstream};
+use crate::{base::Address, gateway::Addresses, plan::Plan, plan::Reach, plan::Upstream};
 
 /// How long the first plan waits for its names; what is not known then comes later.
 const FIRST_WAIT: Duration = Duration::from_secs(3);
@@ -108,7 +108,11 @@ fn names(plan: &Plan) -> Vec<Upstream> {
     plan.upstreams().iter().filter(|upstream| literal(upstream).is_none()).cloned().collect()
 }
 
+/// The address of an upstream that needs no look-up.
 fn literal(upstream: &Upstream) -> Option<Address> {
+    if let Reach::At(address) = &upstream.reach {
+        return Some(address.clone());
+    }
     let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
     host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, upstream.port).into())
 }
@@ -127,7 +131,7 @@ mod tests {
     use super::*;
 
     fn upstream(host: &str) -> Upstream {
-        Upstream { host: host.to_owned(), port: 80, http2: crate::http::Http2::NotOffered }
+        Upstream::named(host, 80)
     }
 
     /// A reload while the name server was away took the addresses of every name, for good.

@@ -10,7 +10,7 @@ use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Method, Name, RequestHead, Status},
     json::Body,
-    plan::{ExecuteApiEndpoint, Plan, Selected, Stage},
+    plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage},
     steps::{
         context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
         domain::{DomainId, DomainName, is_ping},
@@ -87,7 +87,13 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
     let _ = writeln!(out, "       its routes see the path {}", text(selected.path));
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
-        Some(matched) => tell_route(&selected, matched, head, out),
+        Some(matched) => {
+            tell_route(&selected, matched, head, out);
+            let route = &stage.routes[matched.route];
+            if let Reach::At(address) = &plan.upstream(route.upstream).reach {
+                let _ = writeln!(out, "       over a connection to {address}");
+            }
+        }
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);

@@ -1,7 +1,10 @@
 //! The formats that the gateway file's strings have, by the name that the schema says in
 //! `format`. The schema's `pattern` says the same to editors; here it is a function and a phrase.
 
-use crate::{base::ListenAddress, steps::integrate::TrustedProxies};
+use crate::{
+    base::{Address, ListenAddress},
+    steps::integrate::TrustedProxies,
+};
 
 /// A rule for a string, and what to call a string that keeps it.
 pub(super) struct Format {
@@ -18,6 +21,11 @@ pub(super) const FORMATS: &[Format] = &[
         what: "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080, or unix:/path, or \
                systemd:NAME",
         keeps: |text| text.parse::<ListenAddress>().is_ok(),
+    },
+    Format {
+        name: "connect-address",
+        what: "an IP address and a port, such as 10.0.0.7:8080, or unix:/path",
+        keeps: |text| text.parse::<Address>().is_ok(),
     },
     Format {
         name: "file-mode",

@@ -106,10 +106,18 @@ pub struct Upstream {
     /// Scheme, host and port as in the integrations' URIs, such as http://orders.internal:8080.
     #[schemars(length(min = 1))]
     pub origin: String,
+    /// Where connections to it go, whatever its host is: an IP address and port, or unix:/path.
+    pub connect_to: Option<ConnectText>,
     /// What it speaks. Without it: HTTP1.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
 }
+
+/// IP address and port, or unix:/path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "connect-address"))]
+pub struct ConnectText(pub String);
 
 /// The version of HTTP that an upstream speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]

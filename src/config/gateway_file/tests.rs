@@ -253,6 +253,7 @@ fn the_check_knows_every_keyword_of_the_schema() {
 fn every_format_refuses_and_takes() {
     let cases = [
         ("listen-address", "[::1]:80", "::1"),
+        ("connect-address", "unix:/run/a", "unix:a"),
         ("file-mode", "0660", "0690"),
         ("cidr", "10.0.0.0/8", "10.0.0.0/33"),
         ("stage-name", "$default", "default$"),

@@ -2,6 +2,7 @@
 //! private APIs; the PROXY protocol.
 
 mod sockets;
+mod upstreams;
 
 use std::path::Path;
 

@@ -326,11 +326,7 @@ fn address(number: u16) -> SocketAddr {
 
 /// What the upstreams' names resolve to.
 fn addresses() -> Addresses {
-    let upstream = |number| ringway::plan::Upstream {
-        host: "up.test".to_owned(),
-        port: 9000 + number,
-        http2: Http2::NotOffered,
-    };
+    let upstream = |number| ringway::plan::Upstream::named("up.test", 9000 + number);
     (1..=UPSTREAMS).map(|number| (upstream(number), vec![address(number).into()])).collect()
 }
 
