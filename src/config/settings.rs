@@ -13,7 +13,7 @@ use super::{
 use crate::{
     base::{ListenAddress, limits::DRAIN_WAIT},
     http::Http2,
-    steps::integrate::TrustedProxies,
+    steps::integrate::{ProxyProtocol, TrustedProxies},
 };
 
 /// What the command line says over the file.
@@ -76,6 +76,8 @@ pub struct Listener {
     pub mode: Option<u32>,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
     /// What its clients speak.
@@ -202,7 +204,8 @@ impl Listener {
             Transport::Tls => Http2::Offered,
         };
         let trusted_proxies = TrustedProxies::default();
-        Self { address, mode: None, trusted_proxies, http2, transport }
+        let proxy_protocol = ProxyProtocol::Off;
+        Self { address, mode: None, trusted_proxies, proxy_protocol, http2, transport }
     }
 }
 
@@ -228,17 +231,24 @@ fn parse_address(text: &AddressText, problems: &mut Problems) -> Option<ListenAd
 fn compile_listener(listener: &raw::Listener, problems: &mut Problems) -> Option<Listener> {
     let address = parse_address(&listener.address, problems)?;
     let mode = listener.mode.as_ref().and_then(|mode| u32::from_str_radix(&mode.0, 8).ok());
-    let texts = listener.trusted_proxies.iter().map(|network| network.0.as_str());
-    let trusted_proxies = TrustedProxies::parse(texts).unwrap_or_else(|faults| {
-        for fault in faults {
-            problems.error_nowhere(format!("listener {address}: {fault}"), "");
-        }
-        TrustedProxies::default()
-    });
+    let mut networks = |texts: &[raw::NetworkText]| {
+        let parsed = TrustedProxies::parse(texts.iter().map(|network| network.0.as_str()));
+        parsed.unwrap_or_else(|faults| {
+            for fault in faults {
+                problems.error_nowhere(format!("listener {address}: {fault}"), "");
+            }
+            TrustedProxies::default()
+        })
+    };
+    let trusted_proxies = networks(&listener.trusted_proxies);
+    let proxy_protocol = match &listener.proxy_protocol {
+        Some(proxies) => ProxyProtocol::From(networks(&proxies.trusted)),
+        None => ProxyProtocol::Off,
+    };
     let transport = if listener.tls.is_some() { Transport::Tls } else { Transport::Plain };
     let offered = listener.http2.unwrap_or(transport == Transport::Tls);
     let http2 = if offered { Http2::Offered } else { Http2::NotOffered };
-    Some(Listener { address, mode, trusted_proxies, http2, transport })
+    Some(Listener { address, mode, trusted_proxies, proxy_protocol, http2, transport })
 }
 
 #[cfg(test)]

@@ -1,16 +1,10 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{
-    cell::RefCell,
-    future::poll_fn,
-    net::{Ipv4Addr, SocketAddr},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
     Local,
+    ends::{self, Ends},
     inbound::{Inbound, Preface, Stop},
     multiplexed,
     seats::Seat,
@@ -23,7 +17,7 @@ use crate::{
     plan::Plan,
     steps::{
         context::{self, Arrival, Facts, RequestId, TraceId},
-        integrate::{Origin, Protocol, TrustedProxies},
+        integrate::{Origin, Protocol, ProxyProtocol, TrustedProxies},
         reject::{Client, Ours, Reject},
         respond,
     },
@@ -31,10 +25,6 @@ use crate::{
     tls::Face,
     wire::http1::HeadWriter,
 };
-
-/// What `x-forwarded-port` says of a connection to a Unix socket.
-const HTTP_PORT: u16 = 80;
-const HTTPS_PORT: u16 = 443;
 
 /// A listening address, as its connections see it.
 pub struct Door {
@@ -51,6 +41,8 @@ pub struct Door {
 pub struct Terms {
     /// Whose `X-Forwarded-*` is believed.
     pub trusted: TrustedProxies,
+    /// Whether they begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
 }
@@ -83,7 +75,9 @@ impl FaceInForce {
 /// Serves a client until the connection ends.
 pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let protocol = if door.face.is_some() { Protocol::Https } else { Protocol::Http };
-    let (peer, own) = ends(&stream, &door);
+    let arriving = local.seats.arrive();
+    let Some(Ends { peer, own }) = ends::find(&local, &door, &stream).await else { return };
+    drop(arriving);
     let origin = Origin::new(peer, own, protocol, &door.terms.trusted);
     let stream = match &door.face {
         None => stream,
@@ -140,19 +134,6 @@ async fn preface(
         (Some(_), _) | (None, Http2::NotOffered) => Ok(Preface::Other),
         (None, Http2::Offered) => inbound.read_preface(local, seat).await,
     }
-}
-
-/// A connection's two ends, the client's first. Those of a Unix socket have no IP address: both
-/// are this machine, and the port is the one of the protocol.
-fn ends(stream: &Stream, door: &Door) -> (SocketAddr, SocketAddr) {
-    let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let peer = stream.peer().ip().unwrap_or(here(0));
-    let port = if door.face.is_some() { HTTPS_PORT } else { HTTP_PORT };
-    let Some(door) = door.local_addr.ip() else { return (peer, here(port)) };
-    // Behind a wildcard, only the connection knows which address the client came to.
-    let asked = || stream.local_addr().ok().and_then(|address| address.ip());
-    let own = if door.ip().is_unspecified() { asked() } else { None };
-    (peer, own.unwrap_or(door))
 }
 
 /// Gives the seat up however the task ends, a panic included.

@@ -144,6 +144,17 @@ impl Stream {
         std::future::poll_fn(|context| self.poll_receive(context)).await
     }
 
+    /// Puts bytes back that were received: whoever receives next gets them first.
+    ///
+    /// # Panics
+    /// When TLS is spoken, or on an HTTP/2 stream: the bytes are not what the socket received.
+    pub fn unread(&self, buffer: Buffer) {
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.unread(buffer),
+            Wire::Tls(_) | Wire::Lane(_) => panic!("bytes are put back that no socket received"),
+        }
+    }
+
     /// Starts sending. The bytes are the driver's from now on: they are sent also when nobody asks
     /// and when the stream is dropped.
     ///

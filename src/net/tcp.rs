@@ -39,6 +39,10 @@ impl Tcp {
         self.socket.poll_receive(context)
     }
 
+    pub(super) fn unread(&self, buffer: Buffer) {
+        self.socket.unread(buffer);
+    }
+
     /// What was received already, without waiting.
     pub(super) fn take_received(&self) -> Option<Buffer> {
         self.socket.take_received()

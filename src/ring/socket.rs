@@ -184,6 +184,12 @@ impl Socket {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
     }
 
+    /// Puts bytes back that were received: they are the next to be received.
+    pub fn unread(&self, buffer: Buffer) {
+        let waker = self.driver.with(|state| state.unread(self.key, buffer)).flatten();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Ready when the connection broke (a reset or a failed send, not a FIN); takes nothing from
     /// what was received.
     pub fn poll_failure(&self, context: &Context<'_>) -> Poll<()> {

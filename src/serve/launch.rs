@@ -216,7 +216,11 @@ fn bind_doors(
 impl Doors {
     fn add(&mut self, bound: Bound, listener: &Listener) {
         let Bound { address, sockets, file } = bound;
-        let terms = Terms { trusted: listener.trusted_proxies.clone(), http2: listener.http2 };
+        let terms = Terms {
+            trusted: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol.clone(),
+            http2: listener.http2,
+        };
         let is_tls = listener.transport == Transport::Tls;
         let face = is_tls.then(|| listener.address.to_string());
         let shards = self.of_shards.len();

@@ -35,10 +35,12 @@ macro_rules! counters {
             pub refused: [u64; Refused::ALL.len()],
             /// HTTP/2 connections ended because of a flood, by [`Flood`].
             pub floods: [u64; Flood::ALL.len()],
+            /// Connections closed for what they began with, by [`Unproxied`].
+            pub unproxied: [u64; Unproxied::ALL.len()],
         }
 
         impl ShardCounters {
-            /// Every number but `refused` and `floods`, in the order of the table.
+            /// Every number but those in lists, in the order of the table.
             #[must_use]
             pub fn rows(&self) -> Vec<Row> {
                 vec![$(Row {
@@ -80,6 +82,40 @@ counters! {
     receive_starved: Counter "receive_starved_total"
         "Receives that had to wait because every receive buffer was in use.",
     plan_generation: Gauge "plan_generation" "The generation of the plan that the shard serves.",
+}
+
+/// Why a connection was closed where the PROXY protocol is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Unproxied {
+    /// Its peer is none of the trusted ones.
+    Untrusted,
+    /// It began with something else.
+    Absent,
+    /// Its header is not as it should be.
+    Malformed,
+    /// The header did not arrive in time.
+    TooSlow,
+    /// No buffer was left for the header.
+    Crowded,
+}
+
+impl Unproxied {
+    /// All reasons; a reason's index is its place here.
+    pub const ALL: [Self; 5] =
+        [Self::Untrusted, Self::Absent, Self::Malformed, Self::TooSlow, Self::Crowded];
+
+    /// The value of the `reason` label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untrusted => "untrusted",
+            Self::Absent => "absent",
+            Self::Malformed => "malformed",
+            Self::TooSlow => "too_slow",
+            Self::Crowded => "crowded",
+        }
+    }
 }
 
 /// Why a request was refused before it reached a stage.
@@ -172,6 +208,9 @@ mod tests {
     #[test]
     fn each_reason_stands_at_its_own_index() {
         for (index, reason) in Refused::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+        for (index, reason) in Unproxied::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index);
         }
     }

@@ -94,9 +94,22 @@ pub struct Listener {
     /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
     #[serde(default)]
     pub trusted_proxies: Vec<NetworkText>,
+    /// Every connection begins with a header of the PROXY protocol (version 1 or 2) that says who
+    /// the client is. For a listener behind a load balancer that sends it.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
     /// that they may (prior knowledge). Without it: no.
     pub http2: Option<bool>,
+}
+
+/// Who sends the PROXY protocol.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyProtocol {
+    /// Networks of the proxies, such as 10.0.0.0/8: their header is needed and believed, and
+    /// connections from elsewhere are closed.
+    #[schemars(length(min = 1))]
+    pub trusted: Vec<NetworkText>,
 }
 
 /// An upstream of integrations, by its origin.

@@ -22,16 +22,18 @@ const fn table() -> [u32; 256] {
     /// 0x1EDC6F41 with its bits reversed.
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
+    let mut byte: u8 = 0;
+    loop {
         let mut sum = byte as u32;
         let mut bit = 0;
         while bit < 8 {
             sum = if sum & 1 == 1 { (sum >> 1) ^ POLYNOMIAL } else { sum >> 1 };
             bit += 1;
         }
-        table[byte] = sum;
+        table[byte as usize] = sum;
+        if byte == u8::MAX {
+            return table;
+        }
         byte += 1;
     }
-    table
 }
