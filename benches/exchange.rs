@@ -189,7 +189,7 @@ fn open_gateway(runtime: &Runtime, address: SocketAddr, http2: Http2) {
     let (mut logs, chunks) = access_log::channel(1);
     let local = Rc::new(Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1));
     let terms = Terms { http2, ..Terms::default() };
-    let door = Rc::new(Door { local_addr: address.into(), terms, face: None });
+    let door = Rc::new(Door::new(address.into(), terms, None));
     let listener = Listener::bind(runtime, address, false).expect("the simulation has room");
     runtime.spawn(async move {
         // Nobody writes: full chunks are counted, dropped and used again.

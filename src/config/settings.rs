@@ -78,6 +78,8 @@ pub struct Listener {
     pub trusted_proxies: TrustedProxies,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
+    /// What APIs that are private to it call it.
+    pub labels: Vec<String>,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
     /// What its clients speak.
@@ -204,8 +206,8 @@ impl Listener {
             Transport::Tls => Http2::Offered,
         };
         let trusted_proxies = TrustedProxies::default();
-        let proxy_protocol = ProxyProtocol::Off;
-        Self { address, mode: None, trusted_proxies, proxy_protocol, http2, transport }
+        let (proxy_protocol, labels) = (ProxyProtocol::Off, Vec::new());
+        Self { address, mode: None, trusted_proxies, proxy_protocol, labels, http2, transport }
     }
 }
 
@@ -248,7 +250,8 @@ fn compile_listener(listener: &raw::Listener, problems: &mut Problems) -> Option
     let transport = if listener.tls.is_some() { Transport::Tls } else { Transport::Plain };
     let offered = listener.http2.unwrap_or(transport == Transport::Tls);
     let http2 = if offered { Http2::Offered } else { Http2::NotOffered };
-    Some(Listener { address, mode, trusted_proxies, proxy_protocol, http2, transport })
+    let labels = listener.labels.iter().map(|label| label.0.clone()).collect();
+    Some(Listener { address, mode, trusted_proxies, proxy_protocol, labels, http2, transport })
 }
 
 #[cfg(test)]

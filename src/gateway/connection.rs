@@ -1,9 +1,15 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    Local,
+    Installed, Local,
     ends::{self, Ends},
     inbound::{Inbound, Preface, Stop},
     multiplexed,
@@ -17,6 +23,7 @@ use crate::{
     plan::Plan,
     steps::{
         context::{self, Arrival, Facts, RequestId, TraceId},
+        endpoint::LabelSet,
         integrate::{Origin, Protocol, ProxyProtocol, TrustedProxies},
         reject::{Client, Ours, Reject},
         respond,
@@ -34,6 +41,27 @@ pub struct Door {
     pub terms: Terms,
     /// What is shown to clients, who speak TLS then.
     pub face: Option<FaceInForce>,
+    /// The labels as a plan has them, and which plan that was.
+    labels: Cell<(u64, LabelSet)>,
+}
+
+impl Door {
+    /// A door at this address, of which a plan will say the face that has this name.
+    #[must_use]
+    pub fn new(local_addr: Address, terms: Terms, face: Option<FaceInForce>) -> Self {
+        Self { local_addr, terms, face, labels: Cell::new((0, LabelSet::default())) }
+    }
+
+    /// Its labels, as far as APIs of this plan are private to them.
+    pub(super) fn labels(&self, installed: &Installed) -> LabelSet {
+        let (number, labels) = self.labels.get();
+        if number == installed.number {
+            return labels;
+        }
+        let labels = installed.plan.labels().find(self.terms.labels.iter().map(String::as_str));
+        self.labels.set((installed.number, labels));
+        labels
+    }
 }
 
 /// What holds of the connections of one listener.
@@ -45,6 +73,8 @@ pub struct Terms {
     pub proxy_protocol: ProxyProtocol,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
+    /// What APIs call the listener that are private to it.
+    pub labels: Vec<String>,
 }
 
 /// A listener's face, as the last plan has it that knows the listener.
@@ -201,6 +231,7 @@ fn record_refused(
         version: None,
         domain_name: b"",
         user_agent: b"",
+        listener_labels: &[],
     });
     facts.record_reject(reject);
     facts.record_detail(detail);

@@ -129,13 +129,7 @@ async fn serve(
 ) -> End {
     let installed = local.installed();
     let body = take_body(inbound, head);
-    let request = Request {
-        head,
-        client,
-        origin: &seat.origin,
-        expects_continue: head.expects_continue,
-        body,
-    };
+    let request = Request { head, client, seat, expects_continue: head.expects_continue, body };
     let receiver = Receiver {
         stream: client,
         head,
@@ -205,6 +199,7 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
+        listener_labels: &seat.door.terms.labels,
     }
 }
 

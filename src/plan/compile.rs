@@ -2,13 +2,14 @@
 
 use super::{
     Api, ExecuteApiEndpoint, OtherHosts, Plan, Reach, Route, RouteIndex, Stage, StageIndex,
-    Upstream, UpstreamIndex,
+    Upstream, UpstreamIndex, select::API_ID_BYTES_MAX,
 };
 use crate::{
     http::Http2,
     steps::{
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
+        endpoint::{Access, LABELS_MAX, LabelSet, Labels},
         integrate::{Integration, Uri},
         observe,
         reject::Catalogue,
@@ -40,8 +41,20 @@ pub struct ApiDraft {
     pub catalogue: Catalogue,
     /// Whether it is reached without a custom domain.
     pub endpoint: ExecuteApiEndpoint,
+    /// By which listeners it is reached.
+    pub access: AccessDraft,
     /// The stages.
     pub stages: Vec<StageDraft>,
+}
+
+/// By which listeners an API is reached, as a document describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccessDraft {
+    /// By all.
+    #[default]
+    Public,
+    /// By those that have one of these labels.
+    PrivateTo(Vec<String>),
 }
 
 /// A stage as a document describes it.
@@ -92,6 +105,7 @@ impl Plan {
             api_ids: ApiIds::default(),
             domains,
             other_hosts,
+            labels: Labels::default(),
             upstreams: Vec::new(),
             faces: Faces::default(),
             stage_count: 0,
@@ -139,8 +153,25 @@ impl Plan {
             let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
             stages.push(self.compile_stage(stage, &draft.id, &place, problems));
         }
-        let ApiDraft { id, name, catalogue, endpoint, .. } = draft;
-        Api { id, name, catalogue, endpoint, stages, stage_names }
+        let ApiDraft { id, name, catalogue, endpoint, access, .. } = draft;
+        let access = self.compile_access(&name, &access, problems);
+        Api { id, name, catalogue, endpoint, access, stages, stage_names }
+    }
+
+    fn compile_access(
+        &mut self,
+        name: &str,
+        draft: &AccessDraft,
+        problems: &mut Vec<String>,
+    ) -> Access {
+        let AccessDraft::PrivateTo(names) = draft else { return Access::Public };
+        let set = self.labels.add(names.iter().map(String::as_str)).unwrap_or_else(|| {
+            let message =
+                format!("api {name}: the APIs are private to more than {LABELS_MAX} labels");
+            problems.push(message);
+            LabelSet::default()
+        });
+        Access::PrivateTo(set)
     }
 
     fn compile_stage(
@@ -201,7 +232,7 @@ fn other_hosts(draft: &PlanDraft) -> OtherHosts {
 /// The id is a label of a host name.
 fn check_id(id: &str, known: &[Api]) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !(1..=63).contains(&id.len()) || !id.bytes().all(plain) {
+    if !(1..=API_ID_BYTES_MAX).contains(&id.len()) || !id.bytes().all(plain) {
         return Err(format!("id '{id}': an API's id is 1 to 63 of a-z, 0-9 and '-'"));
     }
     match known.iter().find(|api| api.id == id) {

@@ -12,6 +12,7 @@ use crate::{
     steps::{
         context::StageVariables,
         domain::{ApiIds, Domains},
+        endpoint::{Access, Labels},
         integrate::Integration,
         reject::Catalogue,
         route::{RouteKey, Router},
@@ -20,7 +21,7 @@ use crate::{
     tls::Faces,
 };
 
-pub use compile::{ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
+pub use compile::{AccessDraft, ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
 pub use select::Selected;
 
 /// The compiled gateway.
@@ -29,6 +30,7 @@ pub struct Plan {
     api_ids: ApiIds,
     domains: Domains,
     other_hosts: OtherHosts,
+    labels: Labels,
     upstreams: Vec<Upstream>,
     faces: Faces,
     stage_count: usize,
@@ -45,6 +47,8 @@ pub struct Api {
     pub catalogue: Catalogue,
     /// Whether it is reached without a custom domain.
     pub endpoint: ExecuteApiEndpoint,
+    /// By which listeners it is reached.
+    pub access: Access,
     /// The stages, in the document's order; [`StageNames`] counts in it.
     pub stages: Vec<Stage>,
     /// The stages by name.
@@ -172,6 +176,12 @@ impl Plan {
     #[must_use]
     pub const fn domains(&self) -> &Domains {
         &self.domains
+    }
+
+    /// The labels of listeners that APIs are private to.
+    #[must_use]
+    pub const fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// The upstreams, each host and port once.

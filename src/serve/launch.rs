@@ -220,6 +220,7 @@ impl Doors {
             trusted: listener.trusted_proxies.clone(),
             proxy_protocol: listener.proxy_protocol.clone(),
             http2: listener.http2,
+            labels: listener.labels.clone(),
         };
         let is_tls = listener.transport == Transport::Tls;
         let face = is_tls.then(|| listener.address.to_string());

@@ -99,7 +99,7 @@ impl Doors {
                 accepting.push((doors.len(), listener, for_all));
             }
             let face = face.map(|name| FaceInForce::new(name, &local.installed().plan));
-            doors.push(Rc::new(Door { local_addr: address, terms, face }));
+            doors.push(Rc::new(Door::new(address, terms, face)));
         }
         let doors = Rc::new(Self { local: Rc::clone(local), doors, listeners, clients_max });
         for (place, listener, for_all) in accepting {

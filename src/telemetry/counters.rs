@@ -124,6 +124,8 @@ impl Unproxied {
 pub enum Refused {
     /// 400: broke HTTP.
     BadRequest,
+    /// 403: no API for this host, or one that is private to other listeners.
+    Forbidden,
     /// 404: no API and stage for this host and path.
     NoStage,
     /// 408: the head or body took too long.
@@ -146,8 +148,9 @@ pub enum Refused {
 
 impl Refused {
     /// All reasons; a reason's index is its place here.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadRequest,
+        Self::Forbidden,
         Self::NoStage,
         Self::RequestTimeout,
         Self::ContentTooLarge,
@@ -164,6 +167,7 @@ impl Refused {
     pub const fn of(status: Status) -> Self {
         match status.code() {
             400 => Self::BadRequest,
+            403 => Self::Forbidden,
             404 => Self::NoStage,
             408 => Self::RequestTimeout,
             413 => Self::ContentTooLarge,
@@ -181,6 +185,7 @@ impl Refused {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Forbidden => "forbidden",
             Self::NoStage => "no_stage",
             Self::RequestTimeout => "request_timeout",
             Self::ContentTooLarge => "content_too_large",
@@ -230,6 +235,7 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_by_its_status() {
         check(400, "bad_request");
+        check(403, "forbidden");
         check(404, "no_stage");
         check(408, "request_timeout");
         check(413, "content_too_large");

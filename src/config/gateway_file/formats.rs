@@ -3,7 +3,7 @@
 
 use crate::{
     base::{Address, ListenAddress},
-    steps::integrate::TrustedProxies,
+    steps::{endpoint, integrate::TrustedProxies},
 };
 
 /// A rule for a string, and what to call a string that keeps it.
@@ -26,6 +26,11 @@ pub(super) const FORMATS: &[Format] = &[
         name: "connect-address",
         what: "an IP address and a port, such as 10.0.0.7:8080, or unix:/path",
         keeps: |text| text.parse::<Address>().is_ok(),
+    },
+    Format {
+        name: "listener-label",
+        what: "1 to 63 of a-z 0-9 -, such as internal",
+        keeps: endpoint::is_label,
     },
     Format {
         name: "file-mode",

@@ -82,6 +82,10 @@ pub struct Listener {
     /// listener has the port there); unix:/path of a socket to make; systemd:NAME of a socket that
     /// systemd passes on.
     pub address: AddressText,
+    /// Names by which APIs are private to this listener; they stand where AWS has the ids of VPC
+    /// endpoints.
+    #[serde(default)]
+    pub labels: Vec<LabelText>,
     /// The mode of a Unix socket's file, in octal, such as "0660". Without it: what the process's
     /// umask leaves.
     pub mode: Option<ModeText>,
@@ -149,6 +153,12 @@ pub enum ProtocolVersion {
 #[schemars(extend("format" = "listen-address"))]
 pub struct AddressText(pub String);
 
+/// A listener's label: 1 to 63 of a-z 0-9 -.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "listener-label", "pattern" = "^[a-z0-9-]{1,63}$"))]
+pub struct LabelText(pub String);
+
 /// A file's mode, as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -202,6 +212,8 @@ pub struct Api {
     /// Whether the API is reached by custom domain names only: not by its id, in the host or in
     /// x-apigw-api-id, and not as the only API. Without it: as the definition says, else false.
     pub disable_execute_api_endpoint: Option<bool>,
+    /// Who may reach it by which listener. Without it: as the definition says, else everybody.
+    pub endpoint_configuration: Option<EndpointConfiguration>,
     /// Refuse to run when the import of the definition warns.
     #[serde(default)]
     pub fail_on_warnings: bool,
@@ -209,6 +221,31 @@ pub struct Api {
     #[serde(default)]
     #[schemars(length(max = 10))]
     pub stages: Vec<Stage>,
+}
+
+/// Who may reach an API: everybody, or those who come by certain listeners.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointConfiguration {
+    /// One type. Without it: PRIVATE when there are vpcEndpointIds.
+    #[serde(default)]
+    #[schemars(length(max = 1))]
+    pub types: Vec<EndpointType>,
+    /// With PRIVATE: the labels of the listeners by which it is reached.
+    #[serde(default)]
+    pub vpc_endpoint_ids: Vec<LabelText>,
+}
+
+/// AWS's endpoint types.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EndpointType {
+    /// Reached by every listener.
+    Edge,
+    /// Reached by every listener.
+    Regional,
+    /// Reached by some listeners.
+    Private,
 }
 
 /// What an API speaks.

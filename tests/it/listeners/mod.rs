@@ -1,6 +1,7 @@
 //! Where clients come in: Unix sockets, sockets of systemd, both families on one port; labels and
 //! private APIs; the PROXY protocol.
 
+mod private;
 mod proxy;
 mod sockets;
 mod upstreams;

@@ -159,7 +159,7 @@ async fn live(
     let seed = world.seed();
     let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
-    let door = Rc::new(Door { local_addr: gateway.into(), terms, face: None });
+    let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
     runtime.spawn(accept(Rc::clone(&world), Rc::clone(&local), Rc::clone(&listener), door));
     let left = Rc::new(Cell::new(profile.clients));
@@ -308,7 +308,7 @@ async fn settle(world: &World) {
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
     let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
-    let door = Rc::new(Door { local_addr: gateway.into(), terms, face: None });
+    let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Listener::bind(runtime, gateway, false).unwrap();
     let accepting = Rc::clone(&local);
     runtime.spawn(async move {
