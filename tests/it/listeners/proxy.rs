@@ -310,6 +310,68 @@ fn curl_with_a_header_speaks_both_versions_of_http() {
     }
 }
 
+/// A listener that speaks TLS, with a certificate that openssl makes.
+fn with_tls(folder: &Folder, listener: &str, definition: &str) -> Option<Gateway> {
+    if !has("openssl") || !has("curl") {
+        return None;
+    }
+    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-keyout".as_ref(), key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (key, certificate) = (key.display(), certificate.display());
+    let pair = format!("{{certificate: '{certificate}', privateKey: '{key}'}}");
+    let listener = format!("{{{listener}, tls: {{certificates: [{pair}]}}}}");
+    match listening(&[&listener], definition).try_start() {
+        Ok(gateway) => Some(gateway),
+        Err((_, said)) if said.contains("tls is not supported by this version yet") => {
+            eprintln!("SKIPPED: listeners of a gateway file do not speak TLS yet");
+            None
+        }
+        Err((_, said)) => panic!("ringway did not start:\n{said}"),
+    }
+}
+
+/// The header is in plain text, and what is behind it is TLS's.
+#[test]
+fn the_header_goes_before_tls() {
+    let (upstream, definition) = telling();
+    let folder = Folder::new();
+    let listener = "address: '127.0.0.1:0', proxyProtocol: {trusted: [127.0.0.1]}";
+    let Some(gateway) = with_tls(&folder, listener, &definition) else { return };
+    let port = gateway.address.port();
+    let ask = |more: &[&str]| {
+        let output = Command::new("curl")
+            .args(["-sSk", "--fail", "--max-time", "20", "-w", " %{http_version}"])
+            .args(more)
+            .arg(format!("https://localhost:{port}/"))
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let told = |version: &str| {
+        format!("127.0.0.1 {port} by=127.0.0.1;for=127.0.0.1;host=localhost;proto=https {version}")
+    };
+    let header = "--haproxy-protocol";
+    assert_eq!(ask(&[header, "--ipv4", "--http1.1"]), (true, told("1.1")));
+    assert_eq!(ask(&[header, "--ipv4", "--http2"]), (true, told("2")));
+    assert!(!ask(&["--ipv4"]).0, "without a header");
+    assert_eq!(closed(&gateway, "absent"), 1);
+    assert_eq!(upstream.requests().len(), 2);
+    // In one segment with the first of TLS's bytes: HAProxy sends them so.
+    if has("haproxy") {
+        let (_server, front) = haproxy(&folder, gateway.address, "send-proxy-v2");
+        let front = front.port().to_string();
+        let to = format!("localhost:{port}:127.0.0.1:{front}");
+        let (_, text) = ask(&["--connect-to", &to, "--http2"]);
+        assert!(text.starts_with(&format!("127.0.0.1 {front} by=127.0.0.1;")), "{text}");
+    }
+}
+
 /// HAProxy in front, sending the header as `how` says.
 fn haproxy(folder: &Folder, to: SocketAddr, how: &str) -> (Server, SocketAddr) {
     let address = dead_address();

@@ -94,6 +94,29 @@ fn curl_over_a_unix_socket() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "127.0.0.1", "{output:?}");
 }
 
+#[test]
+fn a_unix_socket_may_speak_tls() {
+    if !has("curl") {
+        return;
+    }
+    let (upstream, definition) = echoing();
+    let folder = Folder::new();
+    let path = folder.join("https.sock");
+    let address = format!("unix:{}", path.display());
+    let launch = Launch::file("api.yaml", &definition).listeners_of_file();
+    let gateway = launch.flag("--listen-tls", &address).start();
+    let output = Command::new("curl")
+        .args(["-sSk", "--fail", "--max-time", "20", "https://localhost/", "--unix-socket"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "127.0.0.1", "{output:?}");
+    let request = upstream.only_request();
+    assert_eq!(request.field("x-forwarded-port"), Some("443"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+    assert!(gateway.said().contains(&format!("listening on {address} (TLS)\n")));
+}
+
 /// A local proxy on a Unix socket is believed when the listener trusts 127.0.0.1.
 #[test]
 fn a_unix_client_counts_as_this_machine() {
