@@ -23,14 +23,13 @@ use ringway::{
     config::{self, Overrides, Source},
     gateway::{
         Addresses, Local,
-        connection::{self, Door},
+        connection::{self, Door, Terms},
     },
     http::Http2,
     net::{Listener, Stream, http2::Client},
     plan::{Plan, Upstream},
     ring::simulation::{Faults, Simulation},
     runtime::{Runtime, simulate},
-    steps::integrate::TrustedProxies,
     telemetry::access_log,
 };
 
@@ -185,12 +184,12 @@ async fn say(runtime: &Runtime, stream: &Stream, text: &[u8]) {
 }
 
 fn open_gateway(runtime: &Runtime, address: SocketAddr, http2: Http2) {
-    let upstream = Upstream { host: "127.0.0.1".to_owned(), port: 9001, http2: Http2::NotOffered };
-    let addresses: Addresses = [(upstream, vec![self::address(9001)])].into();
+    let upstream = Upstream::named("127.0.0.1", 9001);
+    let addresses: Addresses = [(upstream, vec![self::address(9001).into()])].into();
     let (mut logs, chunks) = access_log::channel(1);
     let local = Rc::new(Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1));
-    let trusted = TrustedProxies::parse([]).expect("nobody");
-    let door = Rc::new(Door { local_addr: address, trusted, http2, face: None });
+    let terms = Terms { http2, ..Terms::default() };
+    let door = Rc::new(Door::new(address.into(), terms, None));
     let listener = Listener::bind(runtime, address, false).expect("the simulation has room");
     runtime.spawn(async move {
         // Nobody writes: full chunks are counted, dropped and used again.

@@ -19,7 +19,7 @@
 //! | [`http`] | the vocabulary: method, status, headers, target, heads |
 //! | [`json`] | simd-json views, JSONPath as AWS uses it |
 //! | [`telemetry`] | per-shard counters and histograms, merge, Prometheus text |
-//! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies |
+//! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies, the PROXY header |
 //! | [`steps`] | one folder per API Gateway concept, each pure |
 //! | [`tls`] | certificates, policies, names: rustls's configurations |
 //! | [`plan`] | the compiled gateway |

@@ -14,6 +14,9 @@ pub const HEAD_FIELDS_MAX: usize = 100;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 32_768;
 /// A request's body (HTTP API quota: 10 MB); longer is 413.
 pub const REQUEST_BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// A PROXY header: one small block. Senders' are below 700 bytes, and of some 3,000 with a client's
+/// certificate in them.
+pub const PROXY_HEADER_BYTES_MAX: usize = SMALL_BLOCK_BYTES;
 /// Trailer fields of one chunked body, all together.
 pub const TRAILER_BYTES_MAX: usize = 8_192;
 /// One chunk-size line with its extensions.
@@ -167,6 +170,8 @@ pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
 /// A shard that does not send its numbers in this time is reported as missing.
 pub const STATISTICS_WAIT: Duration = Duration::from_secs(1);
 
+/// A PROXY header must arrive in this time (the specification asks for at least 3 s).
+pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(5);
 /// A client's whole head must arrive in this time after its first byte.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// A client's body must make progress at least this often.

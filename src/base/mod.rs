@@ -1,5 +1,6 @@
 //! The ground: limits, buffers, time types, ids, `Problem`. Imports nothing of the crate.
 
+mod address;
 mod buffer;
 pub mod limits;
 mod pool;
@@ -7,6 +8,7 @@ mod problem;
 mod text;
 mod time;
 
+pub use address::{Address, ListenAddress, UNIX_PATH_BYTES_MAX};
 pub use buffer::{Block, Buffer, Shelf};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};

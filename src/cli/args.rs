@@ -1,11 +1,12 @@
 //! The shape of the command line, and its help.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
+    base::ListenAddress,
     config::{GivenCertificate, Overrides},
     tls,
 };
@@ -79,10 +80,10 @@ pub(super) struct RunArgs {
 pub(super) struct Flags {
     /// Address for clients; may be given again [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    listen: Vec<SocketAddr>,
+    listen: Vec<ListenAddress>,
     /// Address for clients that speak TLS; may be given again
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    listen_tls: Vec<SocketAddr>,
+    listen_tls: Vec<ListenAddress>,
     /// The certificate that --listen-tls shows, with its chain, PEM [default: a self-signed one
     /// for localhost]
     #[arg(long, value_name = "FILE", requires_all = ["listen_tls", "tls_key"])]
@@ -92,7 +93,7 @@ pub(super) struct Flags {
     tls_key: Option<PathBuf>,
     /// Address of the private port: health, metrics [default: 127.0.0.1:9901]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    admin: Option<SocketAddr>,
+    admin: Option<ListenAddress>,
     /// Shards, one per core [default: as many as there are cores allowed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
@@ -166,8 +167,13 @@ pub(super) struct ExplainArgs {
     pub(super) set: Vec<(String, String)>,
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "write an IP address and a port, as in 0.0.0.0:8080 or [::]:8080")
+fn parse_address(text: &str) -> Result<ListenAddress, String> {
+    text.parse().map_err(|fault| {
+        format!(
+            "{fault}; write an IP address and a port, as in 0.0.0.0:8080 or [::]:8080, or \
+             unix:/path, or systemd:NAME"
+        )
+    })
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -8,7 +8,9 @@ use std::{
 
 pub use super::files::Source;
 use super::{
-    Overrides, Problems, Settings, api_id,
+    Overrides, Problems, Settings,
+    access::{Endpoint, ListenerLabels},
+    api_id,
     document::{Document, Node},
     domains, faces,
     gateway_file::{self, raw},
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     base::{Place, Severity},
-    plan::{ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
+    plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         context::StageVariables,
         stage::{self, StageName},
@@ -53,6 +55,7 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         files_read: Vec::new(),
         variables: BTreeSet::new(),
         upstreams: Upstreams::default(),
+        labels: ListenerLabels::default(),
     };
     let (settings, draft) = loader.load();
     loader.check_overrides();
@@ -82,6 +85,7 @@ struct Loader<'l> {
     /// The names of all stage variables that a stage has or a definition reads.
     variables: BTreeSet<String>,
     upstreams: Upstreams,
+    labels: ListenerLabels,
 }
 
 impl Loader<'_> {
@@ -96,7 +100,7 @@ impl Loader<'_> {
             let settings = self.settings(&no_file, &folder);
             let api = api_of_document(&document, &path);
             let place = document.root().place();
-            let draft = self.load_api(&no_file, &api, &document, &place);
+            let draft = self.load_api(&no_file, &api, None, &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
             return (settings, self.draft(&no_file, drafts));
         }
@@ -114,7 +118,10 @@ impl Loader<'_> {
             let Some(definition) = self.read(&folder.join(&api.definition), Some(&place)) else {
                 continue;
             };
-            let draft = self.load_api(&file, api, &definition, &place);
+            let at = document.root().pointer(&format!("/apis/{index}/endpointConfiguration"));
+            let said = api.endpoint_configuration.as_ref().zip(at);
+            let said = said.map(|(said, node)| Endpoint::of_file(said, node));
+            let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
         (settings, self.draft(&file, drafts))
@@ -144,7 +151,10 @@ impl Loader<'_> {
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {
-        Settings::compile(file, folder, self.overrides, &mut self.problems)
+        let settings = Settings::compile(file, folder, self.overrides, &mut self.problems);
+        let are_flags = !(self.overrides.listen.is_empty() && self.overrides.listen_tls.is_empty());
+        self.labels = ListenerLabels::of(&settings, are_flags);
+        settings
     }
 
     /// Reads and parses a file. `named_at` is where another document names it.
@@ -182,11 +192,13 @@ impl Loader<'_> {
         }
     }
 
-    /// One API with its stages. `place` is where the definition is named.
+    /// One API with its stages. `said` is what the file says of its endpoint, over what the
+    /// definition says; `place` is where the definition is named.
     fn load_api(
         &mut self,
         file: &raw::GatewayFile,
         api: &raw::Api,
+        said: Option<Endpoint>,
         document: &Document,
         place: &Place,
     ) -> Option<ApiDraft> {
@@ -210,6 +222,10 @@ impl Loader<'_> {
         }
         let id = api.api_id.clone().unwrap_or_else(|| api_id::of_name(&api.name));
         let disabled = api.disable_execute_api_endpoint.or(definition.disables_endpoint());
+        let said = said.or(definition.endpoint);
+        let access = said.map_or(AccessDraft::Public, |said| {
+            said.judge(&api.name, &self.labels, &mut self.problems)
+        });
         let is_sound = self.problems.errors() == errors_before;
         is_sound.then(|| ApiDraft {
             id,
@@ -219,6 +235,7 @@ impl Loader<'_> {
                 Some(true) => ExecuteApiEndpoint::Disabled,
                 Some(false) | None => ExecuteApiEndpoint::Enabled,
             },
+            access,
             stages: drafts,
         })
     }

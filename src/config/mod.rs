@@ -7,6 +7,7 @@
 //! Reading order: `load` (the story), `gateway_file`, `openapi`, `domains`, `settings`, `report`.
 //! Files are read in `files` and nowhere else.
 
+mod access;
 mod api_id;
 pub mod document;
 mod domains;

@@ -6,20 +6,27 @@ use std::{
     time::Duration,
 };
 
-use super::{Problems, gateway_file::raw::GatewayFile};
-use crate::{base::limits::DRAIN_WAIT, http::Http2, steps::integrate::TrustedProxies};
+use super::{
+    Problems,
+    gateway_file::raw::{self, AddressText, GatewayFile},
+};
+use crate::{
+    base::{ListenAddress, limits::DRAIN_WAIT},
+    http::Http2,
+    steps::integrate::{ProxyProtocol, TrustedProxies},
+};
 
 /// What the command line says over the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// When there are any: instead of all listeners of the file. They trust no proxy.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAddress>,
     /// Beside them, addresses for clients that speak TLS.
-    pub listen_tls: Vec<SocketAddr>,
+    pub listen_tls: Vec<ListenAddress>,
     /// The certificate that is shown there.
     pub certificate: Option<GivenCertificate>,
     /// The private port.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<ListenAddress>,
     /// How many shards.
     pub shards: Option<u16>,
     /// Stage variables, name and value, for every stage of every API; the last of a name wins.
@@ -51,7 +58,7 @@ pub struct Settings {
     /// Where clients connect; at least one.
     pub listeners: Vec<Listener>,
     /// The private port.
-    pub admin: SocketAddr,
+    pub admin: ListenAddress,
     /// How many shards.
     pub shards: Shards,
     /// Where access log lines go.
@@ -63,10 +70,16 @@ pub struct Settings {
 /// An address that clients connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// IP address and port.
-    pub address: SocketAddr,
+    /// Where.
+    pub address: ListenAddress,
+    /// The mode of a Unix socket's file; `None`: what the process's umask leaves.
+    pub mode: Option<u32>,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
+    /// What APIs that are private to it call it.
+    pub labels: Vec<String>,
     /// Whether clients may speak HTTP/2.
     pub http2: Http2,
     /// What its clients speak.
@@ -111,17 +124,19 @@ impl Settings {
         problems: &mut Problems,
     ) -> Self {
         let listeners = if overrides.listen.is_empty() && overrides.listen_tls.is_empty() {
-            file.listeners.iter().map(|listener| compile_listener(listener, problems)).collect()
+            let compiled = file.listeners.iter();
+            compiled.filter_map(|listener| compile_listener(listener, problems)).collect()
         } else {
-            let plain = overrides.listen.iter().map(|at| listener_at(*at, Transport::Plain));
-            let tls = overrides.listen_tls.iter().map(|at| listener_at(*at, Transport::Tls));
-            plain.chain(tls).collect()
+            let at = |transport| move |at: &ListenAddress| Listener::at(at.clone(), transport);
+            let plain = overrides.listen.iter().map(at(Transport::Plain));
+            plain.chain(overrides.listen_tls.iter().map(at(Transport::Tls))).collect()
         };
         let mut settings = Self { listeners, ..Self::default() };
         if settings.listeners.is_empty() {
             settings.listeners = Self::default().listeners;
         }
-        let admin = overrides.admin.or(file.admin.as_ref().map(|admin| admin.address));
+        let in_file = file.admin.as_ref().and_then(|admin| parse_address(&admin.address, problems));
+        let admin = overrides.admin.clone().or(in_file);
         settings.admin = admin.unwrap_or(settings.admin);
         if let Some(shards) = overrides.shards.or(file.shards) {
             settings.shards = Shards::Exactly(shards);
@@ -141,15 +156,15 @@ impl Settings {
     /// No address may take in another one, and the private port must not be a public one.
     fn check_addresses(&self, problems: &mut Problems) {
         for (index, Listener { address, .. }) in self.listeners.iter().enumerate() {
-            let mut before = self.listeners[..index].iter().map(|listener| listener.address);
-            if let Some(other) = before.find(|other| overlap(*other, *address)) {
-                let message = match other == *address {
+            let mut before = self.listeners[..index].iter().map(|listener| &listener.address);
+            if let Some(other) = before.find(|other| overlap(other, address)) {
+                let message = match other == address {
                     true => format!("two listeners have the address {address}"),
                     false => format!("the listeners {other} and {address} overlap"),
                 };
                 problems.error_nowhere(message, "keep one of them, or change a port");
             }
-            if overlap(self.admin, *address) {
+            if overlap(&self.admin, address) {
                 let message = match self.admin == *address {
                     true => format!(
                         "{address} is both a listener's address and that of the private port"
@@ -171,9 +186,9 @@ impl Settings {
 impl Default for Settings {
     /// What holds when nothing is said.
     fn default() -> Self {
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
         Self {
-            listeners: vec![listener_at(local(8080), Transport::Plain)],
+            listeners: vec![Listener::at(local(8080), Transport::Plain)],
             admin: local(9901),
             shards: Shards::PerCore,
             access_log: AccessLogTo::Stdout,
@@ -182,9 +197,26 @@ impl Default for Settings {
     }
 }
 
+impl Listener {
+    /// A listener at this address, with nothing else said.
+    #[must_use]
+    pub fn at(address: ListenAddress, transport: Transport) -> Self {
+        let http2 = match transport {
+            Transport::Plain => Http2::NotOffered,
+            Transport::Tls => Http2::Offered,
+        };
+        let trusted_proxies = TrustedProxies::default();
+        let (proxy_protocol, labels) = (ProxyProtocol::Off, Vec::new());
+        Self { address, mode: None, trusted_proxies, proxy_protocol, labels, http2, transport }
+    }
+}
+
 /// Whether both cannot be listened on: `0.0.0.0` and `[::]` are all addresses of their family. Port
 /// 0 is whatever is free, and never the same.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
+    let (ListenAddress::Ip(one), ListenAddress::Ip(other)) = (one, other) else {
+        return one == other;
+    };
     let (a, b) = (one.ip(), other.ip());
     one.port() == other.port()
         && one.port() != 0
@@ -192,29 +224,34 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
         && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
-fn listener_at(address: SocketAddr, transport: Transport) -> Listener {
-    let http2 = match transport {
-        Transport::Plain => Http2::NotOffered,
-        Transport::Tls => Http2::Offered,
-    };
-    Listener { address, trusted_proxies: TrustedProxies::default(), http2, transport }
+/// The schema has checked it; a fault here would be one of ours.
+fn parse_address(text: &AddressText, problems: &mut Problems) -> Option<ListenAddress> {
+    let parsed = text.0.parse();
+    parsed.map_err(|fault| problems.error_nowhere(format!("address {}: {fault}", text.0), "")).ok()
 }
 
-fn compile_listener(
-    listener: &super::gateway_file::raw::Listener,
-    problems: &mut Problems,
-) -> Listener {
-    let texts = listener.trusted_proxies.iter().map(|network| network.0.as_str());
-    let trusted_proxies = TrustedProxies::parse(texts).unwrap_or_else(|faults| {
-        for fault in faults {
-            problems.error_nowhere(format!("listener {}: {fault}", listener.address), "");
-        }
-        TrustedProxies::default()
-    });
+fn compile_listener(listener: &raw::Listener, problems: &mut Problems) -> Option<Listener> {
+    let address = parse_address(&listener.address, problems)?;
+    let mode = listener.mode.as_ref().and_then(|mode| u32::from_str_radix(&mode.0, 8).ok());
+    let mut networks = |texts: &[raw::NetworkText]| {
+        let parsed = TrustedProxies::parse(texts.iter().map(|network| network.0.as_str()));
+        parsed.unwrap_or_else(|faults| {
+            for fault in faults {
+                problems.error_nowhere(format!("listener {address}: {fault}"), "");
+            }
+            TrustedProxies::default()
+        })
+    };
+    let trusted_proxies = networks(&listener.trusted_proxies);
+    let proxy_protocol = match &listener.proxy_protocol {
+        Some(proxies) => ProxyProtocol::From(networks(&proxies.trusted)),
+        None => ProxyProtocol::Off,
+    };
     let transport = if listener.tls.is_some() { Transport::Tls } else { Transport::Plain };
     let offered = listener.http2.unwrap_or(transport == Transport::Tls);
     let http2 = if offered { Http2::Offered } else { Http2::NotOffered };
-    Listener { address: listener.address, trusted_proxies, http2, transport }
+    let labels = listener.labels.iter().map(|label| label.0.clone()).collect();
+    Some(Listener { address, mode, trusted_proxies, proxy_protocol, labels, http2, transport })
 }
 
 #[cfg(test)]
@@ -240,20 +277,20 @@ mod tests {
             "listeners": [{"address": "0.0.0.0:80", "trustedProxies": ["10.0.0.0/8"]}],
             "accessLog": {"destination": "a.log"}, "drainSeconds": 5}"#;
         let (settings, _) = compile(file, &Overrides::default());
-        assert_eq!(settings.listeners[0].address.port(), 80);
+        assert_eq!(settings.listeners[0].address.to_string(), "0.0.0.0:80");
         assert!(settings.listeners[0].trusted_proxies.contains("10.1.2.3".parse().unwrap()));
-        assert_eq!((settings.admin.port(), settings.shards), (1, Shards::Exactly(2)));
+        assert_eq!(settings.admin.to_string(), "127.0.0.1:1");
+        assert_eq!(settings.shards, Shards::Exactly(2));
         assert_eq!(settings.access_log, AccessLogTo::File("/etc/r/a.log".into()));
         assert_eq!(settings.drain, Duration::from_secs(5));
         let listen = vec!["[::]:8080".parse().unwrap()];
         let admin = Some("127.0.0.1:2".parse().unwrap());
         let overrides = Overrides { listen, admin, shards: Some(7), ..Overrides::default() };
         let (settings, _) = compile(file, &overrides);
-        assert_eq!(
-            settings.listeners,
-            [listener_at("[::]:8080".parse().unwrap(), Transport::Plain)]
-        );
-        assert_eq!((settings.admin.port(), settings.shards), (2, Shards::Exactly(7)));
+        let address = "[::]:8080".parse().unwrap();
+        assert_eq!(settings.listeners, [Listener::at(address, Transport::Plain)]);
+        assert_eq!(settings.admin.to_string(), "127.0.0.1:2");
+        assert_eq!(settings.shards, Shards::Exactly(7));
     }
 
     #[track_caller]
@@ -279,5 +316,9 @@ mod tests {
         check_addresses(&["127.0.0.1:2"], admin, 1);
         check_addresses(&["0.0.0.0:2"], admin, 1);
         check_addresses(&["[::]:2"], admin, 0);
+        check_addresses(&["unix:/a", "unix:/b", "systemd:a", "systemd:b"], "unix:/c", 0);
+        check_addresses(&["unix:/a", "unix:/a"], admin, 1);
+        check_addresses(&["unix:/a/b", "unix:/a//b"], admin, 1);
+        check_addresses(&["systemd:a"], "systemd:a", 1);
     }
 }

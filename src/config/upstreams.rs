@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::Place,
     http::Http2,
-    plan::{Plan, Upstream, UpstreamSettings},
+    plan::{Plan, Reach, Upstream, UpstreamSettings},
     steps::integrate::Uri,
 };
 
@@ -40,11 +40,12 @@ impl Upstreams {
                         raw::ProtocolVersion::Http1 => Http2::NotOffered,
                         raw::ProtocolVersion::Http2 => Http2::Offered,
                     };
-                    upstreams.settings.push(UpstreamSettings {
-                        host: uri.host,
-                        port: uri.port,
-                        http2,
-                    });
+                    let to = raw.connect_to.as_ref().map(|to| to.0.parse());
+                    // The schema has checked the address.
+                    let reach = to.and_then(Result::ok).map_or(Reach::Host, Reach::At);
+                    let Uri { host, port, .. } = uri;
+                    upstreams.tell_twice(&host, port, &place, problems);
+                    upstreams.settings.push(UpstreamSettings { host, port, http2, reach });
                     upstreams.places.push(place);
                 }
                 Ok(_) => {
@@ -58,6 +59,17 @@ impl Upstreams {
             }
         }
         upstreams
+    }
+
+    /// `http://a` and `http://A:80` are one origin.
+    fn tell_twice(&self, host: &str, port: u16, place: &Place, problems: &mut Problems) {
+        let is_same = |known: &UpstreamSettings| known.host == host && known.port == port;
+        if let Some(first) = self.settings.iter().position(is_same) {
+            let line = self.places[first].line;
+            let message =
+                format!("two upstreams are at {host}:{port}: the first is in line {line}");
+            problems.error(place.clone(), message, "make one of them");
+        }
     }
 
     /// What the plan is compiled with.

@@ -1,22 +1,30 @@
 //! A client's HTTP/1.1 connection: request after request until one side has had enough.
 
-use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    Local,
+    Installed, Local,
+    ends::{self, Ends},
     inbound::{Inbound, Preface, Stop},
     multiplexed,
     seats::Seat,
     visit::{End, Visit},
 };
 use crate::{
-    base::{Buffer, limits},
+    base::{Address, Buffer, limits},
     http::{Framing, HeadSink, Http2, Status},
     net::{Outgoing, Stream},
     plan::Plan,
     steps::{
         context::{self, Arrival, Facts, RequestId, TraceId},
-        integrate::{Origin, Protocol, TrustedProxies},
+        endpoint::LabelSet,
+        integrate::{Origin, Protocol, ProxyProtocol, TrustedProxies},
         reject::{Client, Ours, Reject},
         respond,
     },
@@ -28,13 +36,45 @@ use crate::{
 /// A listening address, as its connections see it.
 pub struct Door {
     /// Where clients connect to.
-    pub local_addr: SocketAddr,
-    /// Whose `X-Forwarded-*` is believed.
-    pub trusted: TrustedProxies,
-    /// Whether clients may speak HTTP/2.
-    pub http2: Http2,
+    pub local_addr: Address,
+    /// What holds of them.
+    pub terms: Terms,
     /// What is shown to clients, who speak TLS then.
     pub face: Option<FaceInForce>,
+    /// The labels as a plan has them, and which plan that was.
+    labels: Cell<(u64, LabelSet)>,
+}
+
+impl Door {
+    /// A door at this address, of which a plan will say the face that has this name.
+    #[must_use]
+    pub fn new(local_addr: Address, terms: Terms, face: Option<FaceInForce>) -> Self {
+        Self { local_addr, terms, face, labels: Cell::new((0, LabelSet::default())) }
+    }
+
+    /// Its labels, as far as APIs of this plan are private to them.
+    pub(super) fn labels(&self, installed: &Installed) -> LabelSet {
+        let (number, labels) = self.labels.get();
+        if number == installed.number {
+            return labels;
+        }
+        let labels = installed.plan.labels().find(self.terms.labels.iter().map(String::as_str));
+        self.labels.set((installed.number, labels));
+        labels
+    }
+}
+
+/// What holds of the connections of one listener.
+#[derive(Clone, Default)]
+pub struct Terms {
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted: TrustedProxies,
+    /// Whether they begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
+    /// Whether clients may speak HTTP/2.
+    pub http2: Http2,
+    /// What APIs call the listener that are private to it.
+    pub labels: Vec<String>,
 }
 
 /// A listener's face, as the last plan has it that knows the listener.
@@ -64,12 +104,11 @@ impl FaceInForce {
 
 /// Serves a client until the connection ends.
 pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
-    // Behind a wildcard, only the connection knows which address the client came to.
-    let is_wildcard = door.local_addr.ip().is_unspecified();
-    let own = if is_wildcard { stream.local_addr().ok() } else { None };
-    let local_addr = own.unwrap_or(door.local_addr);
     let protocol = if door.face.is_some() { Protocol::Https } else { Protocol::Http };
-    let origin = Origin::new(stream.peer(), local_addr, protocol, &door.trusted);
+    let arriving = local.seats.arrive();
+    let Some(Ends { peer, own }) = ends::find(&local, &door, &stream).await else { return };
+    drop(arriving);
+    let origin = Origin::new(peer, own, protocol, &door.terms.trusted);
     let stream = match &door.face {
         None => stream,
         Some(face) => {
@@ -77,7 +116,7 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
             stream.with_face(face)
         }
     };
-    let http2 = door.http2;
+    let http2 = door.terms.http2;
     let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
     seat.stream.set_deadline(Some(local.runtime.now() + limits::TLS_HANDSHAKE_WAIT));
@@ -192,6 +231,7 @@ fn record_refused(
         version: None,
         domain_name: b"",
         user_agent: b"",
+        listener_labels: &[],
     });
     facts.record_reject(reject);
     facts.record_detail(detail);

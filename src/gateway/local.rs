@@ -6,7 +6,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -14,7 +13,7 @@ use std::{
 
 use super::{Seats, visit::Guide};
 use crate::{
-    base::{Buffer, Pool, Shelf, WallTime, limits},
+    base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
     net::Outgoing,
     plan::{Plan, Upstream},
@@ -61,6 +60,8 @@ pub struct Local {
 
 /// A plan on this shard, with what belongs to it here. A request sees one from start to end.
 pub struct Installed {
+    /// Counts this shard's plans, from 1.
+    pub number: u64,
     /// The compiled gateway.
     pub plan: Arc<Plan>,
     /// One pool for each of the plan's upstreams, in its order.
@@ -70,7 +71,7 @@ pub struct Installed {
 }
 
 /// What the names of upstreams resolve to.
-pub type Addresses = HashMap<Upstream, Vec<SocketAddr>>;
+pub type Addresses = HashMap<Upstream, Vec<Address>>;
 
 /// The current second as text, rendered once.
 #[derive(Clone, Copy)]
@@ -98,7 +99,8 @@ impl Local {
     ) -> Self {
         let mut telemetry = Telemetry::default();
         let tally = Rc::new(upstream::Tally::default());
-        let installed = install(&runtime, plan, addresses, &HashMap::new(), &mut telemetry, &tally);
+        let known = HashMap::new();
+        let installed = install(1, &runtime, plan, addresses, &known, &mut telemetry, &tally);
         let second = runtime.wall().seconds();
         Self {
             runtime,
@@ -141,7 +143,8 @@ impl Local {
         let old = self.installed();
         let known = old.plan.upstreams().iter().zip(&old.pools).collect();
         let mut telemetry = self.telemetry.borrow_mut();
-        let new = install(&self.runtime, plan, addresses, &known, &mut telemetry, &self.tally);
+        let (next, tally) = (old.number + 1, &self.tally);
+        let new = install(next, &self.runtime, plan, addresses, &known, &mut telemetry, tally);
         *self.installed.borrow_mut() = Rc::new(new);
     }
 
@@ -289,6 +292,7 @@ impl Local {
 }
 
 fn install(
+    number: u64,
     runtime: &Runtime,
     plan: Arc<Plan>,
     addresses: &Addresses,
@@ -314,7 +318,7 @@ fn install(
         })
         .collect();
     let series = telemetry.adopt(&stage_names(&plan));
-    Installed { plan, pools, series }
+    Installed { number, plan, pools, series }
 }
 
 /// The plan's stages and routes, named, in the order that they are counted in.

@@ -8,6 +8,7 @@ mod body;
 mod chunks;
 pub mod connection;
 mod deliver;
+mod ends;
 mod forward;
 mod inbound;
 mod local;

@@ -8,6 +8,7 @@ use std::cell::{Cell, OnceCell};
 use super::{
     Installed, Local,
     forward::{self, Call, Exchange, RequestBody},
+    seats::Seat,
 };
 use crate::{
     http::{Method, Name, RequestHead},
@@ -17,7 +18,7 @@ use crate::{
     steps::{
         context::{Facts, Integrated, Target},
         domain,
-        integrate::{self, IntegrationMethod, Origin, Upgrade},
+        integrate::{self, IntegrationMethod, Upgrade},
         reject::{Client, Reject},
         route::Matched,
     },
@@ -33,8 +34,8 @@ pub struct Request<'c> {
     pub body: RequestBody,
     /// The client's stream, for the rest of the body.
     pub client: &'c Stream,
-    /// Where the connection comes from.
-    pub origin: &'c Origin,
+    /// Its connection: where it comes from, and where it came in.
+    pub seat: &'c Seat,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
 }
@@ -117,7 +118,8 @@ async fn travel<'x, 'c>(
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
-    let selected = installed.plan.select(head.fields(), host, target.path)?;
+    let listener = || request.seat.door.labels(installed);
+    let selected = installed.plan.select(head.fields(), host, target.path, listener)?;
     let (api, stage) = (selected.api, selected.stage);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
     facts.record_custom_domain(selected.matched);
@@ -141,7 +143,7 @@ async fn travel<'x, 'c>(
         parameters,
         body: &Body::new(&body),
         upgrade,
-        origin: request.origin,
+        origin: &request.seat.origin,
     };
     let started = local.runtime.now();
     let render = |text: &mut Vec<u8>| {

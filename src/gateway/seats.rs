@@ -18,6 +18,8 @@ const SEARCHED_MAX: usize = 64;
 #[derive(Default)]
 pub struct Seats {
     taken: RefCell<Vec<Rc<Seat>>>,
+    /// Connections that have no seat yet: who they are is still to be said.
+    arriving: Cell<usize>,
     /// Where the search for an idle connection goes on.
     hand: Cell<usize>,
 }
@@ -59,7 +61,23 @@ impl Seat {
     }
 }
 
+/// A connection on its way to its seat.
+pub struct Arriving<'s>(&'s Seats);
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.0.arriving.set(self.0.arriving.get() - 1);
+    }
+}
+
 impl Seats {
+    /// Counts a connection that will be taken in, or closed, in a short and bounded time.
+    #[must_use]
+    pub fn arrive(&self) -> Arriving<'_> {
+        self.arriving.set(self.arriving.get() + 1);
+        Arriving(self)
+    }
+
     /// Takes a connection in.
     #[must_use]
     pub fn take(&self, stream: Rc<Stream>, origin: Origin, door: Rc<Door>) -> Rc<Seat> {
@@ -90,10 +108,10 @@ impl Seats {
         }
     }
 
-    /// How many there are.
+    /// How many there are, those that are arriving too.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.taken.borrow().len()
+        self.taken.borrow().len() + self.arriving.get()
     }
 
     /// On how many of them a request is on its way.
@@ -105,7 +123,7 @@ impl Seats {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.taken.borrow().is_empty()
+        self.len() == 0
     }
 
     /// Sends an idle connection away, to make room for a new one. `false` when none was found among

@@ -129,13 +129,7 @@ async fn serve(
 ) -> End {
     let installed = local.installed();
     let body = take_body(inbound, head);
-    let request = Request {
-        head,
-        client,
-        origin: &seat.origin,
-        expects_continue: head.expects_continue,
-        body,
-    };
+    let request = Request { head, client, seat, expects_continue: head.expects_continue, body };
     let receiver = Receiver {
         stream: client,
         head,
@@ -199,12 +193,13 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         trace_id: trace.unwrap_or_else(|| TraceId::new(received.seconds(), local.random_bits())),
         received,
         request_time: local.clf_time(received),
-        source_ip: seat.origin.source_ip(fields, &seat.door.trusted),
+        source_ip: seat.origin.source_ip(fields, &seat.door.terms.trusted),
         method: Some(head.method),
         path: head.target().path,
         version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
+        listener_labels: &seat.door.terms.labels,
     }
 }
 

@@ -18,11 +18,12 @@ pub enum Version {
 
 /// Whether a listener speaks HTTP/2 beside HTTP/1.1: with TLS by ALPN, without it to clients that
 /// begin with its preface (RFC 9113 3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Http2 {
     /// It does.
     Offered,
     /// It does not.
+    #[default]
     NotOffered,
 }
 

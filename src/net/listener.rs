@@ -1,9 +1,9 @@
 //! A listening socket of one shard.
 
-use std::{io, net::SocketAddr};
+use std::{io, os::fd::OwnedFd};
 
 use super::stream::Stream;
-use crate::{ring, runtime::Runtime};
+use crate::{base::Address, ring, runtime::Runtime};
 
 /// A listening socket; dropping it stops it.
 pub struct Listener {
@@ -15,15 +15,19 @@ impl Listener {
     ///
     /// # Errors
     /// As bind(2) and listen(2).
-    pub fn bind(runtime: &Runtime, address: SocketAddr, reuse_port: bool) -> io::Result<Self> {
-        Ok(Self { listener: runtime.driver().listen(address, reuse_port)? })
+    pub fn bind(
+        runtime: &Runtime,
+        address: impl Into<Address>,
+        reuse_port: bool,
+    ) -> io::Result<Self> {
+        Ok(Self { listener: runtime.driver().listen(&address.into(), reuse_port)? })
     }
 
     /// Accepts on a socket that listens already, bound before the shard was started.
     ///
     /// # Errors
     /// When it has no address.
-    pub fn adopt(runtime: &Runtime, socket: std::net::TcpListener) -> io::Result<Self> {
+    pub fn adopt(runtime: &Runtime, socket: OwnedFd) -> io::Result<Self> {
         Ok(Self { listener: runtime.driver().adopt(socket)? })
     }
 
@@ -31,15 +35,24 @@ impl Listener {
     ///
     /// # Errors
     /// `NotConnected` after [`Listener::stop`], once all accepted connections were handed out.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub async fn accept(&self) -> io::Result<(Stream, Address)> {
         let accepted = std::future::poll_fn(|context| self.listener.poll_accept(context));
-        let (socket, peer) = accepted.await?;
-        Ok((Stream::new(socket), peer))
+        let stream = Stream::new(accepted.await?);
+        let peer = stream.peer().clone();
+        Ok((stream, peer))
+    }
+
+    /// The next connection, for any shard to take in ([`Stream::take_in`]).
+    ///
+    /// # Errors
+    /// As [`Listener::accept`].
+    pub async fn accept_for_others(&self) -> io::Result<OwnedFd> {
+        std::future::poll_fn(|context| self.listener.poll_accept_for_others(context)).await
     }
 
     /// The bound address, with the port that the kernel chose for port 0.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
+    pub const fn local_addr(&self) -> &Address {
         self.listener.local_addr()
     }
 

@@ -1,5 +1,5 @@
-//! Listeners and streams over the ring. [`Stream`] hides whether it speaks TLS, and whether it is
-//! one HTTP/2 stream of many.
+//! Listeners and streams over the ring: TCP and Unix sockets. [`Stream`] hides which, whether it
+//! speaks TLS, and whether it is one HTTP/2 stream of many.
 
 pub mod http2;
 mod listener;
@@ -17,3 +17,5 @@ pub use crate::ring::Outgoing;
 mod simulated;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unix_tests;

@@ -261,6 +261,33 @@ fn a_slow_reader_stops_the_sender() {
     });
 }
 
+/// A header in front of the stream is read by one who gives back what is behind it.
+#[test]
+fn what_is_put_back_is_received_first() {
+    for_seeds(20, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, simulation| {
+        let listener = Listener::bind(&runtime, address(), false).expect("binds");
+        let at = runtime.now() + WAIT;
+        let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
+        let (other, _) = listener.accept().await.expect("accepts");
+        let name = simulation.seed();
+        runtime.spawn(send_stream(Rc::new(stream), name, 30_000, runtime.clone()));
+        let mut random = fastrand::Rng::with_seed(name);
+        let (mut received, mut put_back) = (0, 0);
+        while let Some(mut buffer) = other.receive().await.expect("receives") {
+            let taken = random.usize(1..=buffer.len());
+            let front = buffer.split_to(taken);
+            for &byte in &*front {
+                assert_eq!(byte, byte_of(name, received), "at {received}");
+                received += 1;
+            }
+            put_back += buffer.len();
+            other.unread(buffer);
+        }
+        assert_eq!(received, 30_000);
+        assert!(put_back > 0, "nothing was put back");
+    });
+}
+
 #[test]
 fn deadlines_expire_in_virtual_time() {
     for_seeds(5, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    os::fd::OwnedFd,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -15,7 +15,7 @@ use super::{
     tls::{End, HandshakeFault, Negotiated, Party, Tls},
 };
 use crate::{
-    base::{Buffer, Moment},
+    base::{Address, Buffer, Moment},
     ring::{Outgoing, Socket},
     runtime::Runtime,
     tls::Face,
@@ -49,10 +49,10 @@ impl Stream {
     /// As connect(2), or `TimedOut` after the deadline.
     pub async fn connect(
         runtime: &Runtime,
-        address: SocketAddr,
+        address: impl Into<Address>,
         deadline: Moment,
     ) -> io::Result<Self> {
-        let tcp = Tcp::connect(runtime, address, deadline).await?;
+        let tcp = Tcp::connect(runtime, address.into(), deadline).await?;
         Ok(Self { wire: Wire::Plain(tcp) })
     }
 
@@ -114,6 +114,14 @@ impl Stream {
         }
     }
 
+    /// A connection that another shard has accepted.
+    ///
+    /// # Errors
+    /// When it broke meanwhile, or the shard has as many sockets as it may.
+    pub fn take_in(runtime: &Runtime, connection: OwnedFd) -> io::Result<Self> {
+        runtime.driver().take_in(connection).map(Self::new)
+    }
+
     /// The next bytes; `None` at the end of the stream.
     ///
     /// # Errors
@@ -134,6 +142,17 @@ impl Stream {
     /// The same.
     pub async fn receive(&self) -> io::Result<Option<Buffer>> {
         std::future::poll_fn(|context| self.poll_receive(context)).await
+    }
+
+    /// Puts bytes back that were received: whoever receives next gets them first.
+    ///
+    /// # Panics
+    /// When TLS is spoken, or on an HTTP/2 stream: the bytes are not what the socket received.
+    pub fn unread(&self, buffer: Buffer) {
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.unread(buffer),
+            Wire::Tls(_) | Wire::Lane(_) => panic!("bytes are put back that no socket received"),
+        }
     }
 
     /// Starts sending. The bytes are the driver's from now on: they are sent also when nobody asks
@@ -287,7 +306,7 @@ impl Stream {
     ///
     /// # Errors
     /// As getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<Address> {
         match &self.wire {
             Wire::Plain(tcp) => tcp.local_addr(),
             Wire::Tls(tls) => tls.tcp.local_addr(),
@@ -297,7 +316,7 @@ impl Stream {
 
     /// The other side's address.
     #[must_use]
-    pub fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> &Address {
         match &self.wire {
             Wire::Plain(tcp) => tcp.peer(),
             Wire::Tls(tls) => tls.tcp.peer(),

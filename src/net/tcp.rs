@@ -3,12 +3,11 @@
 use std::{
     cell::Cell,
     io,
-    net::SocketAddr,
     task::{Context, Poll},
 };
 
 use crate::{
-    base::{Buffer, Moment, Shelf},
+    base::{Address, Buffer, Moment, Shelf},
     ring::{Outgoing, Socket},
     runtime::Runtime,
 };
@@ -27,7 +26,7 @@ impl Tcp {
 
     pub(super) async fn connect(
         runtime: &Runtime,
-        address: SocketAddr,
+        address: Address,
         deadline: Moment,
     ) -> io::Result<Self> {
         let socket = runtime.driver().connect(address)?;
@@ -38,6 +37,10 @@ impl Tcp {
 
     pub(super) fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
         self.socket.poll_receive(context)
+    }
+
+    pub(super) fn unread(&self, buffer: Buffer) {
+        self.socket.unread(buffer);
     }
 
     /// What was received already, without waiting.
@@ -84,11 +87,11 @@ impl Tcp {
         self.socket.shutdown_send();
     }
 
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub(super) fn local_addr(&self) -> io::Result<Address> {
         self.socket.local_addr()
     }
 
-    pub(super) const fn peer(&self) -> SocketAddr {
+    pub(super) const fn peer(&self) -> &Address {
         self.socket.peer()
     }
 

@@ -1,14 +1,15 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
 use super::{
-    Api, ExecuteApiEndpoint, OtherHosts, Plan, Route, RouteIndex, Stage, StageIndex, Upstream,
-    UpstreamIndex,
+    Api, ExecuteApiEndpoint, OtherHosts, Plan, Reach, Route, RouteIndex, Stage, StageIndex,
+    Upstream, UpstreamIndex, select::API_ID_BYTES_MAX,
 };
 use crate::{
     http::Http2,
     steps::{
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
+        endpoint::{Access, LABELS_MAX, LabelSet, Labels},
         integrate::{Integration, Uri},
         observe,
         reject::Catalogue,
@@ -40,8 +41,20 @@ pub struct ApiDraft {
     pub catalogue: Catalogue,
     /// Whether it is reached without a custom domain.
     pub endpoint: ExecuteApiEndpoint,
+    /// By which listeners it is reached.
+    pub access: AccessDraft,
     /// The stages.
     pub stages: Vec<StageDraft>,
+}
+
+/// By which listeners an API is reached, as a document describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccessDraft {
+    /// By all.
+    #[default]
+    Public,
+    /// By those that have one of these labels.
+    PrivateTo(Vec<String>),
 }
 
 /// A stage as a document describes it.
@@ -63,6 +76,8 @@ pub struct UpstreamSettings {
     pub port: u16,
     /// Whether it speaks HTTP/2.
     pub http2: Http2,
+    /// Where its connections go.
+    pub reach: Reach,
 }
 
 /// A route as a document describes it, its integration compiled for the stage.
@@ -90,6 +105,7 @@ impl Plan {
             api_ids: ApiIds::default(),
             domains,
             other_hosts,
+            labels: Labels::default(),
             upstreams: Vec::new(),
             faces: Faces::default(),
             stage_count: 0,
@@ -102,11 +118,12 @@ impl Plan {
             let api = plan.compile_api(draft, &mut problems);
             plan.apis.push(api);
         }
-        for UpstreamSettings { host, port, http2 } in settings {
+        for UpstreamSettings { host, port, http2, reach } in settings {
             let is_meant =
                 |upstream: &&mut Upstream| upstream.host == *host && upstream.port == *port;
             if let Some(upstream) = plan.upstreams.iter_mut().find(is_meant) {
                 upstream.http2 = *http2;
+                upstream.reach.clone_from(reach);
             }
         }
         plan.check_destinations(&mut problems);
@@ -136,8 +153,25 @@ impl Plan {
             let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
             stages.push(self.compile_stage(stage, &draft.id, &place, problems));
         }
-        let ApiDraft { id, name, catalogue, endpoint, .. } = draft;
-        Api { id, name, catalogue, endpoint, stages, stage_names }
+        let ApiDraft { id, name, catalogue, endpoint, access, .. } = draft;
+        let access = self.compile_access(&name, &access, problems);
+        Api { id, name, catalogue, endpoint, access, stages, stage_names }
+    }
+
+    fn compile_access(
+        &mut self,
+        name: &str,
+        draft: &AccessDraft,
+        problems: &mut Vec<String>,
+    ) -> Access {
+        let AccessDraft::PrivateTo(names) = draft else { return Access::Public };
+        let set = self.labels.add(names.iter().map(String::as_str)).unwrap_or_else(|| {
+            let message =
+                format!("api {name}: the APIs are private to more than {LABELS_MAX} labels");
+            problems.push(message);
+            LabelSet::default()
+        });
+        Access::PrivateTo(set)
     }
 
     fn compile_stage(
@@ -169,7 +203,7 @@ impl Plan {
     }
 
     fn share_upstream(&mut self, uri: &Uri) -> UpstreamIndex {
-        let wanted = Upstream { host: uri.host.clone(), port: uri.port, http2: Http2::NotOffered };
+        let wanted = Upstream::named(&uri.host, uri.port);
         let known = self.upstreams.iter().position(|upstream| *upstream == wanted);
         let place = known.unwrap_or_else(|| {
             self.upstreams.push(wanted);
@@ -198,7 +232,7 @@ fn other_hosts(draft: &PlanDraft) -> OtherHosts {
 /// The id is a label of a host name.
 fn check_id(id: &str, known: &[Api]) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !(1..=63).contains(&id.len()) || !id.bytes().all(plain) {
+    if !(1..=API_ID_BYTES_MAX).contains(&id.len()) || !id.bytes().all(plain) {
         return Err(format!("id '{id}': an API's id is 1 to 63 of a-z, 0-9 and '-'"));
     }
     match known.iter().find(|api| api.id == id) {

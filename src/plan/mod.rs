@@ -7,10 +7,12 @@ mod compile;
 mod select;
 
 use crate::{
+    base::Address,
     http::Http2,
     steps::{
         context::StageVariables,
         domain::{ApiIds, Domains},
+        endpoint::{Access, Labels},
         integrate::Integration,
         reject::Catalogue,
         route::{RouteKey, Router},
@@ -19,7 +21,7 @@ use crate::{
     tls::Faces,
 };
 
-pub use compile::{ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
+pub use compile::{AccessDraft, ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
 pub use select::Selected;
 
 /// The compiled gateway.
@@ -28,6 +30,7 @@ pub struct Plan {
     api_ids: ApiIds,
     domains: Domains,
     other_hosts: OtherHosts,
+    labels: Labels,
     upstreams: Vec<Upstream>,
     faces: Faces,
     stage_count: usize,
@@ -44,6 +47,8 @@ pub struct Api {
     pub catalogue: Catalogue,
     /// Whether it is reached without a custom domain.
     pub endpoint: ExecuteApiEndpoint,
+    /// By which listeners it is reached.
+    pub access: Access,
     /// The stages, in the document's order; [`StageNames`] counts in it.
     pub stages: Vec<Stage>,
     /// The stages by name.
@@ -100,7 +105,7 @@ pub struct Route {
     pub integration: Integration,
 }
 
-/// A place to connect to. Addresses are found out at run time.
+/// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// A name in lower case, an IPv4 address, or an IPv6 address in brackets.
@@ -109,6 +114,25 @@ pub struct Upstream {
     pub port: u16,
     /// Whether it speaks HTTP/2 (`protocolVersion`); else HTTP/1.1.
     pub http2: Http2,
+    /// Where its connections go.
+    pub reach: Reach,
+}
+
+/// How an upstream's addresses are found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// By its host, at run time.
+    Host,
+    /// It has this one, whatever the host is (`connectTo`).
+    At(Address),
+}
+
+impl Upstream {
+    /// One of which nothing is said but where it is.
+    #[must_use]
+    pub fn named(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, http2: Http2::NotOffered, reach: Reach::Host }
+    }
 }
 
 /// A stage's place in the plan.
@@ -152,6 +176,12 @@ impl Plan {
     #[must_use]
     pub const fn domains(&self) -> &Domains {
         &self.domains
+    }
+
+    /// The labels of listeners that APIs are private to.
+    #[must_use]
+    pub const fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// The upstreams, each host and port once.

@@ -1,5 +1,6 @@
 //! Which API and which of its stages answer: by custom domain, else by `x-apigw-api-id`, by the
-//! host `{apiId}.execute-api.*`, or as the only API there is (`api-gateway.md` 1.5 to 1.7).
+//! host `{apiId}.execute-api.*` or `{apiId}-{label}.execute-api.*`, or as the only API there is
+//! (`api-gateway.md` 1.5 to 1.8).
 //!
 //! A custom domain goes first: no header that a client sends leads around what it is mapped to.
 
@@ -9,6 +10,7 @@ use crate::{
     steps::{
         context::CustomDomain,
         domain::DomainId,
+        endpoint::{Access, LABEL_BYTES_MAX, LabelSet},
         reject::{Catalogue, Client, Reject},
         stage,
     },
@@ -30,21 +32,23 @@ pub struct Selected<'p, 'r> {
 }
 
 impl Plan {
-    /// The stage for a request with these fields to this host (without the port) and path.
+    /// The stage for a request with these fields to this host (without the port) and path, which
+    /// came by a listener with these labels.
     ///
     /// # Errors
     /// [`Client::NoMapping`], [`Client::NoApi`], [`Client::EndpointDisabled`],
-    /// [`Client::NoStage`].
+    /// [`Client::NotOnThisListener`], [`Client::NoStage`].
     #[inline]
     pub fn select<'p, 'r>(
         &'p self,
         fields: Fields<'_>,
         host: &[u8],
         path: &'r [u8],
+        listener: impl FnOnce() -> LabelSet,
     ) -> Result<Selected<'p, 'r>, Reject> {
         match self.domains.find(host) {
-            Some(domain) => self.select_mapped(domain, fields, path),
-            None => self.select_own(fields, host, path),
+            Some(domain) => self.select_mapped(domain, fields, path, listener),
+            None => self.select_own(fields, host, path, listener),
         }
     }
 
@@ -53,9 +57,11 @@ impl Plan {
         domain: DomainId,
         fields: Fields<'_>,
         path: &'r [u8],
+        listener: impl FnOnce() -> LabelSet,
     ) -> Result<Selected<'p, 'r>, Reject> {
         let mapped = self.domains.domain(domain).map(path, fields)?;
         let api = &self.apis[mapped.destination.api];
+        api.access.admit(listener)?;
         let stage = &api.stages[mapped.destination.stage];
         let (path, matched) = (mapped.path, mapped.matched);
         Ok(Selected { api, stage, path, domain: Some(domain), matched })
@@ -66,8 +72,11 @@ impl Plan {
         fields: Fields<'_>,
         host: &[u8],
         path: &'r [u8],
+        listener: impl FnOnce() -> LabelSet,
     ) -> Result<Selected<'p, 'r>, Reject> {
         let api = self.select_api(fields, host)?;
+        // Before the stage: who may not come in learns of none.
+        api.access.admit(listener)?;
         let selected = stage::select(&api.stage_names, path)?;
         let (stage, path) = (&api.stages[selected.stage], selected.path);
         Ok(Selected { api, stage, path, domain: None, matched: CustomDomain::default() })
@@ -81,11 +90,13 @@ impl Plan {
     /// # Errors
     /// [`Client::NoApi`], [`Client::EndpointDisabled`].
     pub fn select_api(&self, fields: Fields<'_>, host: &[u8]) -> Result<&Api, Reject> {
-        let asked = fields.find(Name::XApigwApiId).or_else(|| self.api_ids.of_host(host));
-        let found = match (asked, self.other_hosts) {
+        let found = match (fields.find(Name::XApigwApiId), self.api_ids.of_host(host)) {
             (Some(id), _) => self.api_ids.find(id),
-            (None, OtherHosts::OnlyApi) => Some(0),
-            (None, OtherHosts::Nobody(_)) => None,
+            (None, Some(name)) => self.api_ids.find(name).or_else(|| self.find_private(name)),
+            (None, None) => match self.other_hosts {
+                OtherHosts::OnlyApi => Some(0),
+                OtherHosts::Nobody(_) => None,
+            },
         };
         let refused = match self.other_hosts {
             OtherHosts::OnlyApi => Catalogue::HttpApi,
@@ -99,4 +110,20 @@ impl Plan {
             }
         }
     }
+    /// The private API of `{apiId}-{label}`, where AWS has the id of a VPC endpoint. Both may have
+    /// a `-` in them.
+    fn find_private(&self, name: &[u8]) -> Option<usize> {
+        if name.len() > API_ID_BYTES_MAX + 1 + LABEL_BYTES_MAX {
+            return None;
+        }
+        memchr::memchr_iter(b'-', name).find_map(|dash| {
+            let found = self.api_ids.find(&name[..dash])?;
+            let Access::PrivateTo(labels) = self.apis[found].access else { return None };
+            let mut labels = self.labels.names(labels).map(str::as_bytes);
+            labels.any(|label| label.eq_ignore_ascii_case(&name[dash + 1..])).then_some(found)
+        })
+    }
 }
+
+/// A label of a host name.
+pub(super) const API_ID_BYTES_MAX: usize = 63;

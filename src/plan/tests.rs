@@ -3,9 +3,11 @@ use crate::{
     http::{Field, FieldList, Fields, Name, Span},
     steps::{
         domain::{ApiMapping, ApiMappingKey, Destination, DomainDraft, DomainName, RoutingMode},
+        endpoint::LabelSet,
         fixture,
         integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, Uri},
         mapping::{RequestMapping, ResponseMapping},
+        reject::{Client, Reject},
     },
 };
 
@@ -28,7 +30,8 @@ fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
 
 fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
     let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
-    ApiDraft { id: id.to_owned(), name: id.to_owned(), catalogue, endpoint, stages }
+    let (id, name, access) = (id.to_owned(), id.to_owned(), AccessDraft::Public);
+    ApiDraft { id, name, catalogue, endpoint, access, stages }
 }
 
 fn compile(apis: Vec<ApiDraft>) -> Result<Plan, Vec<String>> {
@@ -152,7 +155,7 @@ fn reaches(
     let header = header.map(|id| ("x-apigw-api-id", id));
     let (bytes, list) = fixture::fields(header.as_slice());
     let fields = Fields::new(&bytes, &list);
-    let found = plan.select(fields, host.as_bytes(), path.as_bytes());
+    let found = plan.select(fields, host.as_bytes(), path.as_bytes(), LabelSet::default);
     let found = found.map(|found| {
         let path = str::from_utf8(found.path).unwrap();
         (found.api.id.as_str(), found.stage.name.as_str(), path)
@@ -230,4 +233,54 @@ fn a_domain_leads_to_stages_that_are_there() {
 fn a_plan_is_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Plan>();
+}
+
+/// Two private APIs, one of whose ids begins with the other's, and a public one.
+fn private_apis() -> Plan {
+    let private = |id: &str, labels: &[&str]| ApiDraft {
+        access: AccessDraft::PrivateTo(labels.iter().map(|&label| label.to_owned()).collect()),
+        ..api(id, vec![stage("prod", Vec::new())])
+    };
+    let apis = vec![
+        private("pets", &["internal", "vpce-1"]),
+        private("pets-old", &["internal"]),
+        api("orders", vec![stage("prod", Vec::new())]),
+    ];
+    Plan::compile(PlanDraft { apis, ..PlanDraft::default() }, &[]).unwrap()
+}
+
+#[track_caller]
+fn comes_by(host: &str, listener: &[&str], path: &str, expected: Result<&str, Client>) {
+    let plan = private_apis();
+    let list = FieldList::default();
+    let labels = || plan.labels().find(listener.iter().copied());
+    let found = plan.select(Fields::new(b"", &list), host.as_bytes(), path.as_bytes(), labels);
+    let found = found.map(|selected| selected.api.id.as_str());
+    assert_eq!(found, expected.map_err(Reject::Client), "{host} on {listener:?}");
+}
+
+#[test]
+fn a_private_api_is_told_by_id_and_label_and_reached_by_its_listeners() {
+    let nobody = Client::NoApi(Catalogue::HttpApi);
+    let host = |name: &str| format!("{name}.execute-api.us-east-1.amazonaws.com");
+    comes_by(&host("pets"), &["internal"], "/prod/x", Ok("pets"));
+    comes_by(&host("pets-internal"), &["internal"], "/prod/x", Ok("pets"));
+    comes_by(&host("PETS-Vpce-1"), &["other", "vpce-1"], "/prod/x", Ok("pets"));
+    // The label in the host is a name of the API, not a claim about the listener.
+    comes_by(&host("pets-vpce-1"), &["internal"], "/prod/x", Ok("pets"));
+    comes_by(&host("pets-old-internal"), &["internal"], "/prod/x", Ok("pets-old"));
+    comes_by(&host("pets-old"), &["internal"], "/prod/x", Ok("pets-old"));
+    comes_by(&host("orders"), &[], "/prod/x", Ok("orders"));
+    for name in ["pets-other", "pets-", "pets-old-vpce-1", "orders-internal", "-internal", "-"] {
+        comes_by(&host(name), &["internal"], "/prod/x", Err(nobody));
+    }
+    comes_by(&host(&format!("pets-{}", "x".repeat(63))), &["internal"], "/prod/x", Err(nobody));
+    comes_by(&host(&format!("pets{}", "-".repeat(9_000))), &["internal"], "/prod", Err(nobody));
+    // Whoever may not come in does not learn which stages there are.
+    for path in ["/prod/x", "/none/x"] {
+        comes_by(&host("pets"), &[], path, Err(Client::NotOnThisListener));
+        comes_by(&host("pets-internal"), &["vpn"], path, Err(Client::NotOnThisListener));
+        comes_by(&host("pets-old"), &["vpce-1"], path, Err(Client::NotOnThisListener));
+    }
+    comes_by(&host("pets"), &["internal"], "/none/x", Err(Client::NoStage));
 }

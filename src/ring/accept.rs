@@ -4,8 +4,7 @@
 use std::{
     collections::VecDeque,
     io,
-    net::SocketAddr,
-    os::fd::{IntoRawFd, RawFd},
+    os::fd::{IntoRawFd, OwnedFd, RawFd},
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -14,15 +13,19 @@ use super::{
     driver::{Alarm, Driver, State},
     kernel::{Completion, Kernel, Key, Kind, Operation, Token},
     socket::Socket,
+    uring::address_of,
     wheel::TimerId,
 };
-use crate::base::limits::{ACCEPT_QUEUE_MAX, ACCEPT_RETRY_WAIT};
+use crate::base::{
+    Address,
+    limits::{ACCEPT_QUEUE_MAX, ACCEPT_RETRY_WAIT},
+};
 
 /// A listening socket. Dropping it stops it.
 pub struct Listener {
     driver: Rc<Driver>,
     key: Key,
-    address: SocketAddr,
+    address: Address,
 }
 
 pub(super) struct ListenerSlot {
@@ -48,7 +51,7 @@ impl Driver {
     ///
     /// # Errors
     /// As bind(2) and listen(2).
-    pub fn listen(self: &Rc<Self>, address: SocketAddr, reuse_port: bool) -> io::Result<Listener> {
+    pub fn listen(self: &Rc<Self>, address: &Address, reuse_port: bool) -> io::Result<Listener> {
         let made = self.with(|state| state.listen(address, reuse_port));
         let (key, address) = made.unwrap_or_else(|| Err(stopped()))?;
         Ok(Listener { driver: Rc::clone(self), key, address })
@@ -56,25 +59,37 @@ impl Driver {
 }
 
 impl Driver {
-    /// Accepts on a socket that listens already; `NODELAY` should be set on it.
+    /// Accepts on a socket that listens already; TCP's `NODELAY` should be set on it.
     ///
     /// # Errors
     /// When it has no address, or there are too many listeners.
-    pub fn adopt(self: &Rc<Self>, socket: std::net::TcpListener) -> io::Result<Listener> {
-        let address = socket.local_addr()?;
+    pub fn adopt(self: &Rc<Self>, socket: OwnedFd) -> io::Result<Listener> {
+        let known = socket2::SockRef::from(&socket);
+        let address = address_of(&known.local_addr()?)?;
         // The ring does not wait on a non-blocking listener: it would spin.
-        socket.set_nonblocking(false)?;
+        known.set_nonblocking(false)?;
         let made = self.with(|state| state.adopt_listener(socket.into_raw_fd()));
         let key = made.unwrap_or_else(|| Err(stopped()))?;
         Ok(Listener { driver: Rc::clone(self), key, address })
+    }
+
+    /// A connection that another driver has accepted ([`Listener::poll_accept_for_others`]).
+    ///
+    /// # Errors
+    /// As getpeername(2), or `QuotaExceeded` when the shard has as many sockets as it may.
+    pub fn take_in(self: &Rc<Self>, connection: OwnedFd) -> io::Result<Socket> {
+        let descriptor = connection.into_raw_fd();
+        let taken = self.with(|state| state.take_in(descriptor));
+        let (key, peer) = taken.unwrap_or_else(|| Err(stopped()))?;
+        Ok(Socket::new(Rc::clone(self), key, peer))
     }
 }
 
 impl Listener {
     /// The address that it is bound to, with the port that the kernel chose for port 0.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub const fn local_addr(&self) -> &Address {
+        &self.address
     }
 
     /// The next connection, ready to receive.
@@ -82,18 +97,35 @@ impl Listener {
     /// # Errors
     /// `NotConnected` after [`Listener::stop`], once all accepted connections were handed out.
     /// Running out of descriptors is not an error: it waits.
-    pub fn poll_accept(&self, context: &Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
-        let polled = self.driver.with(|state| state.poll_accept(self.key, context.waker()));
-        match polled {
+    pub fn poll_accept(&self, context: &Context<'_>) -> Poll<io::Result<Socket>> {
+        loop {
+            let descriptor = std::task::ready!(self.poll_next(context))?;
+            // A connection that was reset meanwhile has no peer: not worth a word.
+            let taken = self.driver.with(|state| state.take_in(descriptor));
+            if let Some(Ok((key, peer))) = taken {
+                return Poll::Ready(Ok(Socket::new(Rc::clone(&self.driver), key, peer)));
+            }
+        }
+    }
+
+    /// The next connection, for any driver to take in ([`Driver::take_in`]).
+    ///
+    /// # Errors
+    /// As [`Listener::poll_accept`].
+    pub fn poll_accept_for_others(&self, context: &Context<'_>) -> Poll<io::Result<OwnedFd>> {
+        let descriptor = std::task::ready!(self.poll_next(context))?;
+        let connection = self.driver.with(|state| state.kernel.let_go(descriptor));
+        Poll::Ready(connection.ok_or_else(stopped))
+    }
+
+    fn poll_next(&self, context: &Context<'_>) -> Poll<io::Result<RawFd>> {
+        match self.driver.with(|state| state.poll_accept(self.key, context.waker())) {
             None | Some(Accepted::Stopped) => Poll::Ready(Err(stopped())),
             Some(Accepted::Nothing(before)) => {
                 drop(before);
                 Poll::Pending
             }
-            Some(Accepted::Connection(key, peer)) => {
-                let socket = Socket::new(Rc::clone(&self.driver), key, peer);
-                Poll::Ready(Ok((socket, peer)))
-            }
+            Some(Accepted::Connection(descriptor)) => Poll::Ready(Ok(descriptor)),
         }
     }
 
@@ -117,14 +149,14 @@ pub(super) fn stopped() -> io::Error {
 }
 
 enum Accepted {
-    Connection(Key, SocketAddr),
+    Connection(RawFd),
     /// The waker that was registered before, to be dropped after the borrow.
     Nothing(Option<Waker>),
     Stopped,
 }
 
 impl State {
-    fn listen(&mut self, address: SocketAddr, reuse_port: bool) -> io::Result<(Key, SocketAddr)> {
+    fn listen(&mut self, address: &Address, reuse_port: bool) -> io::Result<(Key, Address)> {
         let (descriptor, address) = self.kernel.listen(address, reuse_port)?;
         Ok((self.adopt_listener(descriptor)?, address))
     }
@@ -148,28 +180,31 @@ impl State {
     }
 
     fn poll_accept(&mut self, key: Key, waker: &Waker) -> Accepted {
-        loop {
-            let Some(slot) = self.listeners.find(key) else { return Accepted::Stopped };
-            let Some(descriptor) = slot.accepted.pop_front() else {
-                if !slot.open && slot.accept == Accept::Idle {
-                    return Accepted::Stopped;
-                }
-                return Accepted::Nothing(slot.waker.replace(waker.clone()));
-            };
-            self.arm_accept(key);
-            // A connection that was reset meanwhile has no peer: not worth a word.
-            let Ok(peer) = self.kernel.peer_of(descriptor) else {
-                self.kernel.close(descriptor);
-                continue;
-            };
-            match self.adopt(descriptor) {
-                Some(socket) => return Accepted::Connection(socket, peer),
-                None => {
-                    self.counts.turned_away += 1;
-                    self.kernel.close(descriptor);
-                }
+        let Some(slot) = self.listeners.find(key) else { return Accepted::Stopped };
+        let Some(descriptor) = slot.accepted.pop_front() else {
+            if !slot.open && slot.accept == Accept::Idle {
+                return Accepted::Stopped;
             }
+            return Accepted::Nothing(slot.waker.replace(waker.clone()));
+        };
+        self.arm_accept(key);
+        Accepted::Connection(descriptor)
+    }
+
+    /// A slot for an accepted descriptor, and its peer.
+    fn take_in(&mut self, descriptor: RawFd) -> io::Result<(Key, Address)> {
+        let peer = self.kernel.peer_of(descriptor);
+        let taken = peer.and_then(|peer| match self.adopt(descriptor) {
+            Some(key) => Ok((key, peer)),
+            None => {
+                self.counts.turned_away += 1;
+                Err(io::ErrorKind::QuotaExceeded.into())
+            }
+        });
+        if taken.is_err() {
+            self.kernel.close(descriptor);
         }
+        taken
     }
 
     pub(super) fn accepted(&mut self, completion: Completion) -> bool {

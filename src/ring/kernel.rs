@@ -3,15 +3,14 @@
 
 use std::{
     io,
-    net::SocketAddr,
-    os::fd::RawFd,
+    os::fd::{OwnedFd, RawFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use crate::base::{Moment, WallTime};
+use crate::base::{Address, Moment, WallTime};
 
 /// Which operation a completion belongs to; travels through the kernel as `user_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -241,29 +240,33 @@ pub trait Kernel {
     /// `buffer` or the kernel is dropped.
     unsafe fn provide(&mut self, group: u16, buffer: u16, bytes: *mut u8, length: u32);
 
-    /// A listening socket with `NODELAY` set (its connections inherit it), and its address.
+    /// A listening socket, with TCP's `NODELAY` set (its connections inherit it), and its address.
     ///
     /// # Errors
     /// As bind(2) and listen(2).
-    fn listen(&mut self, address: SocketAddr, reuse_port: bool) -> io::Result<(RawFd, SocketAddr)>;
+    fn listen(&mut self, address: &Address, reuse_port: bool) -> io::Result<(RawFd, Address)>;
 
-    /// An unconnected socket with `NODELAY` set.
+    /// An unconnected socket for this address, with TCP's `NODELAY` set.
     ///
     /// # Errors
     /// As socket(2).
-    fn open_socket(&mut self, address: SocketAddr) -> io::Result<RawFd>;
+    fn open_socket(&mut self, address: &Address) -> io::Result<RawFd>;
+
+    /// Lets go of an accepted descriptor, for another ring. Not in a simulation: its descriptors
+    /// are not the process's.
+    fn let_go(&mut self, descriptor: RawFd) -> OwnedFd;
 
     /// The peer of a connected socket.
     ///
     /// # Errors
     /// As getpeername(2).
-    fn peer_of(&mut self, socket: RawFd) -> io::Result<SocketAddr>;
+    fn peer_of(&mut self, socket: RawFd) -> io::Result<Address>;
 
     /// The own end of a connected socket.
     ///
     /// # Errors
     /// As getsockname(2).
-    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr>;
+    fn local_of(&mut self, socket: RawFd) -> io::Result<Address>;
 
     /// Sends FIN after what was sent.
     ///

@@ -9,6 +9,7 @@
 //! | `buffers`, `slab` | the blocks that the kernel fills, the slots of everything |
 //! | `kernel`, `uring` | what is asked of the kernel, and the real one |
 //! | `probe` | whether this machine can run it, in sentences |
+//! | `inherited` | sockets that systemd passes on |
 //! | `simulation` | a kernel in virtual time, for tests |
 //!
 //! It knows no executor (`runtime/` runs the tasks that it wakes) and no protocol.
@@ -17,6 +18,7 @@
 mod accept;
 mod buffers;
 mod driver;
+mod inherited;
 mod kernel;
 mod probe;
 mod receive;
@@ -30,6 +32,7 @@ mod wheel;
 
 pub use accept::Listener;
 pub use driver::{Counts, Driver, Holdings};
+pub use inherited::{Inherited, inherited};
 pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token};
 pub use probe::{descriptors_max, probe};
 pub use sleep::Sleep;

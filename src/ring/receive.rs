@@ -47,6 +47,17 @@ impl State {
         Some(buffer)
     }
 
+    /// Who waits for bytes, to be woken after the borrow.
+    pub(super) fn unread(&mut self, key: Key, buffer: Buffer) -> Option<Waker> {
+        let slot = self.slots.find(key)?;
+        if slot.is_closing() || buffer.is_empty() {
+            return None;
+        }
+        slot.held_bytes += buffer.block_bytes();
+        slot.received.push_front(buffer);
+        slot.receive_waker.take()
+    }
+
     /// Ready when the connection broke, or a send failed; bytes and the end of the stream are left
     /// where they are.
     pub(super) fn poll_failure(&mut self, key: Key, waker: &Waker) -> Polled<()> {

@@ -8,14 +8,18 @@
 //! nothing has been taken by the kernel in full. It neither ends the driver's wait nor costs a
 //! completion. Only what finds the socket full becomes an operation that waits.
 
-use std::{io, net::SocketAddr, task::Waker};
+use std::{io, task::Waker};
 
 use super::{
     driver::State,
     kernel::{Completion, Key, Kind, Operation, Token},
     socket::{Life, Outgoing, Polled, Slot},
+    uring::sockaddr_of,
 };
-use crate::base::limits::{SEND_COPY_BYTES_MAX, SEND_PIECES_MAX};
+use crate::base::{
+    Address,
+    limits::{SEND_COPY_BYTES_MAX, SEND_PIECES_MAX},
+};
 
 /// Gathers kept for the next gathered send.
 const GATHERS_KEPT: usize = 64;
@@ -57,9 +61,10 @@ impl Sending {
 }
 
 impl State {
-    pub(super) fn begin_connect(&mut self, address: SocketAddr) -> io::Result<Key> {
+    pub(super) fn begin_connect(&mut self, address: &Address) -> io::Result<Key> {
+        let named = Box::new(sockaddr_of(address)?);
         let descriptor = self.kernel.open_socket(address)?;
-        let address = Box::new(socket2::SockAddr::from(address));
+        let address = named;
         let (pointer, length) = (address.as_ptr().cast(), address.len());
         let slot = Slot::new(descriptor, Life::Connecting, Sending::Connecting(address));
         let Ok(key) = self.slots.insert(slot) else {

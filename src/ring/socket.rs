@@ -4,7 +4,6 @@
 use std::{
     collections::VecDeque,
     io,
-    net::SocketAddr,
     os::fd::RawFd,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -18,7 +17,7 @@ use super::{
     wheel::TimerId,
 };
 use crate::base::{
-    Buffer, Moment,
+    Address, Buffer, Moment,
     limits::{SEND_PIECES_MAX, SEND_WAIT},
 };
 
@@ -28,7 +27,7 @@ pub(super) use super::send::{Gather, Sending};
 pub struct Socket {
     driver: Rc<Driver>,
     key: Key,
-    peer: SocketAddr,
+    peer: Address,
 }
 
 /// What to send: the text, then the pieces.
@@ -133,15 +132,15 @@ impl Driver {
     ///
     /// # Errors
     /// As socket(2), or `QuotaExceeded` when the shard has as many sockets as it may.
-    pub fn connect(self: &Rc<Self>, address: SocketAddr) -> io::Result<Socket> {
-        let begun = self.with(|state| state.begin_connect(address));
+    pub fn connect(self: &Rc<Self>, address: Address) -> io::Result<Socket> {
+        let begun = self.with(|state| state.begin_connect(&address));
         let key = begun.unwrap_or_else(|| Err(stopped()))?;
         Ok(Socket::new(Rc::clone(self), key, address))
     }
 }
 
 impl Socket {
-    pub(super) const fn new(driver: Rc<Driver>, key: Key, peer: SocketAddr) -> Self {
+    pub(super) const fn new(driver: Rc<Driver>, key: Key, peer: Address) -> Self {
         Self { driver, key, peer }
     }
 
@@ -165,8 +164,8 @@ impl Socket {
 
     /// The other side's address.
     #[must_use]
-    pub const fn peer(&self) -> SocketAddr {
-        self.peer
+    pub const fn peer(&self) -> &Address {
+        &self.peer
     }
 
     /// Ready when connected, or not.
@@ -183,6 +182,12 @@ impl Socket {
     /// `TimedOut` when nothing is there and the deadline has expired; what recv(2) says.
     pub fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
         self.poll_with(|state| state.poll_receive(self.key, context.waker()))
+    }
+
+    /// Puts bytes back that were received: they are the next to be received.
+    pub fn unread(&self, buffer: Buffer) {
+        let waker = self.driver.with(|state| state.unread(self.key, buffer)).flatten();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Ready when the connection broke (a reset or a failed send, not a FIN); takes nothing from
@@ -232,7 +237,7 @@ impl Socket {
     ///
     /// # Errors
     /// As getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<Address> {
         let asked = self.driver.with(|state| {
             let slot = state.slots.find(self.key)?;
             Some(state.kernel.local_of(slot.descriptor))

@@ -5,8 +5,7 @@ use std::{
     fs::File,
     io,
     mem::size_of,
-    net::{Ipv4Addr, SocketAddr},
-    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
         Arc,
@@ -18,7 +17,7 @@ use std::{
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 use super::kernel::{Bell, Completion, Kernel, Operation, Token};
-use crate::base::{Moment, WallTime};
+use crate::base::{Address, Moment, WallTime};
 
 /// Submissions between two enters; more of them cost an enter in between.
 const SUBMISSIONS: u32 = 1_024;
@@ -91,6 +90,41 @@ impl Uring {
             None => std::time::Duration::from_secs(3_600),
         };
         types::Timespec::from(wait)
+    }
+}
+
+fn socket_for(address: &Address) -> io::Result<socket2::Socket> {
+    let (domain, protocol) = match address {
+        Address::Ip(address) => {
+            (socket2::Domain::for_address(*address), Some(socket2::Protocol::TCP))
+        }
+        Address::Unix(_) | Address::Unnamed => (socket2::Domain::UNIX, None),
+    };
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, protocol)?;
+    if matches!(address, Address::Ip(_)) {
+        socket.set_tcp_nodelay(true)?;
+    }
+    Ok(socket)
+}
+
+/// An address as the kernel takes it.
+pub(super) fn sockaddr_of(address: &Address) -> io::Result<socket2::SockAddr> {
+    match address {
+        Address::Ip(address) => Ok((*address).into()),
+        Address::Unix(path) => socket2::SockAddr::unix(path),
+        Address::Unnamed => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// An address as the kernel says it.
+pub(super) fn address_of(address: &socket2::SockAddr) -> io::Result<Address> {
+    if let Some(ip) = address.as_socket() {
+        return Ok(Address::Ip(ip));
+    }
+    match (address.is_unix(), address.as_pathname()) {
+        (true, Some(path)) => Ok(Address::Unix(path.into())),
+        (true, None) => Ok(Address::Unnamed),
+        (false, _) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -197,60 +231,51 @@ impl Kernel for Uring {
         ring.put(buffer, bytes, length);
     }
 
-    fn listen(&mut self, address: SocketAddr, reuse_port: bool) -> io::Result<(RawFd, SocketAddr)> {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        if reuse_port {
-            socket.set_reuse_port(true)?;
+    fn listen(&mut self, address: &Address, reuse_port: bool) -> io::Result<(RawFd, Address)> {
+        let socket = socket_for(address)?;
+        if let Address::Ip(address) = address {
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(reuse_port)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
         }
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&address.into())?;
+        socket.bind(&sockaddr_of(address)?)?;
         socket.listen(BACKLOG)?;
-        let bound = socket.local_addr()?.as_socket();
-        let bound = bound.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let bound = address_of(&socket.local_addr()?)?;
         Ok((socket.into_raw_fd(), bound))
     }
 
-    fn open_socket(&mut self, address: SocketAddr) -> io::Result<RawFd> {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )?;
-        socket.set_tcp_nodelay(true)?;
-        Ok(socket.into_raw_fd())
+    fn open_socket(&mut self, address: &Address) -> io::Result<RawFd> {
+        Ok(socket_for(address)?.into_raw_fd())
     }
 
-    fn peer_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+    fn let_go(&mut self, descriptor: RawFd) -> OwnedFd {
+        // SAFETY: the driver owns the descriptor and forgets it with this call.
+        unsafe { OwnedFd::from_raw_fd(descriptor) }
+    }
+
+    fn peer_of(&mut self, socket: RawFd) -> io::Result<Address> {
         // SAFETY: the driver owns the descriptor and does not close it during this call.
-        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
-        let peer = socket2::SockRef::from(&socket).peer_addr()?;
-        peer.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+        address_of(&socket2::SockRef::from(&socket).peer_addr()?)
     }
 
-    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+    fn local_of(&mut self, socket: RawFd) -> io::Result<Address> {
         // SAFETY: as in `peer_of`.
-        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
-        let local = socket2::SockRef::from(&socket).local_addr()?;
-        local.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+        address_of(&socket2::SockRef::from(&socket).local_addr()?)
     }
 
     fn shutdown_send(&mut self, socket: RawFd) -> io::Result<()> {
         // SAFETY: as in `peer_of`.
-        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
+        let socket = unsafe { BorrowedFd::borrow_raw(socket) };
         socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Write)
     }
 
     fn accept_now(&mut self, listener: RawFd) -> Option<RawFd> {
         // SAFETY: as in `peer_of`.
-        let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(listener) };
+        let borrowed = unsafe { BorrowedFd::borrow_raw(listener) };
         let socket = socket2::SockRef::from(&borrowed);
         // The ring needs a blocking listener (a non-blocking one would not arm), so only now.
         socket.set_nonblocking(true).ok()?;
@@ -294,7 +319,7 @@ fn entry_of(operation: Operation) -> squeue::Entry {
         }
         Operation::Receive { socket, group, once: true } => {
             // The length is the buffer's.
-            opcode::Recv::new(types::Fd(socket), std::ptr::null_mut(), 0)
+            opcode::Recv::new(types::Fd(socket), ptr::null_mut(), 0)
                 .buf_group(group)
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT)

@@ -22,13 +22,19 @@ pub struct Mailbox<M> {
 }
 
 struct Shared<M> {
-    messages: Mutex<VecDeque<M>>,
+    messages: Mutex<Messages<M>>,
     bound: usize,
     /// The bell of the shard that receives; known from its first `receive` on.
     bell: OnceLock<Arc<Bell>>,
 }
 
-/// The mailbox was full; the message comes back.
+struct Messages<M> {
+    waiting: VecDeque<M>,
+    /// The receiving end is gone.
+    closed: bool,
+}
+
+/// The mailbox was full, or its shard is gone; the message comes back.
 pub struct Full<M>(pub M);
 
 impl<M> fmt::Debug for Full<M> {
@@ -40,7 +46,7 @@ impl<M> fmt::Debug for Full<M> {
 /// A mailbox that holds at most `bound` messages.
 #[must_use]
 pub fn mailbox<M: Send>(bound: usize) -> (Sender<M>, Mailbox<M>) {
-    let messages = Mutex::new(VecDeque::new());
+    let messages = Mutex::new(Messages { waiting: VecDeque::new(), closed: false });
     let shared = Arc::new(Shared { messages, bound, bell: OnceLock::new() });
     (Sender { shared: Arc::clone(&shared) }, Mailbox { shared })
 }
@@ -55,13 +61,13 @@ impl<M: Send> Sender<M> {
     /// Puts a message in and wakes the receiver.
     ///
     /// # Errors
-    /// Gives the message back when the mailbox is full.
+    /// Gives the message back when the mailbox is full or nobody will look into it again.
     pub fn try_send(&self, message: M) -> Result<(), Full<M>> {
         let mut messages = self.shared.lock();
-        if messages.len() == self.shared.bound {
+        if messages.closed || messages.waiting.len() == self.shared.bound {
             return Err(Full(message));
         }
-        messages.push_back(message);
+        messages.waiting.push_back(message);
         drop(messages);
         // Before the receiver's first look there is nobody to wake, and it will look.
         if let Some(bell) = self.shared.bell.get() {
@@ -88,12 +94,22 @@ impl<M: Send> Mailbox<M> {
     /// A message that is there already.
     #[must_use]
     pub fn try_receive(&self) -> Option<M> {
-        self.shared.lock().pop_front()
+        self.shared.lock().waiting.pop_front()
+    }
+}
+
+impl<M> Drop for Mailbox<M> {
+    fn drop(&mut self) {
+        let mut messages = self.shared.lock();
+        messages.closed = true;
+        let left = std::mem::take(&mut messages.waiting);
+        drop(messages);
+        drop(left);
     }
 }
 
 impl<M> Shared<M> {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<M>> {
+    fn lock(&self) -> MutexGuard<'_, Messages<M>> {
         // A panic while holding the lock cannot leave the queue broken.
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 //! The control executor: the private port, and the demo's upstream.
 
 use std::{
-    net::TcpListener,
+    os::fd::OwnedFd,
     rc::Rc,
     sync::{
         Arc, RwLock,
@@ -48,15 +48,16 @@ pub(super) struct Board {
 pub(super) fn launch(
     board: Arc<Board>,
     events: mpsc::Sender<Event>,
-    private: TcpListener,
-    demo: Option<TcpListener>,
+    private: Option<OwnedFd>,
+    demo: Option<OwnedFd>,
 ) -> std::io::Result<JoinHandle> {
     let spec = ExecutorSpec { name: "control".to_owned(), cpu: None };
     start(spec, move |runtime| async move {
-        if let Some(demo) = demo.and_then(|demo| Listener::adopt(&runtime, demo).ok()) {
+        let adopt = |socket| Listener::adopt(&runtime, socket).ok();
+        if let Some(demo) = demo.and_then(adopt) {
             runtime.spawn(demo_upstream::serve(runtime.clone(), demo));
         }
-        let Ok(listener) = Listener::adopt(&runtime, private) else { return };
+        let Some(listener) = private.and_then(adopt) else { return };
         let inspected = Inspection::new(runtime.clone(), board, events);
         admin::serve(runtime, listener, inspected).await;
     })

@@ -1,7 +1,8 @@
 //! Everything up to the first accepted connection: load, probe, bind, start the shards.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
+    os::fd::OwnedFd,
     sync::{
         Arc, RwLock,
         atomic::{AtomicBool, AtomicU64},
@@ -14,25 +15,27 @@ use super::{
     Event, Failure, Process,
     control::{self, Board},
     failure,
+    inherited::InheritedSockets,
     resolve::{Resolver, look_up},
     say, signals,
-    sockets::{self, Family},
+    sockets::{self, Bound, Family},
     tell, tell_nameless, tell_problems,
+    unix_socket::SocketFile,
 };
 use crate::{
     base::{
-        Problem,
-        limits::{DESCRIPTORS_RESERVED, MAILBOX_MESSAGES_MAX, SOCKETS_MAX},
+        Address, ListenAddress, Problem,
+        limits::{DESCRIPTORS_RESERVED, LISTENERS_MAX, MAILBOX_MESSAGES_MAX, SOCKETS_MAX},
     },
     cli::{INTERNAL, INVALID_FILE, Start},
-    config::{self, AccessLogTo, Overrides, Settings, Shards, Source, Transport},
+    config::{self, AccessLogTo, Listener, Overrides, Settings, Shards, Source, Transport},
     demo,
-    gateway::Addresses,
+    gateway::{Addresses, connection::Terms},
     plan::Plan,
     ring,
     runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
     shard::{
-        self, Build, Entrance, Order,
+        self, Build, Entrance, Handing, Listening, Order,
         log_writer::{LogTarget, LogWriter},
     },
     telemetry::access_log::{self, AccessLog},
@@ -45,6 +48,8 @@ impl Process {
     /// Everything up to the first accepted connection.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
         let Start { source, mut overrides, loaded } = start;
+        // First: nothing else may have been opened in the place of systemd's sockets.
+        let mut inherited = InheritedSockets::of_process();
         let demo = if loaded.is_none() { demo_socket(&mut overrides)? } else { None };
         let loaded = loaded.unwrap_or_else(|| {
             let loaded = config::load(&source, &overrides);
@@ -58,10 +63,15 @@ impl Process {
         let addresses = Arc::new(look_up(&plan));
         tell_nameless(&addresses);
         let (to_events, events) = channel();
-        let private = bind_one(settings.admin, family_of(settings.admin, &settings))?;
-        let private_address = private.local_addr().unwrap_or(settings.admin);
-        let started = start_shards(&settings, &plan, &addresses, &to_events)?;
+        let private = bind_private(&settings, &mut inherited)?;
+        let private_address = private.address.clone();
+        let mut started = start_shards(&settings, &plan, &addresses, &to_events, &mut inherited)?;
+        for name in inherited.left() {
+            tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
+        }
         let running = started.mails.len();
+        started.files.extend(private.file);
+        let private_socket = private.sockets.into_iter().next();
         let board = Arc::new(Board {
             generation: AtomicU64::new(1),
             reloads_failed: AtomicU64::new(0),
@@ -74,7 +84,7 @@ impl Process {
         });
         let is_demo = source == Source::Demo;
         let cannot = |what: &str, error| failure(format!("{what}: {error}"), "", INTERNAL);
-        control::launch(Arc::clone(&board), to_events.clone(), private, demo)
+        control::launch(Arc::clone(&board), to_events.clone(), private_socket, demo)
             .map_err(|error| cannot("the private port", error))?;
         signals::forward(to_events.clone()).map_err(|error| cannot("signals", error))?;
         let resolver = Resolver::start(&plan, to_events.clone())
@@ -90,9 +100,10 @@ impl Process {
             addresses,
             watch: None,
             running,
+            files: started.files,
         };
         process.watch(&loaded);
-        announce(&started.listeners, private_address, running, is_demo);
+        announce(&started.listeners, &private_address, running, is_demo);
         Ok(process)
     }
 }
@@ -100,7 +111,8 @@ impl Process {
 /// The shards, running, and what the rest of the process needs to know of them.
 struct Started {
     mails: Vec<Mail<Order>>,
-    listeners: Vec<Bound>,
+    listeners: Vec<(Address, Transport)>,
+    files: Vec<SocketFile>,
     log: Option<LogWriter>,
 }
 
@@ -109,6 +121,7 @@ fn start_shards(
     plan: &Arc<Plan>,
     addresses: &Arc<Addresses>,
     events: &Sender<Event>,
+    inherited: &mut InheritedSockets,
 ) -> Result<Started, Failure> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let shards = match settings.shards {
@@ -117,20 +130,22 @@ fn start_shards(
     };
     // One executor more: the control executor.
     ring::probe(shards + 1).map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
-    let (doors, listeners) = bind_doors(settings, shards)?;
+    let Doors { of_shards, addresses: listeners, files } = bind_doors(settings, shards, inherited)?;
     let (logs, log) = open_log(settings, shards)?;
     let clients_max = clients_of(ring::descriptors_max(), shards);
     let mut mails = Vec::new();
-    for (number, (doors, log)) in doors.into_iter().zip(logs).enumerate() {
+    let parts = of_shards.into_iter().zip(Handing::among(shards)).zip(logs);
+    for (number, ((entrances, handing), log)) in parts.enumerate() {
         let (mail, orders) = mailbox(MAILBOX_MESSAGES_MAX);
         mails.push(mail);
         let (plan, addresses) = (Arc::clone(plan), Arc::clone(addresses));
         let seed = fastrand::u64(..);
-        let build = Build { number, doors, clients_max, plan, addresses, log, seed, orders };
+        let build =
+            Build { number, entrances, handing, clients_max, plan, addresses, log, seed, orders };
         let cpu = cores.get(number % cores.len().max(1)).map(|core| core.id);
         start_shard(build, cpu, events.clone())?;
     }
-    Ok(Started { mails, listeners, log })
+    Ok(Started { mails, listeners, files, log })
 }
 
 /// How many clients a shard may have: an eighth of the descriptors, at most `DESCRIPTORS_RESERVED`,
@@ -161,56 +176,102 @@ fn start_shard(build: Build, cpu: Option<usize>, events: Sender<Event>) -> Resul
 }
 
 /// A socket for the demo's upstream, its address told to the plan; none when the user named his.
-fn demo_socket(overrides: &mut Overrides) -> Result<Option<TcpListener>, Failure> {
+fn demo_socket(overrides: &mut Overrides) -> Result<Option<OwnedFd>, Failure> {
     if overrides.stage_variables.iter().any(|(name, _)| name == demo::BACKEND) {
         return Ok(None);
     }
-    let socket = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Family::Both)?;
-    let address = socket
-        .local_addr()
-        .map_err(|error| failure(format!("the demo's upstream: {error}"), "", INTERNAL))?;
-    overrides.stage_variables.push((demo::BACKEND.to_owned(), address.to_string()));
-    Ok(Some(socket))
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut bound = sockets::bind_ip(anywhere, Family::Both, 1).map_err(unbound)?;
+    overrides.stage_variables.push((demo::BACKEND.to_owned(), bound.address.to_string()));
+    Ok(bound.sockets.pop())
 }
 
-type Doors = Vec<Entrance>;
-/// A listener's address as bound, and what is spoken there.
-type Bound = (SocketAddr, Transport);
+/// The listening sockets.
+struct Doors {
+    of_shards: Vec<Vec<Entrance>>,
+    /// As bound, and what is spoken there.
+    addresses: Vec<(Address, Transport)>,
+    files: Vec<SocketFile>,
+}
 
-/// The doors of each shard, and the addresses as bound.
-fn bind_doors(settings: &Settings, shards: usize) -> Result<(Vec<Doors>, Vec<Bound>), Failure> {
-    let mut doors: Vec<Doors> = (0..shards).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
+fn bind_doors(
+    settings: &Settings,
+    shards: usize,
+    inherited: &mut InheritedSockets,
+) -> Result<Doors, Failure> {
+    let of_shards = (0..shards).map(|_| Vec::new()).collect();
+    let mut doors = Doors { of_shards, addresses: Vec::new(), files: Vec::new() };
     for listener in &settings.listeners {
-        let family = family_of(listener.address, settings);
-        let bound = sockets::bind(listener.address, family, shards).map_err(unbound)?;
-        addresses.push((bound.address, listener.transport));
-        for (doors, socket) in doors.iter_mut().zip(bound.sockets) {
-            let is_tls = listener.transport == Transport::Tls;
-            doors.push(Entrance {
-                socket,
-                trusted: listener.trusted_proxies.clone(),
-                http2: listener.http2,
-                face: is_tls.then(|| listener.address.to_string()),
-            });
-        }
+        let family = family_of(&listener.address, settings);
+        let bound = sockets::bind(listener, family, shards, inherited).map_err(unbound)?;
+        bound.into_iter().for_each(|bound| doors.add(bound, listener));
     }
-    Ok((doors, addresses))
+    if doors.addresses.len() > LISTENERS_MAX {
+        let message = format!("{} listeners; at most {LISTENERS_MAX}", doors.addresses.len());
+        return Err(failure(message, "let one listener have several labels", INVALID_FILE));
+    }
+    Ok(doors)
+}
+
+impl Doors {
+    fn add(&mut self, bound: Bound, listener: &Listener) {
+        let Bound { address, sockets, file } = bound;
+        let terms = Terms {
+            trusted: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol.clone(),
+            http2: listener.http2,
+            labels: listener.labels.clone(),
+        };
+        let is_tls = listener.transport == Transport::Tls;
+        let face = is_tls.then(|| listener.address.to_string());
+        let shards = self.of_shards.len();
+        let each_has_one = sockets.len() == shards;
+        // Sockets that exist once are spread over the shards, too.
+        let porter = self.addresses.len() % shards;
+        let mut sockets = sockets.into_iter();
+        for (number, entrances) in self.of_shards.iter_mut().enumerate() {
+            let own = if each_has_one || number == porter { sockets.next() } else { None };
+            let listening = match own {
+                Some(socket) if each_has_one => Listening::Own(socket),
+                Some(socket) => Listening::ForAll(socket),
+                None => Listening::Elsewhere,
+            };
+            let (address, terms, face) = (address.clone(), terms.clone(), face.clone());
+            entrances.push(Entrance { address, terms, face, listening });
+        }
+        self.addresses.push((address, listener.transport));
+        self.files.extend(file);
+    }
 }
 
 /// `[::]` takes IPv4 as well, unless another listener of its port has an IPv4 address.
-fn family_of(address: SocketAddr, settings: &Settings) -> Family {
-    let listeners = settings.listeners.iter().map(|listener| listener.address);
-    let mut others = listeners.chain([settings.admin]);
-    match others.any(|other| other.is_ipv4() && other.port() == address.port()) {
+fn family_of(address: &ListenAddress, settings: &Settings) -> Family {
+    let ListenAddress::Ip(address) = address else { return Family::Both };
+    let listeners = settings.listeners.iter().map(|listener| &listener.address);
+    let mut others = listeners.chain([&settings.admin]).filter_map(|other| match other {
+        ListenAddress::Ip(other) => Some(other),
+        ListenAddress::Unix(_) | ListenAddress::Systemd(_) => None,
+    });
+    let pairs = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+    match address.port() != 0 && others.any(pairs) {
         true => Family::Own,
         false => Family::Both,
     }
 }
 
-fn bind_one(address: SocketAddr, family: Family) -> Result<TcpListener, Failure> {
-    let mut bound = sockets::bind(address, family, 1).map_err(unbound)?;
-    bound.sockets.pop().ok_or_else(|| failure("no socket was bound", "", INTERNAL))
+/// The private port: one socket, whatever its address. Its name must not stand for several.
+fn bind_private(settings: &Settings, inherited: &mut InheritedSockets) -> Result<Bound, Failure> {
+    let listener = Listener::at(settings.admin.clone(), Transport::Plain);
+    let family = family_of(&settings.admin, settings);
+    let mut bound = sockets::bind(&listener, family, 1, inherited).map_err(unbound)?;
+    match (bound.pop(), bound.pop()) {
+        (Some(bound), None) => Ok(bound),
+        _ => {
+            let message = format!("{} is more than one socket", settings.admin);
+            let fix = "the private port takes one: name it by its place, as in systemd:0";
+            Err(failure(message, fix, INVALID_FILE))
+        }
+    }
 }
 
 const fn unbound(problem: Problem) -> Failure {
@@ -236,25 +297,42 @@ fn open_log(
     Ok((logs.into_iter().map(Some).collect(), Some(writer)))
 }
 
-fn announce(listeners: &[Bound], private: SocketAddr, shards: usize, is_demo: bool) {
+fn announce(listeners: &[(Address, Transport)], private: &Address, shards: usize, is_demo: bool) {
     for (address, transport) in listeners {
-        say(&format!("listening on {}://{address}\n", scheme(*transport)));
+        say(&format!("listening on {}\n", url(address, *transport)));
     }
-    say(&format!("private port on http://{private}\n"));
+    say(&format!("private port on {}\n", url(private, Transport::Plain)));
     tell(&format!("{shards} shard{}", if shards == 1 { "" } else { "s" }));
     let Some((address, transport)) = listeners.first().filter(|_| is_demo) else { return };
-    let (curl, at) = match transport {
-        Transport::Plain => ("curl", format!("http://{address}")),
-        Transport::Tls => ("curl -k", format!("https://{address}")),
-    };
+    let at = curl_arguments(address, *transport);
     say("\nThis is the demo, a pet store with an upstream of its own. Try:\n");
     for (method, target) in demo::TRIES {
         match method {
-            "GET" => say(&format!("  {curl} '{at}{target}'\n")),
-            _ => say(&format!("  {curl} -d '{{\"name\":\"Tove\"}}' '{at}{target}'\n")),
+            "GET" => say(&format!("  curl {at}{target}'\n")),
+            _ => say(&format!("  curl -d '{{\"name\":\"Tove\"}}' {at}{target}'\n")),
         }
     }
-    say(&format!("  curl http://{private}/metrics\n"));
+    say(&format!("  curl {}/metrics'\n", curl_arguments(private, Transport::Plain)));
+}
+
+fn url(address: &Address, transport: Transport) -> String {
+    match (address, transport) {
+        (Address::Ip(address), transport) => format!("{}://{address}", scheme(transport)),
+        (Address::Unix(_) | Address::Unnamed, Transport::Plain) => address.to_string(),
+        (Address::Unix(_) | Address::Unnamed, Transport::Tls) => format!("{address} (TLS)"),
+    }
+}
+
+/// What curl needs up to the path; a quotation is left open.
+fn curl_arguments(address: &Address, transport: Transport) -> String {
+    let trusting = if transport == Transport::Tls { "-k " } else { "" };
+    match address {
+        Address::Unix(path) => {
+            let (path, scheme) = (path.display(), scheme(transport));
+            format!("{trusting}--unix-socket {path} '{scheme}://localhost")
+        }
+        Address::Ip(_) | Address::Unnamed => format!("{trusting}'{}", url(address, transport)),
+    }
 }
 
 const fn scheme(transport: Transport) -> &'static str {

@@ -5,10 +5,12 @@
 
 mod control;
 mod demo_upstream;
+mod inherited;
 mod launch;
 mod resolve;
 mod signals;
 mod sockets;
+mod unix_socket;
 mod watch;
 
 use std::{
@@ -25,6 +27,7 @@ use std::{
 use self::{
     control::Board,
     resolve::{Resolver, keep_known, look_up},
+    unix_socket::SocketFile,
     watch::Watch,
 };
 use crate::{
@@ -93,6 +96,8 @@ struct Process {
     addresses: Arc<Addresses>,
     watch: Option<Watch>,
     running: usize,
+    /// Of the Unix sockets that are listened on.
+    files: Vec<SocketFile>,
 }
 
 fn tell(sentence: &str) {
@@ -224,6 +229,8 @@ impl Process {
     fn end(mut self) -> ExitCode {
         tell("ending: no new connections; what is in flight is finished");
         self.board.draining.store(true, Ordering::Relaxed);
+        // While their sockets are open, the files cannot be mistaken for a successor's.
+        self.files.clear();
         let drain = self.settings.drain;
         self.order(|| Order::Drain(drain));
         let mut code = ExitCode::SUCCESS;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Event, Patience};
-use crate::{gateway::Addresses, plan::Plan, plan::Upstream};
+use crate::{base::Address, gateway::Addresses, plan::Plan, plan::Reach, plan::Upstream};
 
 /// How long the first plan waits for its names; what is not known then comes later.
 const FIRST_WAIT: Duration = Duration::from_secs(3);
@@ -108,18 +108,22 @@ fn names(plan: &Plan) -> Vec<Upstream> {
     plan.upstreams().iter().filter(|upstream| literal(upstream).is_none()).cloned().collect()
 }
 
-fn literal(upstream: &Upstream) -> Option<SocketAddr> {
+/// The address of an upstream that needs no look-up.
+fn literal(upstream: &Upstream) -> Option<Address> {
+    if let Reach::At(address) = &upstream.reach {
+        return Some(address.clone());
+    }
     let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
-    host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, upstream.port))
+    host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, upstream.port).into())
 }
 
 /// IPv4 first: a name such as `localhost` often has an IPv6 address that nothing listens on.
-fn find(upstream: &Upstream) -> Vec<SocketAddr> {
+fn find(upstream: &Upstream) -> Vec<Address> {
     let found = (upstream.host.as_str(), upstream.port).to_socket_addrs();
     let mut addresses: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
     addresses.sort_by_key(|address| (address.is_ipv6(), *address));
     addresses.dedup();
-    addresses
+    addresses.into_iter().map(Address::Ip).collect()
 }
 
 #[cfg(test)]
@@ -127,13 +131,13 @@ mod tests {
     use super::*;
 
     fn upstream(host: &str) -> Upstream {
-        Upstream { host: host.to_owned(), port: 80, http2: crate::http::Http2::NotOffered }
+        Upstream::named(host, 80)
     }
 
     /// A reload while the name server was away took the addresses of every name, for good.
     #[test]
     fn a_name_that_is_not_found_keeps_its_addresses() {
-        let address = |last| SocketAddr::from(([10, 0, 0, last], 80));
+        let address = |last| Address::from(SocketAddr::from(([10, 0, 0, last], 80)));
         let known: Addresses =
             [("a", 1), ("b", 2)].map(|(host, last)| (upstream(host), vec![address(last)])).into();
         let mut found: Addresses = [

@@ -3,22 +3,21 @@
 //! A shard owns everything that a request touches ([`Local`]); other threads reach it through its
 //! mailbox only.
 
+mod doors;
 pub mod log_writer;
 
-use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
-    gateway::{
-        Addresses, Local,
-        connection::{self, Door, FaceInForce},
-    },
-    http::Http2,
-    net::Listener,
+    gateway::{Addresses, Local},
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
-    steps::integrate::TrustedProxies,
     telemetry::{Reported, access_log::AccessLog},
 };
+
+pub use doors::{Entrance, Handed, Handing, Listening};
+
+use doors::Doors;
 
 /// How often log lines and idle upstream connections are looked after.
 const HOUSEKEEPING_WAIT: Duration = Duration::from_millis(200);
@@ -31,8 +30,10 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 pub struct Build {
     /// The shard's number, from 0.
     pub number: usize,
-    /// Where clients come in.
-    pub doors: Vec<Entrance>,
+    /// Where clients come in: as many, in the same order, on every shard.
+    pub entrances: Vec<Entrance>,
+    /// The other shards, where they accept for each other.
+    pub handing: Handing,
     /// Client connections at the same time; descriptors beyond them are for upstreams.
     pub clients_max: usize,
     /// The first plan.
@@ -45,18 +46,6 @@ pub struct Build {
     pub seed: u64,
     /// What other threads want of it.
     pub orders: Mailbox<Order>,
-}
-
-/// A socket that listens, and what holds there.
-pub struct Entrance {
-    /// The socket.
-    pub socket: TcpListener,
-    /// Whose word about clients is believed.
-    pub trusted: TrustedProxies,
-    /// Whether clients may speak HTTP/2.
-    pub http2: Http2,
-    /// The name of its face in the plan; `None` when it speaks plain text.
-    pub face: Option<String>,
 }
 
 /// A message to a shard.
@@ -88,16 +77,10 @@ pub enum Order {
 /// # Errors
 /// When a listening socket cannot be used.
 pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
-    let Build { number, doors, clients_max, plan, addresses, log, seed, orders } = build;
+    let Build { number, entrances, handing, clients_max, plan, addresses, log, seed, orders } =
+        build;
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
-    let mut listeners = Vec::new();
-    for Entrance { socket, trusted, http2, face } in doors {
-        let listener = Rc::new(Listener::adopt(&runtime, socket)?);
-        let face = face.map(|name| FaceInForce::new(name, &local.installed().plan));
-        let door = Rc::new(Door { local_addr: listener.local_addr(), trusted, http2, face });
-        runtime.spawn(accept(Rc::clone(&local), Rc::clone(&listener), door, clients_max));
-        listeners.push(listener);
-    }
+    let doors = Doors::open(&local, number, entrances, handing, clients_max)?;
     runtime.spawn(keep_house(Rc::clone(&local)));
     let drain = loop {
         match orders.receive(&runtime).await {
@@ -105,8 +88,9 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
             order => follow(&local, number, order),
         }
     };
-    listeners.iter().for_each(|listener| listener.stop());
+    // Before the last are let in: they are no more handed to others.
     local.start_draining(drain);
+    doors.close();
     let deadline = runtime.now() + drain;
     loop {
         // At first this is for connections that the kernel accepted before the listeners stopped:
@@ -122,18 +106,6 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
     local.installed().pools.iter().for_each(|pool| pool.close_idle());
     local.close_log();
     Ok(())
-}
-
-async fn accept(local: Rc<Local>, listener: Rc<Listener>, door: Rc<Door>, clients_max: usize) {
-    while let Ok((stream, _)) = listener.accept().await {
-        local.count(|telemetry| telemetry.shard.connections_accepted += 1);
-        // At the bound an idle client goes, so that one with a request can come.
-        if local.seats.len() >= clients_max && !local.seats.dismiss_one(local.runtime.now()) {
-            local.count(|telemetry| telemetry.shard.connections_refused += 1);
-            continue;
-        }
-        local.runtime.spawn(connection::serve(Rc::clone(&local), Rc::clone(&door), stream));
-    }
 }
 
 async fn keep_house(local: Rc<Local>) {

@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod domain;
+pub mod endpoint;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod integrate;

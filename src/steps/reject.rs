@@ -44,6 +44,9 @@ pub enum Client {
     EndpointDisabled(Catalogue),
     /// No routing rule and no API mapping of the custom domain matches.
     NoMapping(Catalogue),
+    /// The API is private, and not to the listener that the request came by: 403, as AWS answers
+    /// for a private API from outside.
+    NotOnThisListener,
     /// No stage has this name and there is no `$default` stage: 404.
     NoStage,
     /// No route matches method and path: 404.
@@ -152,6 +155,7 @@ impl Client {
         match self {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
+            Self::NotOnThisListener => Status::FORBIDDEN,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
@@ -170,6 +174,7 @@ impl Client {
                 r#"{"message":"Bad Request"}"#
             }
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
+            Self::NotOnThisListener => r#"{"message":"Forbidden"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
@@ -190,6 +195,7 @@ impl Client {
             Self::NoApi(_) => "no API for this host",
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
+            Self::NotOnThisListener => "the API is private to other listeners",
             Self::NoStage => "no such stage",
             Self::NoRoute => "no route for method and path",
             Self::TooSlow => "the request did not arrive in time",
@@ -219,6 +225,8 @@ mod tests {
         check(Reject::Client(Client::NoRoute), 404, r#"{"message":"Not Found"}"#);
         assert_eq!(Reject::Client(Client::NoRoute).body().len(), 23);
         check(Reject::Client(Client::NoStage), 404, r#"{"message":"Not Found"}"#);
+        let forbidden = r#"{"message":"Forbidden"}"#;
+        check(Reject::Client(Client::NotOnThisListener), 403, forbidden);
         let kinds = [Client::NoApi, Client::EndpointDisabled, Client::NoMapping];
         for kind in kinds {
             check(Reject::Client(kind(Catalogue::HttpApi)), 404, r#"{"message":"Not Found"}"#);

@@ -35,10 +35,12 @@ macro_rules! counters {
             pub refused: [u64; Refused::ALL.len()],
             /// HTTP/2 connections ended because of a flood, by [`Flood`].
             pub floods: [u64; Flood::ALL.len()],
+            /// Connections closed for what they began with, by [`Unproxied`].
+            pub unproxied: [u64; Unproxied::ALL.len()],
         }
 
         impl ShardCounters {
-            /// Every number but `refused` and `floods`, in the order of the table.
+            /// Every number but those in lists, in the order of the table.
             #[must_use]
             pub fn rows(&self) -> Vec<Row> {
                 vec![$(Row {
@@ -82,12 +84,48 @@ counters! {
     plan_generation: Gauge "plan_generation" "The generation of the plan that the shard serves.",
 }
 
+/// Why a connection was closed where the PROXY protocol is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Unproxied {
+    /// Its peer is none of the trusted ones.
+    Untrusted,
+    /// It began with something else.
+    Absent,
+    /// Its header is not as it should be.
+    Malformed,
+    /// The header did not arrive in time.
+    TooSlow,
+    /// No buffer was left for the header.
+    Crowded,
+}
+
+impl Unproxied {
+    /// All reasons; a reason's index is its place here.
+    pub const ALL: [Self; 5] =
+        [Self::Untrusted, Self::Absent, Self::Malformed, Self::TooSlow, Self::Crowded];
+
+    /// The value of the `reason` label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untrusted => "untrusted",
+            Self::Absent => "absent",
+            Self::Malformed => "malformed",
+            Self::TooSlow => "too_slow",
+            Self::Crowded => "crowded",
+        }
+    }
+}
+
 /// Why a request was refused before it reached a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Refused {
     /// 400: broke HTTP.
     BadRequest,
+    /// 403: no API for this host, or one that is private to other listeners.
+    Forbidden,
     /// 404: no API and stage for this host and path.
     NoStage,
     /// 408: the head or body took too long.
@@ -110,8 +148,9 @@ pub enum Refused {
 
 impl Refused {
     /// All reasons; a reason's index is its place here.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadRequest,
+        Self::Forbidden,
         Self::NoStage,
         Self::RequestTimeout,
         Self::ContentTooLarge,
@@ -128,6 +167,7 @@ impl Refused {
     pub const fn of(status: Status) -> Self {
         match status.code() {
             400 => Self::BadRequest,
+            403 => Self::Forbidden,
             404 => Self::NoStage,
             408 => Self::RequestTimeout,
             413 => Self::ContentTooLarge,
@@ -145,6 +185,7 @@ impl Refused {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Forbidden => "forbidden",
             Self::NoStage => "no_stage",
             Self::RequestTimeout => "request_timeout",
             Self::ContentTooLarge => "content_too_large",
@@ -174,6 +215,9 @@ mod tests {
         for (index, reason) in Refused::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index);
         }
+        for (index, reason) in Unproxied::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
     }
 
     #[track_caller]
@@ -191,6 +235,7 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_by_its_status() {
         check(400, "bad_request");
+        check(403, "forbidden");
         check(404, "no_stage");
         check(408, "request_timeout");
         check(413, "content_too_large");

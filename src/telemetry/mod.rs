@@ -12,7 +12,7 @@ mod distribution;
 pub mod prometheus;
 mod series;
 
-pub use counters::{Kind, Refused, Row, ShardCounters};
+pub use counters::{Kind, Refused, Row, ShardCounters, Unproxied};
 pub use distribution::{DURATION_US_MAX, Distribution, Summary};
 pub use series::{
     Answers, OTHER, Outcome, Reported, RouteSeries, SeriesKey, SeriesMap, Snapshot, StageNames,

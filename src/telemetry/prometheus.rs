@@ -8,7 +8,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::{Answers, Distribution, Kind, Refused, Snapshot, StageSeries};
+use super::{Answers, Distribution, Kind, Refused, Snapshot, StageSeries, Unproxied};
 use crate::http::Flood;
 
 /// The content type of what [`render`] returns.
@@ -176,6 +176,14 @@ impl Text {
             for reason in Refused::ALL {
                 let labels = format!("{label},reason=\"{}\"", reason.as_str());
                 self.sample(name, &labels, counters.refused[reason as usize]);
+            }
+        }
+        let name = "ringway_proxy_protocol_refused_total";
+        self.family(name, "counter", "Connections closed for want of a sound PROXY header.");
+        for (label, counters, _) in &known {
+            for reason in Unproxied::ALL {
+                let labels = format!("{label},reason=\"{}\"", reason.as_str());
+                self.sample(name, &labels, counters.unproxied[reason as usize]);
             }
         }
         let name = "ringway_http2_floods_total";

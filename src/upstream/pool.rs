@@ -3,13 +3,12 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
     rc::Rc,
 };
 
 use super::shared::Shared;
 use crate::{
-    base::{Moment, limits},
+    base::{Address, Moment, limits},
     http::Http2,
     net::Stream,
     runtime::Runtime,
@@ -20,7 +19,7 @@ pub struct Pool {
     pub(super) runtime: Runtime,
     idle: RefCell<Vec<Idle>>,
     open: Cell<usize>,
-    addresses: RefCell<Vec<SocketAddr>>,
+    addresses: RefCell<Vec<Address>>,
     next_address: Cell<usize>,
     tally: Rc<Tally>,
     /// Connections that take many requests, when the upstream speaks HTTP/2.
@@ -74,7 +73,7 @@ impl Pool {
     #[must_use]
     pub fn new(
         runtime: Runtime,
-        addresses: Vec<SocketAddr>,
+        addresses: Vec<Address>,
         http2: Http2,
         tally: Rc<Tally>,
     ) -> Rc<Self> {
@@ -91,7 +90,7 @@ impl Pool {
 
     /// Replaces what the host's name resolves to. Connections to addresses that are gone from it
     /// are closed: the idle ones now, those in use after their exchange.
-    pub fn set_addresses(&self, addresses: Vec<SocketAddr>) {
+    pub fn set_addresses(&self, addresses: Vec<Address>) {
         if *self.addresses.borrow() == addresses {
             return;
         }
@@ -209,8 +208,8 @@ impl Pool {
         self.open.set(self.open.get() - (before - idle.len()));
     }
 
-    pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
-        self.addresses.borrow().contains(&address)
+    pub(super) fn leads_to(&self, address: &Address) -> bool {
+        self.addresses.borrow().contains(address)
     }
 
     /// One whose peer is not known to have closed. A body that was held back for a slow client
@@ -235,11 +234,11 @@ impl Pool {
         Connection { stream: None, place: Some(Rc::clone(self)) }
     }
 
-    fn turn(&self) -> Option<SocketAddr> {
+    fn turn(&self) -> Option<Address> {
         let addresses = self.addresses.borrow();
         let turn = self.next_address.get();
         self.next_address.set(turn.wrapping_add(1));
-        addresses.get(turn % addresses.len().max(1)).copied()
+        addresses.get(turn % addresses.len().max(1)).cloned()
     }
 }
 

@@ -21,13 +21,11 @@ use std::{
 
 use ringway::{
     config::{self, Overrides, Source},
-    gateway::Addresses,
-    http::Http2,
+    gateway::{Addresses, connection::Terms},
     plan::Plan,
     ring::Uring,
     runtime::{Sender, mailbox, simulate},
-    shard::{self, Build, Entrance, Order},
-    steps::integrate::TrustedProxies,
+    shard::{self, Build, Entrance, Handing, Listening, Order},
     telemetry::access_log,
 };
 
@@ -86,12 +84,15 @@ impl Shard {
         let path = folder.write("api.yaml", &proxy_all(upstream.address()));
         let path = gateway.map_or(path, |text| folder.write("gateway.yaml", text));
         let plan = load(path);
-        let known = plan.upstreams().iter().map(|name| (name.clone(), vec![upstream.address()]));
+        let known =
+            plan.upstreams().iter().map(|name| (name.clone(), vec![upstream.address().into()]));
         let addresses: Arc<Addresses> = Arc::new(known.collect());
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let trusted = TrustedProxies::parse([]).unwrap();
-        let doors = vec![Entrance { socket, trusted, http2: Http2::NotOffered, face: None }];
+        let (terms, listening) = (Terms::default(), Listening::Own(socket.into()));
+        let bound = address.into();
+        let entrances = vec![Entrance { address: bound, terms, face: None, listening }];
+        let handing = Handing::among(1).pop().unwrap();
         let (mut logs, chunks) = access_log::channel(1);
         let log = logs.pop();
         thread::spawn(move || {
@@ -107,7 +108,17 @@ impl Shard {
             COUNTER.set(Some(allocations));
             let kernel = Box::new(Uring::new().unwrap());
             let orders = orders_in;
-            let build = Build { number, doors, clients_max, plan, addresses, log, seed, orders };
+            let build = Build {
+                number,
+                entrances,
+                handing,
+                clients_max,
+                plan,
+                addresses,
+                log,
+                seed,
+                orders,
+            };
             let live = |runtime| async move { shard::live(runtime, build).await.unwrap() };
             simulate(kernel, live).unwrap();
         });

@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod hogs;
 mod http2;
+mod listeners;
 mod numbers;
 mod peers;
 mod probe;

@@ -1,12 +1,21 @@
 //! Clients and servers that nobody here wrote: curl, Python, nginx, `http.server`.
 
-use std::{fs, net::SocketAddr, process::Command};
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    process::Command,
+};
 
 use crate::harness::{
     Client, Folder, Launch, Server, Upstream, dead_address, has, ok, pattern, proxy_all, run,
 };
 
 fn nginx(folder: &Folder, address: SocketAddr) -> Server {
+    nginx_on(folder, &address.to_string(), move || TcpStream::connect(address).is_ok())
+}
+
+/// nginx with the files of `folder`, at whatever its `listen` takes.
+pub(crate) fn nginx_on(folder: &Folder, listen: &str, listens: impl FnMut() -> bool) -> Server {
     let root = folder.path().display();
     folder.write(
         "nginx.conf",
@@ -16,7 +25,7 @@ fn nginx(folder: &Folder, address: SocketAddr) -> Server {
              proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
              scgi_temp_path {root}/e; gzip on; gzip_proxied any; gzip_min_length 1;\n\
              gzip_types text/plain; default_type text/plain;\n\
-             server {{ listen {address}; root {root}/www;\n\
+             server {{ listen {listen}; root {root}/www;\n\
              location = /moved {{ return 302 /a.txt; }} }} }}\n"
         ),
     );
@@ -28,10 +37,10 @@ fn nginx(folder: &Folder, address: SocketAddr) -> Server {
         "-c".as_ref(),
         config.as_os_str(),
     ]);
-    Server::start(&mut command, address)
+    Server::start_until(&mut command, listens)
 }
 
-fn fill(folder: &Folder) -> Vec<u8> {
+pub(crate) fn fill(folder: &Folder) -> Vec<u8> {
     let www = folder.join("www");
     fs::create_dir_all(&www).unwrap();
     fs::write(www.join("a.txt"), "hello from a file\n").unwrap();

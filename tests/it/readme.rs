@@ -10,7 +10,7 @@ mod shell;
 
 use std::{fs, path::Path, time::Duration};
 
-use ringway::base::limits;
+use ringway::{base::limits, steps::endpoint::LABELS_MAX};
 
 use self::{
     blocks::{Kind, sections},
@@ -113,8 +113,11 @@ fn its_limits_are_those_of_the_code() {
         ("what a mapping reads of a body", format!("{} KiB", limits::BODY_READ_BYTES_MAX >> 10)),
         ("connections to one upstream, each shard", in_use),
         ("routes of one API", routes),
+        ("labels that APIs are private to", LABELS_MAX.to_string()),
+        ("PROXY header", format!("{}, version 1: 107", bytes(limits::PROXY_HEADER_BYTES_MAX))),
         ("configuration document", mebi(limits::DOCUMENT_BYTES_MAX as u64)),
         ("private port", format!("{} connections", limits::ADMIN_CONNECTIONS_MAX)),
+        ("PROXY header, where it is expected", seconds(limits::PROXY_HEADER_WAIT)),
         ("head of a request, from its first byte", seconds(limits::HEAD_WAIT)),
         ("body of a request, without progress", seconds(limits::BODY_WAIT)),
         ("client takes nothing of the answer", seconds(limits::SEND_WAIT)),

@@ -10,10 +10,11 @@ use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Method, Name, RequestHead, Status},
     json::Body,
-    plan::{ExecuteApiEndpoint, Plan, Selected, Stage},
+    plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage},
     steps::{
         context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
         domain::{DomainId, DomainName, is_ping},
+        endpoint::{Access, LabelSet},
         integrate::{Incoming, Origin, Protocol, Scratch, TrustedProxies, Upgrade, prepare},
         reject::{Client, Reject},
         route::{Candidate, Matched, Verdict},
@@ -63,7 +64,7 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
             return;
         }
     }
-    let selected = match plan.select(head.fields(), host, path) {
+    let selected = match plan.select(head.fields(), host, path, || LabelSet::ALL) {
         Ok(selected) => selected,
         Err(reject) => {
             tell_reject(reject, out);
@@ -78,6 +79,10 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
     };
     let why = domain.map_or_else(|| why_api(plan, head), |_| by_domain.to_owned());
     let _ = writeln!(out, "API    {} ({}): {why}", api.name, api.id);
+    if let Access::PrivateTo(labels) = api.access {
+        let labels: Vec<_> = plan.labels().names(labels).collect();
+        let _ = writeln!(out, "       private to listeners labelled {}", labels.join(" or "));
+    }
     let why = match domain {
         Some(_) => by_domain,
         None if stage.name.as_str() == stage::DEFAULT => "the first segment names no other stage",
@@ -87,7 +92,13 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
     let _ = writeln!(out, "       its routes see the path {}", text(selected.path));
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
-        Some(matched) => tell_route(&selected, matched, head, out),
+        Some(matched) => {
+            tell_route(&selected, matched, head, out);
+            let route = &stage.routes[matched.route];
+            if let Reach::At(address) = &plan.upstream(route.upstream).reach {
+                let _ = writeln!(out, "       over a connection to {address}");
+            }
+        }
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);
@@ -205,6 +216,7 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
         version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: b"",
+        listener_labels: &[],
     }
 }
 

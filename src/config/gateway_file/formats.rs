@@ -1,9 +1,10 @@
 //! The formats that the gateway file's strings have, by the name that the schema says in
 //! `format`. The schema's `pattern` says the same to editors; here it is a function and a phrase.
 
-use std::net::SocketAddr;
-
-use crate::steps::integrate::TrustedProxies;
+use crate::{
+    base::{Address, ListenAddress},
+    steps::{endpoint, integrate::TrustedProxies},
+};
 
 /// A rule for a string, and what to call a string that keeps it.
 pub(super) struct Format {
@@ -16,9 +17,28 @@ pub(super) struct Format {
 /// Every format of the schema.
 pub(super) const FORMATS: &[Format] = &[
     Format {
-        name: "ip-address-and-port",
-        what: "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
-        keeps: |text| text.parse::<SocketAddr>().is_ok(),
+        name: "listen-address",
+        what: "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080, or unix:/path, or \
+               systemd:NAME",
+        keeps: |text| text.parse::<ListenAddress>().is_ok(),
+    },
+    Format {
+        name: "connect-address",
+        what: "an IP address and a port, such as 10.0.0.7:8080, or unix:/path",
+        keeps: |text| text.parse::<Address>().is_ok(),
+    },
+    Format {
+        name: "listener-label",
+        what: "1 to 63 of a-z 0-9 -, such as internal",
+        keeps: endpoint::is_label,
+    },
+    Format {
+        name: "file-mode",
+        what: "three octal digits, such as \"0660\"",
+        keeps: |text| {
+            let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(text);
+            digits.len() == 3 && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
+        },
     },
     Format {
         name: "cidr",

@@ -5,7 +5,7 @@
 //! the writer believes closed (keys, plans, TLS) or unreachable (domains, other protocols);
 //! `warning` runs without (throttles, log formats).
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,9 +78,17 @@ pub struct GatewayFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
-    /// IP address and port, such as 0.0.0.0:8080 or [::]:8080.
-    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
-    pub address: SocketAddr,
+    /// IP address and port, such as 0.0.0.0:8080 or [::]:8080 (which takes IPv4 too, unless another
+    /// listener has the port there); unix:/path of a socket to make; systemd:NAME of a socket that
+    /// systemd passes on.
+    pub address: AddressText,
+    /// Names by which APIs are private to this listener; they stand where AWS has the ids of VPC
+    /// endpoints.
+    #[serde(default)]
+    pub labels: Vec<LabelText>,
+    /// The mode of a Unix socket's file, in octal, such as "0660". Without it: what the process's
+    /// umask leaves.
+    pub mode: Option<ModeText>,
     /// Certificates; with them the listener speaks HTTPS.
     #[schemars(extend("x-ringway-not-yet" = json!({
         "severity": "error",
@@ -90,9 +98,22 @@ pub struct Listener {
     /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
     #[serde(default)]
     pub trusted_proxies: Vec<NetworkText>,
+    /// Every connection begins with a header of the PROXY protocol (version 1 or 2) that says who
+    /// the client is. For a listener behind a load balancer that sends it.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
     /// that they may (prior knowledge). Without it: no.
     pub http2: Option<bool>,
+}
+
+/// Who sends the PROXY protocol.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyProtocol {
+    /// Networks of the proxies, such as 10.0.0.0/8: their header is needed and believed, and
+    /// connections from elsewhere are closed.
+    #[schemars(length(min = 1))]
+    pub trusted: Vec<NetworkText>,
 }
 
 /// An upstream of integrations, by its origin.
@@ -102,10 +123,18 @@ pub struct Upstream {
     /// Scheme, host and port as in the integrations' URIs, such as http://orders.internal:8080.
     #[schemars(length(min = 1))]
     pub origin: String,
+    /// Where connections to it go, whatever its host is: an IP address and port, or unix:/path.
+    pub connect_to: Option<ConnectText>,
     /// What it speaks. Without it: HTTP1.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
 }
+
+/// IP address and port, or unix:/path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "connect-address"))]
+pub struct ConnectText(pub String);
 
 /// The version of HTTP that an upstream speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -117,6 +146,24 @@ pub enum ProtocolVersion {
     /// HTTP/2, as gRPC needs it: without TLS by prior knowledge.
     Http2,
 }
+
+/// IP address and port, such as 0.0.0.0:8080 or [::]:8080, or unix:/path, or systemd:NAME.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "listen-address"))]
+pub struct AddressText(pub String);
+
+/// A listener's label: 1 to 63 of a-z 0-9 -.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "listener-label", "pattern" = "^[a-z0-9-]{1,63}$"))]
+pub struct LabelText(pub String);
+
+/// A file's mode, as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("format" = "file-mode", "pattern" = "^0?[0-7]{3}$"))]
+pub struct ModeText(pub String);
 
 /// A network as written: an address and the length of its prefix, or one address.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -165,6 +212,8 @@ pub struct Api {
     /// Whether the API is reached by custom domain names only: not by its id, in the host or in
     /// x-apigw-api-id, and not as the only API. Without it: as the definition says, else false.
     pub disable_execute_api_endpoint: Option<bool>,
+    /// Who may reach it by which listener. Without it: as the definition says, else everybody.
+    pub endpoint_configuration: Option<EndpointConfiguration>,
     /// Refuse to run when the import of the definition warns.
     #[serde(default)]
     pub fail_on_warnings: bool,
@@ -172,6 +221,31 @@ pub struct Api {
     #[serde(default)]
     #[schemars(length(max = 10))]
     pub stages: Vec<Stage>,
+}
+
+/// Who may reach an API: everybody, or those who come by certain listeners.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointConfiguration {
+    /// One type. Without it: PRIVATE when there are vpcEndpointIds.
+    #[serde(default)]
+    #[schemars(length(max = 1))]
+    pub types: Vec<EndpointType>,
+    /// With PRIVATE: the labels of the listeners by which it is reached.
+    #[serde(default)]
+    pub vpc_endpoint_ids: Vec<LabelText>,
+}
+
+/// AWS's endpoint types.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EndpointType {
+    /// Reached by every listener.
+    Edge,
+    /// Reached by every listener.
+    Regional,
+    /// Reached by some listeners.
+    Private,
 }
 
 /// What an API speaks.
@@ -317,9 +391,8 @@ pub struct AccessLogSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Admin {
-    /// IP address and port. Without it: 127.0.0.1:9901.
-    #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
-    pub address: SocketAddr,
+    /// Where it listens, written as a listener's. Without it: 127.0.0.1:9901.
+    pub address: AddressText,
 }
 
 /// One JSON line per request.

@@ -18,11 +18,22 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
         "two upstreams have the origin",
         problems,
     );
+    listeners.iter().for_each(|listener| check_mode(*listener, problems));
     differ(&apis, "name", "two APIs have the name", problems);
     differ(&apis, "apiId", "two APIs have the apiId", problems);
     for api in apis {
         let what = "two stages of one API have the name";
         differ(&list(api, "stages"), "stageName", what, problems);
+    }
+}
+
+fn check_mode(listener: Node<'_>, problems: &mut Problems) {
+    let address = listener.find("address").and_then(Node::as_str).unwrap_or_default();
+    let Some(mode) = listener.find("mode").filter(|mode| !mode.is_null()) else { return };
+    if !address.starts_with("unix:") {
+        let message = format!("mode is for a Unix socket that is made here, and this is {address}");
+        let fix = "remove it; systemd's sockets have SocketMode= in their unit";
+        problems.error(mode.place(), message, fix);
     }
 }
 

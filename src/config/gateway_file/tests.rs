@@ -252,7 +252,10 @@ fn the_check_knows_every_keyword_of_the_schema() {
 #[test]
 fn every_format_refuses_and_takes() {
     let cases = [
-        ("ip-address-and-port", "[::1]:80", "::1"),
+        ("listen-address", "[::1]:80", "::1"),
+        ("connect-address", "unix:/run/a", "unix:a"),
+        ("listener-label", "vpce-1", "vpce_1"),
+        ("file-mode", "0660", "0690"),
         ("cidr", "10.0.0.0/8", "10.0.0.0/33"),
         ("stage-name", "$default", "default$"),
         ("api-id", "abcdefghi0", "abcdefghi"),

@@ -56,7 +56,7 @@ fn a_sound_gateway_file_becomes_a_plan_and_settings() {
     assert_eq!(stages[1].variables.find("backend"), Some("127.0.0.1:9000"));
     let settings = loaded.settings;
     assert_eq!(settings.listeners.len(), 2);
-    assert_eq!(settings.admin.port(), 9902);
+    assert_eq!(settings.admin.to_string(), "127.0.0.1:9902");
     assert_eq!(settings.shards, Shards::Exactly(2));
     assert_eq!(settings.access_log, AccessLogTo::File(format!("{GOLDEN}/access.log").into()));
     let files: Vec<_> = loaded.files_read.iter().map(|file| file.to_str().unwrap()).collect();

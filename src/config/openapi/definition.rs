@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::text::{Substitutions, stage_variables};
-use crate::{base::Place, http::Method, steps::route::RouteKey};
+use crate::{base::Place, config::access::Endpoint, http::Method, steps::route::RouteKey};
 
 /// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
 /// for the base path `/a/b/c` and the path `/e`.
@@ -63,6 +63,8 @@ pub struct ApiDefinition {
     pub(super) title: String,
     pub(super) routes: Vec<RouteDefinition>,
     pub(super) disables_endpoint: Option<bool>,
+    /// Who may reach it by which listener, if it says so.
+    pub(in crate::config) endpoint: Option<Endpoint>,
     /// Its import told no error.
     pub(super) is_sound: bool,
 }

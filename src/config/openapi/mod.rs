@@ -57,5 +57,7 @@ pub fn import(
     let title = root.find("info").and_then(|info| info.find("title"));
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
     let disables_endpoint = endpoint::read(root);
-    Some(ApiDefinition { title, routes, disables_endpoint, is_sound: !report.has_errors() })
+    let endpoint = endpoint::read_access(root, &options.substitutions, &mut report);
+    let is_sound = !report.has_errors();
+    Some(ApiDefinition { title, routes, disables_endpoint, endpoint, is_sound })
 }

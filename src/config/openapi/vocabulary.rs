@@ -355,7 +355,8 @@ fn judge_endpoint(entry: Entry<'_>, report: &mut Report<'_>) {
                 }
                 true
             }
-            "vpcEndpointIds" => field.value.items().len() == 0 && !field.value.is_mapping(),
+            // Read in `endpoint`.
+            "types" | "vpcEndpointIds" => true,
             "ipAddressType" => {
                 let message = "ipAddressType is decided by the listener's address; it is left out";
                 report.info(&field, message.to_owned(), "");

@@ -12,11 +12,18 @@
 mod network;
 mod world;
 
-use std::{cell::RefCell, io, net::SocketAddr, os::fd::RawFd, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::{OwnedFd, RawFd},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use self::world::World;
 use super::kernel::{Bell, Completion, Kernel, Operation, Token};
-use crate::base::{Moment, WallTime};
+use crate::base::{Address, Moment, WallTime};
 
 /// The environment variable that replays a seed.
 const SEED_VARIABLE: &str = "RINGWAY_SEED";
@@ -143,7 +150,7 @@ impl Simulation {
     }
 
     /// Resets every connection to or from `address`, as a crashed peer would.
-    pub fn reset(&self, address: SocketAddr) {
+    pub fn reset(&self, address: &Address) {
         self.world.borrow_mut().network.reset_all_of(address);
     }
 }
@@ -187,15 +194,19 @@ impl Kernel for Fake {
         self.world.borrow_mut().provide(group, buffer, bytes, length);
     }
 
-    fn listen(&mut self, address: SocketAddr, _: bool) -> io::Result<(RawFd, SocketAddr)> {
-        self.world.borrow_mut().network.listen(address)
+    fn listen(&mut self, address: &Address, _: bool) -> io::Result<(RawFd, Address)> {
+        self.world.borrow_mut().network.listen(address.clone())
     }
 
-    fn open_socket(&mut self, _: SocketAddr) -> io::Result<RawFd> {
+    fn open_socket(&mut self, _: &Address) -> io::Result<RawFd> {
         Ok(self.world.borrow_mut().network.open_socket())
     }
 
-    fn peer_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+    fn let_go(&mut self, descriptor: RawFd) -> OwnedFd {
+        panic!("descriptor {descriptor} is not the process's")
+    }
+
+    fn peer_of(&mut self, socket: RawFd) -> io::Result<Address> {
         self.world
             .borrow()
             .network
@@ -203,7 +214,7 @@ impl Kernel for Fake {
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    fn local_of(&mut self, socket: RawFd) -> io::Result<SocketAddr> {
+    fn local_of(&mut self, socket: RawFd) -> io::Result<Address> {
         let world = self.world.borrow();
         world.network.local_of(socket).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

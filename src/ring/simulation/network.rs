@@ -7,7 +7,7 @@ use std::{
     os::fd::RawFd,
 };
 
-use crate::base::Moment;
+use crate::base::{Address, Moment};
 
 /// All sockets of the simulated machine, by descriptor (ordered, so that a seed replays).
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct Network {
 
 enum Node {
     Listener {
-        address: SocketAddr,
+        address: Address,
         backlog: VecDeque<RawFd>,
     },
     /// Not connected.
@@ -31,7 +31,7 @@ enum Node {
 struct End {
     /// The other end; `None` once it was closed.
     other: Option<RawFd>,
-    peer: SocketAddr,
+    peer: Address,
     /// What comes in.
     pipe: Pipe,
     /// This end has sent its FIN.
@@ -107,15 +107,17 @@ impl Network {
         self.nodes.contains_key(&descriptor)
     }
 
-    pub(super) fn listen(&mut self, mut address: SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
-        if address.port() == 0 {
+    pub(super) fn listen(&mut self, mut address: Address) -> io::Result<(RawFd, Address)> {
+        if let Address::Ip(address) = &mut address
+            && address.port() == 0
+        {
             address.set_port(self.next_port());
         }
-        if self.listener_at(address).is_some() {
+        if self.listener_at(&address).is_some() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let backlog = VecDeque::new();
-        Ok((self.add(Node::Listener { address, backlog }), address))
+        Ok((self.add(Node::Listener { address: address.clone(), backlog }), address))
     }
 
     pub(super) fn open_socket(&mut self) -> RawFd {
@@ -123,9 +125,12 @@ impl Network {
     }
 
     /// Connects a socket to who listens at `address`; `false` when nobody does.
-    pub(super) fn connect(&mut self, socket: RawFd, address: SocketAddr) -> bool {
-        let Some(listener) = self.listener_at(address) else { return false };
-        let from = SocketAddr::from((Ipv4Addr::LOCALHOST, self.next_port()));
+    pub(super) fn connect(&mut self, socket: RawFd, address: Address) -> bool {
+        let Some(listener) = self.listener_at(&address) else { return false };
+        let from = match &address {
+            Address::Ip(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, self.next_port())).into(),
+            Address::Unix(_) | Address::Unnamed => Address::Unnamed,
+        };
         let pipe = Pipe::default();
         let end = End { other: Some(socket), peer: from, pipe, shut: false };
         let other = self.add(Node::Connected(end));
@@ -152,14 +157,14 @@ impl Network {
         }
     }
 
-    pub(super) fn peer_of(&self, socket: RawFd) -> Option<SocketAddr> {
+    pub(super) fn peer_of(&self, socket: RawFd) -> Option<Address> {
         match self.nodes.get(&socket)? {
-            Node::Connected(end) if end.pipe.ended != Some(Ended::Reset) => Some(end.peer),
+            Node::Connected(end) if end.pipe.ended != Some(Ended::Reset) => Some(end.peer.clone()),
             _ => None,
         }
     }
 
-    pub(super) fn local_of(&self, socket: RawFd) -> Option<SocketAddr> {
+    pub(super) fn local_of(&self, socket: RawFd) -> Option<Address> {
         match self.nodes.get(&socket)? {
             Node::Connected(end) => self.peer_of(end.other?),
             _ => None,
@@ -203,10 +208,10 @@ impl Network {
         }
     }
 
-    pub(super) fn reset_all_of(&mut self, address: SocketAddr) {
+    pub(super) fn reset_all_of(&mut self, address: &Address) {
         let sockets: Vec<RawFd> = self.nodes.keys().copied().collect();
         for socket in sockets {
-            if self.peer_of(socket) == Some(address) {
+            if self.peer_of(socket).as_ref() == Some(address) {
                 self.cut(socket);
             }
         }
@@ -271,9 +276,9 @@ impl Network {
         }
     }
 
-    fn listener_at(&self, wanted: SocketAddr) -> Option<RawFd> {
+    fn listener_at(&self, wanted: &Address) -> Option<RawFd> {
         self.nodes.iter().find_map(|(descriptor, node)| match node {
-            Node::Listener { address, .. } if *address == wanted => Some(*descriptor),
+            Node::Listener { address, .. } if address == wanted => Some(*descriptor),
             _ => None,
         })
     }

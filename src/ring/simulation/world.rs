@@ -2,9 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ffi::OsStr,
     io,
     net::SocketAddr,
-    os::fd::RawFd,
+    os::{fd::RawFd, unix::ffi::OsStrExt},
+    path::Path,
     time::Duration,
 };
 
@@ -13,7 +15,7 @@ use super::{
     network::{Ended, Network},
 };
 use crate::{
-    base::Moment,
+    base::{Address, Moment},
     ring::kernel::{Completion, Kind, Operation, Token},
 };
 
@@ -184,9 +186,9 @@ impl World {
                     self.try_receive(token, socket, group, once);
                 }
                 Operation::Watch { socket } => self.try_watch(token, socket),
-                Operation::Connect { socket, address, .. } => {
+                Operation::Connect { socket, address, length } => {
                     // SAFETY: the driver keeps the address until the completion below.
-                    let address = unsafe { read_address(address) };
+                    let address = unsafe { read_address(address, length) };
                     self.try_connect(token, socket, address);
                 }
                 Operation::Send { .. } | Operation::SendGathered { .. } => self.try_send(token),
@@ -250,7 +252,7 @@ impl World {
         }
     }
 
-    fn try_connect(&mut self, token: Token, socket: RawFd, address: Option<SocketAddr>) {
+    fn try_connect(&mut self, token: Token, socket: RawFd, address: Option<Address>) {
         self.armed.remove(&token);
         let found = address.is_some_and(|address| self.network.connect(socket, address));
         self.complete(token, if found { 0 } else { -libc::ECONNREFUSED }, None, false);
@@ -387,23 +389,30 @@ unsafe fn read_bytes(operation: Operation) -> Vec<u8> {
     }
 }
 
-/// An IPv4 or IPv6 address.
+/// An IPv4 or IPv6 address, or a path.
 ///
 /// # Safety
-/// `address` must point to one of its family's length.
-unsafe fn read_address(address: *const libc::sockaddr) -> Option<SocketAddr> {
+/// `address` must point to one of its family's struct, with `length` bytes filled.
+unsafe fn read_address(address: *const libc::sockaddr, length: libc::socklen_t) -> Option<Address> {
     // SAFETY: the family tells which struct it is.
     unsafe {
         match i32::from((*address).sa_family) {
             libc::AF_INET => {
                 let found = &*address.cast::<libc::sockaddr_in>();
                 let ip = std::net::Ipv4Addr::from(found.sin_addr.s_addr.to_ne_bytes());
-                Some(SocketAddr::from((ip, u16::from_be(found.sin_port))))
+                Some(SocketAddr::from((ip, u16::from_be(found.sin_port))).into())
             }
             libc::AF_INET6 => {
                 let found = &*address.cast::<libc::sockaddr_in6>();
                 let ip = std::net::Ipv6Addr::from(found.sin6_addr.s6_addr);
-                Some(SocketAddr::from((ip, u16::from_be(found.sin6_port))))
+                Some(SocketAddr::from((ip, u16::from_be(found.sin6_port))).into())
+            }
+            libc::AF_UNIX => {
+                let found = &*address.cast::<libc::sockaddr_un>();
+                let bytes = found.sun_path.map(i8::cast_unsigned);
+                let filled = length as usize - std::mem::offset_of!(libc::sockaddr_un, sun_path);
+                let path = bytes[..filled].split(|&byte| byte == 0).next()?;
+                Some(Address::Unix(Path::new(OsStr::from_bytes(path)).into()))
             }
             _ => None,
         }

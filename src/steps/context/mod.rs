@@ -47,6 +47,8 @@ pub struct Arrival<'a> {
     pub domain_name: &'a [u8],
     /// `User-Agent`; empty when the client sent none.
     pub user_agent: &'a [u8],
+    /// The labels of the listener that it came by: what AWS's policies call `aws:SourceVpce`.
+    pub listener_labels: &'a [String],
 }
 
 /// Who answers.

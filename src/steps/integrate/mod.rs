@@ -7,7 +7,7 @@ mod uri;
 
 use std::time::Duration;
 
-pub use origin::{Origin, Protocol, TrustedProxies};
+pub use origin::{Origin, Protocol, ProxyProtocol, TrustedProxies};
 pub use prepare::{Incoming, Scratch, Upgrade, prepare};
 pub use uri::Uri;
 

@@ -45,6 +45,16 @@ enum Trust {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<(IpAddr, u32)>);
 
+/// Whether a connection begins with a header of the PROXY protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does, and comes from one of these networks; others may not connect at all.
+    From(TrustedProxies),
+}
+
 impl Origin {
     /// The texts of a connection from `peer` to `local`.
     #[must_use]

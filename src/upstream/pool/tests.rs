@@ -1,6 +1,6 @@
 //! The pool's books, over loopback.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::*;
 use crate::{
@@ -12,13 +12,13 @@ const WAIT: Duration = Duration::from_secs(20);
 
 /// Runs `main` with an address that accepts and keeps every connection.
 fn with_upstream<Work: Future<Output = ()> + 'static>(
-    main: impl FnOnce(Runtime, SocketAddr) -> Work + Send + 'static,
+    main: impl FnOnce(Runtime, Address) -> Work + Send + 'static,
 ) {
     let spec = ExecutorSpec { name: "test".to_owned(), cpu: None };
     let run = move |runtime: Runtime| async move {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Listener::bind(&runtime, anywhere, false).expect("binds");
-        let address = listener.local_addr();
+        let address = listener.local_addr().clone();
         runtime.spawn(async move {
             let mut kept = Vec::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -30,7 +30,7 @@ fn with_upstream<Work: Future<Output = ()> + 'static>(
     start(spec, run).expect("io_uring works here").join().expect("no panic");
 }
 
-fn pool(runtime: &Runtime, addresses: Vec<SocketAddr>) -> Rc<Pool> {
+fn pool(runtime: &Runtime, addresses: Vec<Address>) -> Rc<Pool> {
     Pool::new(runtime.clone(), addresses, Http2::NotOffered, Rc::default())
 }
 
@@ -64,7 +64,7 @@ fn a_connection_that_cannot_be_made_leaves_no_trace() {
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
         let dead = nobody.local_addr().expect("bound");
         drop(nobody);
-        let pool = pool(&runtime, vec![dead]);
+        let pool = pool(&runtime, vec![dead.into()]);
         assert!(pool.check_out(runtime.now() + WAIT).await.is_err());
         assert_eq!(pool.census(), (0, 0));
     });
@@ -74,13 +74,13 @@ fn a_connection_that_cannot_be_made_leaves_no_trace() {
 #[test]
 fn connections_to_addresses_that_are_gone_are_not_used_again() {
     with_upstream(|runtime, address| async move {
-        let pool = pool(&runtime, vec![address]);
+        let pool = pool(&runtime, vec![address.clone()]);
         let (mut idle, mut lent) =
             (check_out(&pool, &runtime).await, check_out(&pool, &runtime).await);
         idle.connection.put_back();
         pool.set_addresses(vec![address]);
         assert_eq!(pool.census(), (1, 1), "nothing changed");
-        pool.set_addresses(vec![SocketAddr::from(([127, 0, 0, 9], 9))]);
+        pool.set_addresses(vec![SocketAddr::from(([127, 0, 0, 9], 9)).into()]);
         assert_eq!(pool.census(), (1, 0));
         lent.connection.put_back();
         assert_eq!(pool.census(), (0, 0));

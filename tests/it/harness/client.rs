@@ -3,6 +3,8 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     time::Duration,
 };
 
@@ -27,6 +29,20 @@ impl Client {
     pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
         let output = TcpStream::connect_timeout(&address, PATIENCE)?;
         output.set_nodelay(true)?;
+        Self::on(output)
+    }
+
+    /// Over a Unix socket; std's TCP stream reads and writes any stream's descriptor.
+    pub(crate) fn try_connect_unix(path: &Path) -> io::Result<Self> {
+        Self::on(OwnedFd::from(UnixStream::connect(path)?).into())
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_unix(path: &Path) -> Self {
+        Self::try_connect_unix(path).unwrap()
+    }
+
+    fn on(output: TcpStream) -> io::Result<Self> {
         output.set_read_timeout(Some(PATIENCE))?;
         output.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { input: BufReader::with_capacity(65_536, output.try_clone()?), output })

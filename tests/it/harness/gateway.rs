@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
@@ -22,6 +22,7 @@ pub(crate) struct Launch {
     folder: Folder,
     arguments: Vec<String>,
     limits: String,
+    wrapper: Vec<String>,
     shards: usize,
     listens_as_written: bool,
 }
@@ -33,6 +34,7 @@ impl Launch {
             folder: Folder::new(),
             arguments: vec!["run".to_owned()],
             limits: String::new(),
+            wrapper: Vec::new(),
             shards: 1,
             listens_as_written: false,
         }
@@ -74,6 +76,12 @@ impl Launch {
         self
     }
 
+    /// Has it started by this program, which has to `exec` what is behind its own words.
+    pub(crate) fn by(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Starts it and waits until it listens.
     #[track_caller]
     pub(crate) fn start(self) -> Gateway {
@@ -94,7 +102,7 @@ impl Launch {
                 self.arguments.extend([flag.to_owned(), value.to_owned()]);
             }
         }
-        let mut command = command(&self.limits, &self.arguments);
+        let mut command = command(&self.limits, &self.wrapper, &self.arguments);
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(Stdio::piped());
         command.stdout(Stdio::null());
         let mut child = spawn(command);
@@ -209,7 +217,7 @@ pub(crate) struct Ran {
 #[track_caller]
 pub(crate) fn ringway(folder: &Path, arguments: &[&str]) -> Ran {
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    let mut command = command("", &arguments);
+    let mut command = command("", &[], &arguments);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command);
     let mut error = child.stderr.take().unwrap();
@@ -227,7 +235,7 @@ pub(crate) fn ringway(folder: &Path, arguments: &[&str]) -> Ran {
 }
 
 /// `RINGWAY_BIN` chooses another build (a release, say); else the one cargo made for this test.
-fn command(limits: &str, arguments: &[String]) -> Command {
+fn command(limits: &str, wrapper: &[String], arguments: &[String]) -> Command {
     let program =
         env::var("RINGWAY_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ringway").to_owned());
     let dies_with_us = Path::new("/usr/bin/setpriv").exists();
@@ -236,6 +244,7 @@ fn command(limits: &str, arguments: &[String]) -> Command {
         words.extend(["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"].map(str::to_owned));
     }
     words.extend(["sh".to_owned(), "-c".to_owned(), format!("{limits}exec \"$0\" \"$@\"")]);
+    words.extend_from_slice(wrapper);
     words.push(program);
     words.extend_from_slice(arguments);
     let mut command = Command::new(&words[0]);
@@ -288,6 +297,7 @@ fn listen_to(
 }
 
 /// The first public and the private address, once both were printed; `None` when it ended first.
+/// For that of a Unix socket, which the test knows, 0.0.0.0:0.
 fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, SocketAddr)> {
     let end = Instant::now() + PATIENCE;
     let (mut address, mut admin) = (None, None);
@@ -296,11 +306,14 @@ fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, Soc
         let line = lines.recv_timeout(left).ok()?;
         let after = |words: &str| {
             let rest = line.split_once(words)?.1;
+            if rest.starts_with("unix:") {
+                return Some((Ipv4Addr::UNSPECIFIED, 0).into());
+            }
             let text = rest.split(|letter: char| letter.is_whitespace()).next()?;
-            text.trim_end_matches(['/', ',', '.']).parse().ok()
+            text.strip_prefix("http://")?.trim_end_matches(['/', ',', '.']).parse().ok()
         };
-        admin = admin.or_else(|| after("private port on http://"));
-        address = address.or_else(|| after("listening on http://"));
+        admin = admin.or_else(|| after("private port on "));
+        address = address.or_else(|| after("listening on "));
         if let (Some(address), Some(admin)) = (address, admin) {
             return Some((address, admin));
         }

@@ -41,8 +41,12 @@ pub(crate) struct Server(Child);
 
 impl Server {
     pub(crate) fn start(command: &mut Command, address: SocketAddr) -> Self {
+        Self::start_until(command, || TcpStream::connect(address).is_ok())
+    }
+
+    pub(crate) fn start_until(command: &mut Command, listens: impl FnMut() -> bool) -> Self {
         let server = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        eventually("the server listens", || TcpStream::connect(address).is_ok());
+        eventually("the server listens", listens);
         server
     }
 }

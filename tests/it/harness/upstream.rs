@@ -4,6 +4,8 @@ use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixListener},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -179,6 +181,24 @@ impl Upstream {
         Ok(Self { address, record, acceptor: Some(acceptor) })
     }
 
+    /// The same on a Unix socket at `path`; its address is nobody's.
+    pub(crate) fn start_unix(
+        path: &Path,
+        script: impl Fn(Peer) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        let record = Arc::new(Record::default());
+        let (seen, script) = (Arc::clone(&record), Arc::new(script));
+        let accept = move || {
+            // std's TCP stream reads and writes any stream's descriptor.
+            while let Ok((stream, _)) = listener.accept() {
+                serve(OwnedFd::from(stream).into(), &seen, Arc::clone(&script));
+            }
+        };
+        thread::Builder::new().stack_size(128 * 1024).spawn(accept)?;
+        Ok(Self { address: (Ipv4Addr::UNSPECIFIED, 0).into(), record, acceptor: None })
+    }
+
     /// Answers every request with the same bytes and keeps the connection.
     pub(crate) fn answering(bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref().to_vec();
@@ -227,8 +247,8 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.record.is_over.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect_timeout(&self.address, PATIENCE);
         if let Some(acceptor) = self.acceptor.take() {
+            let _ = TcpStream::connect_timeout(&self.address, PATIENCE);
             let _ = acceptor.join();
         }
         for (_, stream) in self.record.streams.lock().unwrap().drain() {

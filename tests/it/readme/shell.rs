@@ -114,7 +114,7 @@ impl Shell {
              [ $# -gt 0 ] || set -- run\n\
              case \"$*\" in\n\
              *gateway.yaml*) exec {program} \"$@\" ;;\n\
-             *http2.yaml*) exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
+             *http2.yaml*|*private.yaml*|*balancer.yaml*) exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
              esac\n\
              exec {program} \"$@\" --listen 127.0.0.1:{public} --admin 127.0.0.1:{private}\n"
         );

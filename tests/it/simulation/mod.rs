@@ -36,14 +36,13 @@ use ringway::{
     config::{self, Overrides, Source},
     gateway::{
         Addresses, Local,
-        connection::{self, Door},
+        connection::{self, Door, Terms},
     },
     http::Http2,
     net::Listener,
     plan::Plan,
     ring::simulation::{Faults, Simulation},
     runtime::{Runtime, simulate},
-    steps::integrate::TrustedProxies,
 };
 
 use self::{
@@ -159,9 +158,8 @@ async fn live(
     let origins: Vec<_> = (1..=UPSTREAMS).map(|n| upstream::open(&world, address(n))).collect();
     let seed = world.seed();
     let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
-    let trusted = TrustedProxies::parse([]).unwrap();
-    let http2 = Http2::Offered;
-    let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
+    let terms = Terms { http2: Http2::Offered, ..Terms::default() };
+    let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
     runtime.spawn(accept(Rc::clone(&world), Rc::clone(&local), Rc::clone(&listener), door));
     let left = Rc::new(Cell::new(profile.clients));
@@ -233,7 +231,7 @@ async fn disturb(
         if world.profile.breaks && early && random.u8(0..3) == 0 {
             let peers = world.peers.borrow().clone();
             if let Some(peer) = random.choice(peers) {
-                world.simulation.reset(peer);
+                world.simulation.reset(&peer);
             }
         }
         check_turns(world, turns);
@@ -309,9 +307,8 @@ async fn settle(world: &World) {
 /// A gateway that accepts at `gateway` until the simulation's end.
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
     let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
-    let trusted = TrustedProxies::parse([]).unwrap();
-    let http2 = Http2::Offered;
-    let door = Rc::new(Door { local_addr: gateway, trusted, http2, face: None });
+    let terms = Terms { http2: Http2::Offered, ..Terms::default() };
+    let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Listener::bind(runtime, gateway, false).unwrap();
     let accepting = Rc::clone(&local);
     runtime.spawn(async move {
@@ -329,12 +326,8 @@ fn address(number: u16) -> SocketAddr {
 
 /// What the upstreams' names resolve to.
 fn addresses() -> Addresses {
-    let upstream = |number| ringway::plan::Upstream {
-        host: "up.test".to_owned(),
-        port: 9000 + number,
-        http2: Http2::NotOffered,
-    };
-    (1..=UPSTREAMS).map(|number| (upstream(number), vec![address(number)])).collect()
+    let upstream = |number| ringway::plan::Upstream::named("up.test", 9000 + number);
+    (1..=UPSTREAMS).map(|number| (upstream(number), vec![address(number).into()])).collect()
 }
 
 /// The upstreams of the routes, by number: some stay from plan to plan, one comes and goes.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ringway::{
-    base::{Moment, limits},
+    base::{Address, Moment, limits},
     ring::simulation::{Faults, Simulation},
     runtime::Runtime,
 };
@@ -39,7 +39,7 @@ pub(super) struct World {
     pub(super) gateway: SocketAddr,
     pub(super) draining: Cell<bool>,
     /// Peers of the gateway's client connections, for those who break them.
-    pub(super) peers: RefCell<Vec<SocketAddr>>,
+    pub(super) peers: RefCell<Vec<Address>>,
     next_id: Cell<u64>,
     next_connection: Cell<u64>,
     ledger: RefCell<HashMap<u64, Vec<Delivery>>>,
