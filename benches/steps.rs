@@ -276,6 +276,7 @@ impl World {
             version: Some(Version::Http11),
             domain_name: b"api.example.com",
             user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
+            secured: None,
         })
     }
 

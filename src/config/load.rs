@@ -10,7 +10,8 @@ pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings, api_id,
     document::{Document, Node},
-    domains, faces,
+    domains,
+    faces::{Reading, Shown},
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -24,7 +25,6 @@ use crate::{
         context::StageVariables,
         stage::{self, StageName},
     },
-    tls::Faces,
 };
 
 /// What came of loading; without a plan, `problems` has at least one error.
@@ -53,11 +53,11 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         files_read: Vec::new(),
         variables: BTreeSet::new(),
         upstreams: Upstreams::default(),
+        shown: Shown::default(),
     };
     let (settings, draft) = loader.load();
     loader.check_overrides();
-    let faces = loader.faces(&settings);
-    let plan = loader.compile(draft, faces);
+    let plan = loader.compile(draft);
     let Loader { mut problems, sources, files_read, .. } = loader;
     problems.sort();
     Loaded { plan, settings, problems, sources, files_read }
@@ -67,9 +67,7 @@ impl Loaded {
     /// Whether the files still say what was loaded: a watch that began later asks once.
     #[must_use]
     pub fn is_current(&self, source: &Source) -> bool {
-        self.files_read
-            .iter()
-            .all(|path| self.sources.holds(path, source.read(path).ok().as_deref()))
+        self.files_read.iter().all(|path| self.sources.holds(path, source.look(path).as_deref()))
     }
 }
 
@@ -82,6 +80,7 @@ struct Loader<'l> {
     /// The names of all stage variables that a stage has or a definition reads.
     variables: BTreeSet<String>,
     upstreams: Upstreams,
+    shown: Shown,
 }
 
 impl Loader<'_> {
@@ -94,6 +93,7 @@ impl Loader<'_> {
         let no_file = raw::GatewayFile::default();
         if is_definition(&document) {
             let settings = self.settings(&no_file, &folder);
+            self.show(&no_file, None, &folder, &settings);
             let api = api_of_document(&document, &path);
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, &document, &place);
@@ -106,6 +106,7 @@ impl Loader<'_> {
             return (Settings::default(), PlanDraft::default());
         };
         let settings = self.settings(&file, &folder);
+        self.show(&file, Some(&document), &folder, &settings);
         self.upstreams = Upstreams::compile(&file, &document, &mut self.problems);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
@@ -264,20 +265,35 @@ impl Loader<'_> {
         }
     }
 
-    /// What the listeners show to clients that speak TLS.
-    fn faces(&mut self, settings: &Settings) -> Faces {
-        let read = faces::reader(self.source, &mut self.files_read);
-        faces::compile(settings, self.overrides, &mut self.problems, read)
+    /// Reads certificates: what the listeners show to clients that speak TLS.
+    fn show(
+        &mut self,
+        file: &raw::GatewayFile,
+        document: Option<&Document>,
+        folder: &Path,
+        settings: &Settings,
+    ) {
+        let reading = Reading {
+            source: self.source,
+            overrides: self.overrides,
+            problems: &mut self.problems,
+            sources: &mut self.sources,
+            files_read: &mut self.files_read,
+            folder,
+            document,
+        };
+        self.shown = reading.compile(file, settings);
     }
 
-    fn compile(&mut self, draft: PlanDraft, faces: Faces) -> Option<Arc<Plan>> {
+    fn compile(&mut self, draft: PlanDraft) -> Option<Arc<Plan>> {
         if self.problems.errors() > 0 {
             return None;
         }
         match Plan::compile(draft, self.upstreams.settings()) {
             Ok(plan) => {
                 self.upstreams.check(&plan, &mut self.problems);
-                Some(Arc::new(plan.with_faces(faces)))
+                let Shown { faces, guards } = std::mem::take(&mut self.shown);
+                Some(Arc::new(plan.with_tls(faces, guards)))
             }
             Err(faults) => {
                 for fault in faults {

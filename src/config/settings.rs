@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{Problems, gateway_file::raw::GatewayFile};
-use crate::{base::limits::DRAIN_WAIT, http::Http2, steps::integrate::TrustedProxies};
+use crate::{
+    base::{WallTime, limits::DRAIN_WAIT},
+    http::Http2,
+    steps::integrate::TrustedProxies,
+};
 
 /// What the command line says over the file.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,8 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// How many shards.
     pub shards: Option<u16>,
+    /// What time it is, for the certificates' sake; zero when nobody has looked.
+    pub now: WallTime,
     /// Stage variables, name and value, for every stage of every API; the last of a name wins.
     pub stage_variables: Vec<(String, String)>,
 }

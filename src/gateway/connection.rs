@@ -7,6 +7,7 @@ use super::{
     inbound::{Inbound, Preface, Stop},
     multiplexed,
     seats::Seat,
+    shake::{record_end, shake},
     visit::{End, Visit},
 };
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
     tls::Face,
     wire::http1::HeadWriter,
 };
+
+/// What the log says of a client that does not speak TLS where it should.
+const PLAIN_HTTP: &str = "plain HTTP was sent to a listener that speaks TLS";
 
 /// A listening address, as its connections see it.
 pub struct Door {
@@ -80,8 +84,7 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let http2 = door.http2;
     let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
-    seat.stream.set_deadline(Some(local.runtime.now() + limits::TLS_HANDSHAKE_WAIT));
-    if seat.stream.handshake().await.is_err() {
+    if seat.door.face.is_some() && !shake(&local, seat).await {
         return;
     }
     let mut inbound = Inbound { pending: Buffer::empty() };
@@ -135,6 +138,7 @@ pub(super) struct Leaving<'l> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
+        record_end(self.local, self.seat.stream.tls_end());
         self.local.seats.leave(&self.seat);
     }
 }
@@ -156,6 +160,7 @@ pub(super) fn write_refusal(local: &Local, origin: &Origin, stop: &Stop) -> Opti
         Stop::Quiet => return None,
         Stop::Slow => (Reject::Client(Client::TooSlow), None),
         Stop::Crowded => (Reject::Ours(Ours::Overloaded), None),
+        Stop::PlainHttp => (Reject::Client(Client::Malformed), Some(PLAIN_HTTP)),
         Stop::Refused(refusal) => (refuse_as(refusal.status()), Some(refusal.sentence())),
     };
     local.count_refused(reject.status());
@@ -192,6 +197,7 @@ fn record_refused(
         version: None,
         domain_name: b"",
         user_agent: b"",
+        secured: None,
     });
     facts.record_reject(reject);
     facts.record_detail(detail);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Seats, visit::Guide};
+use super::{Handshakes, Seats, visit::Guide};
 use crate::{
     base::{Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -51,6 +51,8 @@ pub struct Local {
     installed: RefCell<Rc<Installed>>,
     /// The client connections.
     pub seats: Seats,
+    /// Their TLS handshakes.
+    pub handshakes: Handshakes,
     tally: Rc<upstream::Tally>,
     telemetry: RefCell<Telemetry>,
     log: RefCell<Option<AccessLog>>,
@@ -109,6 +111,7 @@ impl Local {
             guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),
             seats: Seats::default(),
+            handshakes: Handshakes::default(),
             tally,
             telemetry: RefCell::new(telemetry),
             log: RefCell::new(log),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     http::{Method, Name, RequestHead},
     json::Body,
-    net::Stream,
+    net::{Negotiated, Stream},
     plan::{Plan, Route},
     steps::{
         context::{Facts, Integrated, Target},
@@ -117,6 +117,7 @@ async fn travel<'x, 'c>(
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
+    installed.plan.admit(host, || request.client.negotiated().map(Negotiated::shake))?;
     let selected = installed.plan.select(head.fields(), host, target.path)?;
     let (api, stage) = (selected.api, selected.stage);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });

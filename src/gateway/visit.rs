@@ -205,6 +205,7 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
+        secured: seat.stream.negotiated().map(|negotiated| &negotiated.secured),
     }
 }
 

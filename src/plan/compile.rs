@@ -15,7 +15,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
-    tls::Faces,
+    tls::{Faces, Guards},
 };
 
 /// A gateway as documents describe it.
@@ -92,6 +92,7 @@ impl Plan {
             other_hosts,
             upstreams: Vec::new(),
             faces: Faces::default(),
+            guards: Guards::default(),
             stage_count: 0,
             route_count: 0,
         };

@@ -16,7 +16,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
-    tls::Faces,
+    tls::{Faces, Guards},
 };
 
 pub use compile::{ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
@@ -30,6 +30,7 @@ pub struct Plan {
     other_hosts: OtherHosts,
     upstreams: Vec<Upstream>,
     faces: Faces,
+    guards: Guards,
     stage_count: usize,
     route_count: usize,
 }
@@ -130,10 +131,16 @@ impl Plan {
         &self.apis
     }
 
-    /// The plan, its listeners showing these faces.
+    /// The plan, its listeners showing these faces, its domains asking this of connections.
     #[must_use]
-    pub fn with_faces(self, faces: Faces) -> Self {
-        Self { faces, ..self }
+    pub fn with_tls(self, faces: Faces, guards: Guards) -> Self {
+        Self { faces, guards, ..self }
+    }
+
+    /// What its domains ask of connections.
+    #[must_use]
+    pub const fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// What its listeners show to clients that speak TLS.

@@ -57,6 +57,7 @@ pub(crate) fn arrival(method: Method, path: &[u8]) -> Arrival<'_> {
         version: Some(Version::Http11),
         domain_name: b"x.execute-api.local",
         user_agent: b"curl/8",
+        secured: None,
     }
 }
 

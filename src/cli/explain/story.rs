@@ -205,6 +205,7 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
         version: Some(head.version),
         domain_name: head.authority().host,
         user_agent: b"",
+        secured: None,
     }
 }
 

@@ -82,16 +82,12 @@ pub struct Listener {
     #[schemars(with = "String", extend("format" = "ip-address-and-port"))]
     pub address: SocketAddr,
     /// Certificates; with them the listener speaks HTTPS.
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "it would answer in plain text; it comes with the public face",
-    })))]
     pub tls: Option<Tls>,
     /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
     #[serde(default)]
     pub trusted_proxies: Vec<NetworkText>,
-    /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
-    /// that they may (prior knowledge). Without it: no.
+    /// Whether clients may speak HTTP/2 beside HTTP/1.1. Without it: with TLS, yes; without TLS,
+    /// where clients have to know beforehand that they may (prior knowledge), no.
     pub http2: Option<bool>,
 }
 
@@ -125,21 +121,35 @@ pub enum ProtocolVersion {
 pub struct NetworkText(pub String);
 
 /// What a listener needs to speak HTTPS.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// Certificates with their keys.
+    /// Certificates with their keys. A client sees the one for the name that it comes to, else the
+    /// first.
+    #[serde(default)]
+    #[schemars(length(max = 10_000))]
     pub certificates: Vec<Certificate>,
+    /// Path of a folder of more certificates: NAME.pem or NAME.crt, with NAME.key.
+    #[schemars(length(min = 1))]
+    pub certificate_folder: Option<String>,
+    /// AWS's name of versions and cipher suites. Without it:
+    /// SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09.
+    pub security_policy: Option<String>,
 }
 
 /// A certificate chain and its private key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Certificate {
-    /// Path of the chain, PEM.
+    /// Path of the chain, PEM, the certificate itself first.
+    #[schemars(length(min = 1))]
     pub certificate: String,
-    /// Path of the key, PEM.
+    /// Path of the key, PEM, not encrypted.
+    #[schemars(length(min = 1))]
     pub private_key: String,
+    /// Path of an OCSP responder's answer about the certificate, DER.
+    #[schemars(length(min = 1))]
+    pub ocsp_staple: Option<String>,
 }
 
 /// One API: a definition and the stages that serve it.
@@ -436,6 +446,41 @@ pub struct DomainName {
     #[serde(default)]
     #[schemars(length(max = ROUTING_RULES_MAX))]
     pub routing_rules: Vec<RoutingRule>,
+    /// Certificates with their keys; several for several algorithms. Without them the listener's
+    /// are shown.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub certificates: Vec<Certificate>,
+    /// AWS's name of versions and cipher suites. Without it the listener's holds.
+    pub security_policy: Option<String>,
+    /// Whether the name in the handshake must be the request's.
+    #[serde(default)]
+    pub endpoint_access_mode: AccessMode,
+    /// Ask clients for certificates, and let in no others.
+    pub mutual_tls_authentication: Option<MutualTls>,
+}
+
+/// Over which connections a domain is reached.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AccessMode {
+    /// Any.
+    #[default]
+    Basic,
+    /// Those whose handshake named the host that the request names; others are answered 421.
+    Strict,
+}
+
+/// Whose certificates clients may show.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MutualTls {
+    /// Path of the authorities' certificates, PEM: at most 1,000 and 1 MB.
+    #[schemars(length(min = 1))]
+    pub truststore_uri: String,
+    /// Path of what the authorities have taken back: CRLs, PEM, or one in DER.
+    #[schemars(length(min = 1))]
+    pub certificate_revocation_list: Option<String>,
 }
 
 /// What a custom domain asks where a request goes.

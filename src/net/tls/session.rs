@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use rustls::{
-    client::ClientConnectionData, kernel::KernelConnection, server::ServerConnectionData,
+    ProtocolVersion, SupportedCipherSuite, client::ClientConnectionData, kernel::KernelConnection,
+    server::ServerConnectionData,
 };
 
 use super::{
@@ -80,13 +81,10 @@ impl Session {
     /// The connection whose handshake left these keys; `waiting` is what is still to be sent of
     /// the handshake.
     pub(super) fn new(outbound: Keys, inbound: Keys, kernel: Kernel, waiting: Vec<u8>) -> Self {
-        let (suite, is_tls13) = match &kernel {
-            Kernel::Server(kernel) => (kernel.negotiated_cipher_suite(), is_tls13(kernel)),
-            Kernel::Client(kernel) => (kernel.negotiated_cipher_suite(), is_tls13(kernel)),
-        };
+        let (suite, is_tls13) = (kernel.suite(), kernel.is_tls13());
         let sealed_max = match suite {
-            rustls::SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
-            rustls::SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
         };
         Self {
             outbound,
@@ -109,6 +107,10 @@ impl Session {
 
     pub(super) const fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    pub(super) const fn is_tls13(&self) -> bool {
+        self.is_tls13
     }
 
     /// The next plaintext.
@@ -361,8 +363,21 @@ impl Session {
     }
 }
 
-fn is_tls13<Side>(kernel: &KernelConnection<Side>) -> bool {
-    kernel.protocol_version() == rustls::ProtocolVersion::TLSv1_3
+impl Kernel {
+    fn suite(&self) -> SupportedCipherSuite {
+        match self {
+            Self::Server(kernel) => kernel.negotiated_cipher_suite(),
+            Self::Client(kernel) => kernel.negotiated_cipher_suite(),
+        }
+    }
+
+    pub(super) fn is_tls13(&self) -> bool {
+        let version = match self {
+            Self::Server(kernel) => kernel.protocol_version(),
+            Self::Client(kernel) => kernel.protocol_version(),
+        };
+        version == ProtocolVersion::TLSv1_3
+    }
 }
 
 /// The next keys of a direction; only TLS 1.3 has any.
