@@ -22,4 +22,5 @@ mod reload;
 mod routing;
 mod simulation;
 mod soak;
+mod tls;
 mod wire;

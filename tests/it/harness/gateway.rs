@@ -102,20 +102,23 @@ impl Launch {
         let deaf = Arc::new(AtomicBool::new(false));
         let lines = listen_to(child.stderr.take().unwrap(), &said, &deaf);
         let addresses = wait_for_addresses(&lines);
-        let Some((address, admin)) = addresses else {
+        let Some(Listening { address, tls, admin }) = addresses else {
             let _ = child.kill();
             let status = child.wait().ok();
             thread::sleep(Duration::from_millis(50));
             return Err((status, said.lock().unwrap().clone()));
         };
-        Ok(Gateway { child, address, admin, said, deaf, folder: self.folder })
+        Ok(Gateway { child, address, tls, admin, said, deaf, folder: self.folder })
     }
 }
 
 /// A running gateway; killed on drop.
 pub(crate) struct Gateway {
     child: Child,
+    /// Its first address.
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS.
+    pub(crate) tls: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
     said: Arc<Mutex<String>>,
     deaf: Arc<AtomicBool>,
@@ -287,10 +290,17 @@ fn listen_to(
     received
 }
 
-/// The first public and the private address, once both were printed; `None` when it ended first.
-fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, SocketAddr)> {
+/// Where it listens.
+struct Listening {
+    address: SocketAddr,
+    tls: Vec<SocketAddr>,
+    admin: SocketAddr,
+}
+
+/// Its addresses, once the private one was printed, which comes last; `None` when it ended first.
+fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<Listening> {
     let end = Instant::now() + PATIENCE;
-    let (mut address, mut admin) = (None, None);
+    let (mut address, mut tls) = (None, Vec::new());
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(left).ok()?;
@@ -299,10 +309,10 @@ fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, Soc
             let text = rest.split(|letter: char| letter.is_whitespace()).next()?;
             text.trim_end_matches(['/', ',', '.']).parse().ok()
         };
-        admin = admin.or_else(|| after("private port on http://"));
+        tls.extend(after("listening on https://"));
         address = address.or_else(|| after("listening on http://"));
-        if let (Some(address), Some(admin)) = (address, admin) {
-            return Some((address, admin));
+        if let Some(admin) = after("private port on http://") {
+            return Some(Listening { address: address.or(tls.first().copied())?, tls, admin });
         }
     }
 }
