@@ -71,7 +71,13 @@ impl Reading<'_> {
                     policy: Policy::default(),
                     http2: listener.http2,
                 },
-                None => self.listener(&file.listeners[index], listener.http2, &at),
+                None => {
+                    let draft = self.listener(&file.listeners[index], listener.http2, &at);
+                    if file.domain_names.iter().all(|domain| domain.certificates.is_empty()) {
+                        self.tell_bare(&file.listeners[index], &at);
+                    }
+                    draft
+                }
             };
             uncovered.retain(|&index| !draft.covers(&domains[index]));
             match Face::compile(draft, &domains) {
@@ -130,13 +136,19 @@ impl Reading<'_> {
         if let Some(folder) = &tls.certificate_folder {
             certificates.extend(self.folder_of(folder, &format!("{at}.certificateFolder")));
         }
-        if tls.certificates.is_empty() && tls.certificate_folder.is_none() {
+        let policy = self.policy(tls.security_policy.as_deref(), &format!("{at}.securityPolicy"));
+        FaceDraft { certificates, policy: policy.unwrap_or_default(), http2 }
+    }
+
+    /// Neither the listener nor a domain has a certificate.
+    fn tell_bare(&mut self, listener: &raw::Listener, at: &str) {
+        let is_bare =
+            |tls: &raw::Tls| tls.certificates.is_empty() && tls.certificate_folder.is_none();
+        if listener.tls.as_ref().is_some_and(is_bare) {
             let place = self.place(at);
             let fix = "add certificates or certificateFolder";
             self.error(place, format!("{at}: there is no certificate to show"), fix);
         }
-        let policy = self.policy(tls.security_policy.as_deref(), &format!("{at}.securityPolicy"));
-        FaceDraft { certificates, policy: policy.unwrap_or_default(), http2 }
     }
 
     fn domain(&mut self, domain: &raw::DomainName, at: &str) -> DomainDraft {

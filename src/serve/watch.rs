@@ -99,12 +99,7 @@ impl Drop for Watch {
 }
 
 /// Reads events until the last of `folders` watches is removed.
-fn listen(
-    mut inotify: Inotify,
-    names: &Names,
-    mut folders: usize,
-    told: &Sender<Event>,
-) {
+fn listen(mut inotify: Inotify, names: &Names, mut folders: usize, told: &Sender<Event>) {
     let mut buffer = [0; EVENT_BYTES];
     while folders > 0 {
         let events = match inotify.read_events_blocking(&mut buffer) {

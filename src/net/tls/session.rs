@@ -45,6 +45,8 @@ pub(super) struct Session {
     quiet: u32,
     /// Sealed records that go out with the next send.
     pub(super) waiting: Vec<u8>,
+    /// The peer waits for them.
+    urgent: bool,
     /// A key update was answered since the last send: one answer is enough (RFC 8446 4.6.3).
     pub(super) answered: bool,
     /// Why nothing more is received.
@@ -97,6 +99,7 @@ impl Session {
             message: Vec::new(),
             quiet: 0,
             waiting,
+            urgent: false,
             answered: false,
             end: None,
             closed: false,
@@ -248,6 +251,7 @@ impl Session {
     fn read_messages(&mut self, text: &[u8]) -> Result<(), End> {
         if !self.is_tls13 {
             self.seal_waiting(Content::Alert, &Alert::NO_RENEGOTIATION.bytes());
+            self.urgent = true;
             return Ok(());
         }
         self.message.extend_from_slice(text);
@@ -333,8 +337,14 @@ impl Session {
         self.exhausted || self.end.is_some_and(End::is_failure)
     }
 
+    /// Whether what waits should be sent at once; asked once.
+    pub(super) const fn take_urgency(&mut self) -> bool {
+        std::mem::replace(&mut self.urgent, false)
+    }
+
     fn fail(&mut self, end: End) {
         self.end = Some(end);
+        self.urgent = matches!(end, End::Unsound(_) | End::Crowded);
         self.raw = Buffer::empty();
         match end {
             End::Unsound(alert) => self.close(alert),

@@ -52,6 +52,11 @@ impl Launch {
         self
     }
 
+    pub(crate) fn beside_bytes(self, name: &str, bytes: &[u8]) -> Self {
+        fs::write(self.folder.join(name), bytes).unwrap();
+        self
+    }
+
     pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
         self

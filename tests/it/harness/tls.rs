@@ -16,6 +16,7 @@ use rcgen::{
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     client::Resumption,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 
@@ -84,6 +85,10 @@ impl Authority {
         params
     }
 
+    pub(crate) fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// A certificate, its chain behind it.
     pub(crate) fn sign(&self, wish: &Wish<'_>) -> Pair {
         self.sign_with(wish, |_| {})
@@ -136,9 +141,7 @@ fn named(name: &str) -> DistinguishedName {
 
 /// What a client brings to its handshakes.
 pub(crate) fn trusting(authority: &Authority, own: Option<&Pair>) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
-    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let builder = ClientConfig::builder().with_root_certificates(roots(authority));
     let mut config = match own {
         None => builder.with_no_client_auth(),
         Some(own) => {
@@ -150,6 +153,21 @@ pub(crate) fn trusting(authority: &Authority, own: Option<&Pair>) -> ClientConfi
     };
     config.resumption = Resumption::disabled();
     config
+}
+
+/// The same with chosen suites and groups.
+pub(crate) fn trusting_with(authority: &Authority, provider: CryptoProvider) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots(authority))
+        .with_no_client_auth()
+}
+
+fn roots(authority: &Authority) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    roots
 }
 
 /// One TLS connection to the gateway.
@@ -237,11 +255,11 @@ impl TlsClient {
     pub(crate) fn shown(&self) -> String {
         let connection = &self.stream.get_ref().conn;
         let own = connection.peer_certificates().unwrap().first().unwrap();
-        let text = String::from_utf8_lossy(own).into_owned();
-        // The subject's common name is the last one before the key.
-        let names: Vec<&str> = text.split("\u{3}U\u{4}\u{3}").collect();
-        let after = names.get(2).copied().unwrap_or_default();
-        after.chars().skip(2).take_while(char::is_ascii_graphic).collect()
+        // The issuer's common name comes first, then the subject's: its type, tag and length.
+        let places = own.windows(3).enumerate().filter(|(_, bytes)| bytes == b"U\x04\x03");
+        let start = places.map(|(place, _)| place + 3).nth(1).unwrap();
+        let length = usize::from(own[start + 1]);
+        String::from_utf8(own[start + 2..start + 2 + length].to_vec()).unwrap()
     }
 
     /// Whether something has come.

@@ -25,7 +25,8 @@ impl Shown {
     fn start(upstream: &Upstream) -> Self {
         let authority = Authority::new("it");
         let pair = authority.sign(&Wish::host(&["localhost"]));
-        let launch = launch(upstream, "certificates: [{certificate: a.pem, privateKey: a.key}]", "");
+        let launch =
+            launch(upstream, "certificates: [{certificate: a.pem, privateKey: a.key}]", "");
         let gateway = with_pair(launch, "a", &pair).start();
         let client = Arc::new(trusting(&authority, None));
         Self { gateway, authority, client }
@@ -49,9 +50,7 @@ fn launch(upstream: &Upstream, tls: &str, more: &str) -> Launch {
 }
 
 fn with_pair(launch: Launch, name: &str, pair: &Pair) -> Launch {
-    launch
-        .beside(&format!("{name}.pem"), &pair.chain)
-        .beside(&format!("{name}.key"), &pair.key)
+    launch.beside(&format!("{name}.pem"), &pair.chain).beside(&format!("{name}.key"), &pair.key)
 }
 
 /// A number of the gateway's, by its Prometheus name.
