@@ -185,7 +185,12 @@ async fn say(runtime: &Runtime, stream: &Stream, text: &[u8]) {
 }
 
 fn open_gateway(runtime: &Runtime, address: SocketAddr, http2: Http2) {
-    let upstream = Upstream { host: "127.0.0.1".to_owned(), port: 9001, http2: Http2::NotOffered };
+    let upstream = Upstream {
+        host: "127.0.0.1".to_owned(),
+        port: 9001,
+        http2: Http2::NotOffered,
+        caller: None,
+    };
     let addresses: Addresses = [(upstream, vec![self::address(9001)])].into();
     let (mut logs, chunks) = access_log::channel(1);
     let local = Rc::new(Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1));

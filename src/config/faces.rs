@@ -17,7 +17,8 @@ use crate::{
     base::Place,
     http::Http2,
     tls::{
-        Certificate, DomainDraft, DomainKey, Face, FaceDraft, Faces, Guard, Guards, Policy, Trust,
+        CallerParts, Certificate, DomainDraft, DomainKey, Face, FaceDraft, Faces, Guard, Guards,
+        Policy, Trust,
     },
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Shown {
     pub(super) faces: Faces,
     /// By domain, in the file's order.
     pub(super) guards: Guards,
+    /// How upstreams are called, in the file's order.
+    pub(super) callers: Vec<CallerParts>,
 }
 
 /// What is read from, and what is told and noted on the way.
@@ -46,7 +49,7 @@ pub(super) struct Reading<'r> {
 impl Reading<'_> {
     /// Compiles what `file` says. What is wrong is in the problems.
     pub(super) fn compile(mut self, file: &raw::GatewayFile, settings: &Settings) -> Shown {
-        let mut shown = Shown::default();
+        let mut shown = Shown { callers: self.callers(file), ..Shown::default() };
         let mut domains = Vec::new();
         for (index, domain) in file.domain_names.iter().enumerate() {
             let at = format!("domainNames[{index}]");
@@ -280,6 +283,45 @@ impl Reading<'_> {
             self.error(place, message, "put NAME.pem and NAME.key there");
         }
         certificates
+    }
+
+    fn callers(&mut self, file: &raw::GatewayFile) -> Vec<CallerParts> {
+        let upstreams = file.upstreams.iter().enumerate();
+        upstreams.map(|(index, upstream)| self.caller(upstream, index)).collect()
+    }
+
+    fn caller(&mut self, upstream: &raw::Upstream, index: usize) -> CallerParts {
+        let mut parts = CallerParts::default();
+        let Some(tls) = &upstream.tls else { return parts };
+        let at = format!("upstreams[{index}].tls");
+        if !upstream.origin.to_ascii_lowercase().starts_with("https:") {
+            let place = self.place(&at);
+            let message = format!("{at}: {} is not called by TLS", upstream.origin);
+            self.warn(place, message, "write https in the origin and in the URIs, or remove it");
+        }
+        parts.server_name.clone_from(&tls.server_name_to_verify);
+        parts.skips_verification = tls.insecure_skip_verification;
+        if let Some(path) = &tls.ca_certificates {
+            let place = self.place(&format!("{at}.caCertificates"));
+            if let Some(given) = self.read(Path::new(path), place.as_ref())
+                && let Err(sentence) = parts.trust(given.named())
+            {
+                self.error(place, sentence, "");
+            }
+        }
+        if let Some(own) = &tls.client_certificate {
+            let at = format!("{at}.clientCertificate");
+            let place = self.place(&format!("{at}.certificate"));
+            let chain = self.read(Path::new(&own.certificate), place.as_ref());
+            let key_place = self.place(&format!("{at}.privateKey"));
+            let key = self.read(Path::new(&own.private_key), key_place.as_ref());
+            if let (Some(chain), Some(key)) = (chain, key)
+                && let Err(sentence) = parts.show(chain.named(), key.named())
+            {
+                self.error(place, sentence, "");
+            }
+        }
+        parts
     }
 
     /// Where no listener speaks TLS, a domain's settings do nothing, or keep everybody out.

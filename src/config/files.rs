@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustls::pki_types::CertificateDer;
+
 use crate::{
     base::limits::{DOCUMENT_BYTES_MAX, FOLDER_NAMES_MAX},
     demo,
@@ -54,6 +56,12 @@ impl Source {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// The certificates of the authorities that this machine trusts; none when it has none.
+    #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
+    pub(super) fn system_authorities(&self) -> Vec<CertificateDer<'static>> {
+        rustls_native_certs::load_native_certs().certs
     }
 
     /// What is at `path`, in a form that changes when it changes.

@@ -25,6 +25,7 @@ use crate::{
         context::StageVariables,
         stage::{self, StageName},
     },
+    tls,
 };
 
 /// What came of loading; without a plan, `problems` has at least one error.
@@ -107,7 +108,8 @@ impl Loader<'_> {
         };
         let settings = self.settings(&file, &folder);
         self.show(&file, Some(&document), &folder, &settings);
-        self.upstreams = Upstreams::compile(&file, &document, &mut self.problems);
+        let callers = std::mem::take(&mut self.shown.callers);
+        self.upstreams = Upstreams::compile(&file, &document, callers, &mut self.problems);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
             let place = document.root().pointer(&format!("/apis/{index}/definition"));
@@ -289,10 +291,13 @@ impl Loader<'_> {
         if self.problems.errors() > 0 {
             return None;
         }
+        if draft.asks_system(self.upstreams.settings()) && !tls::knows_system() {
+            tls::keep_system(self.source.system_authorities());
+        }
         match Plan::compile(draft, self.upstreams.settings()) {
             Ok(plan) => {
                 self.upstreams.check(&plan, &mut self.problems);
-                let Shown { faces, guards } = std::mem::take(&mut self.shown);
+                let Shown { faces, guards, .. } = std::mem::take(&mut self.shown);
                 Some(Arc::new(plan.with_tls(faces, guards)))
             }
             Err(faults) => {

@@ -302,7 +302,8 @@ fn install(
     let pools = plan
         .upstreams()
         .iter()
-        .map(|upstream| {
+        .zip(plan.callers())
+        .map(|(upstream, caller)| {
             let addresses = addresses.get(upstream).cloned().unwrap_or_default();
             match known.get(upstream) {
                 Some(pool) => {
@@ -311,7 +312,8 @@ fn install(
                 }
                 None => {
                     let tally = Rc::clone(tally);
-                    upstream::Pool::new(runtime.clone(), addresses, upstream.http2, tally)
+                    let caller = caller.as_ref();
+                    upstream::Pool::new(runtime.clone(), addresses, upstream.http2, caller, tally)
                 }
             }
         })

@@ -6,6 +6,8 @@
 mod compile;
 mod select;
 
+use std::sync::Arc;
+
 use crate::{
     http::Http2,
     steps::{
@@ -16,7 +18,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
-    tls::{Faces, Guards},
+    tls::{Caller, CallerKey, Faces, Guards},
 };
 
 pub use compile::{ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
@@ -29,6 +31,8 @@ pub struct Plan {
     domains: Domains,
     other_hosts: OtherHosts,
     upstreams: Vec<Upstream>,
+    /// How each upstream is called by TLS.
+    callers: Vec<Option<Arc<Caller>>>,
     faces: Faces,
     guards: Guards,
     stage_count: usize,
@@ -110,6 +114,8 @@ pub struct Upstream {
     pub port: u16,
     /// Whether it speaks HTTP/2 (`protocolVersion`); else HTTP/1.1.
     pub http2: Http2,
+    /// How it is called by TLS; `None` in plain text.
+    pub caller: Option<CallerKey>,
 }
 
 /// A stage's place in the plan.
@@ -165,6 +171,12 @@ impl Plan {
     #[must_use]
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+
+    /// How the upstreams are called by TLS, in their order; `None` for plain text.
+    #[must_use]
+    pub fn callers(&self) -> &[Option<Arc<Caller>>] {
+        &self.callers
     }
 
     /// The upstream at a place of this plan.

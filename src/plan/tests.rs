@@ -4,7 +4,7 @@ use crate::{
     steps::{
         domain::{ApiMapping, ApiMappingKey, Destination, DomainDraft, DomainName, RoutingMode},
         fixture,
-        integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, Uri},
+        integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, TlsConfig, Uri},
         mapping::{RequestMapping, ResponseMapping},
     },
 };
@@ -13,6 +13,7 @@ fn route(key: &str, uri: &str) -> RouteDraft {
     let integration = Integration {
         method: IntegrationMethod::Client,
         uri: Uri::parse(uri, &[]).unwrap(),
+        tls: TlsConfig::default(),
         path: PathRule::Template,
         request: RequestMapping::default(),
         response: ResponseMapping::new(),

@@ -127,7 +127,12 @@ mod tests {
     use super::*;
 
     fn upstream(host: &str) -> Upstream {
-        Upstream { host: host.to_owned(), port: 80, http2: crate::http::Http2::NotOffered }
+        Upstream {
+            host: host.to_owned(),
+            port: 80,
+            http2: crate::http::Http2::NotOffered,
+            caller: None,
+        }
     }
 
     /// A reload while the name server was away took the addresses of every name, for good.

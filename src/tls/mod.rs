@@ -11,12 +11,14 @@
 //! | `certificate`, `x509` | a certificate and its key; what it says |
 //! | `policy` | AWS's security policies |
 //! | `trust` | mutual TLS: whose certificates are taken |
+//! | `outbound` | toward upstreams: whom to trust, what to show |
 //! | `guard` | which connection a request may come on |
 
 mod certificate;
 mod face;
 mod guard;
 mod names;
+mod outbound;
 mod policy;
 mod shown;
 mod trust;
@@ -25,6 +27,7 @@ mod x509;
 pub use certificate::{Certificate, Named, self_signed};
 pub use face::{DomainDraft, Face, FaceDraft, Faces};
 pub use guard::{Breach, DomainKey, Guard, Guards, Shake};
+pub use outbound::{Caller, CallerKey, CallerParts, explain, keep_system, knows_system};
 pub use policy::Policy;
 pub use trust::Trust;
 

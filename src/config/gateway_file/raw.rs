@@ -101,6 +101,37 @@ pub struct Upstream {
     /// What it speaks. Without it: HTTP1.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
+    /// For https: whom to trust, what to show. Without it: the system's authorities, nothing.
+    pub tls: Option<UpstreamTls>,
+}
+
+/// How an upstream is called by TLS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// Path of the authorities to trust instead of the system's, PEM.
+    #[schemars(length(min = 1))]
+    pub ca_certificates: Option<String>,
+    /// The gateway's own certificate, for an upstream that asks for one.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The name that the upstream's certificate must be for, instead of the URI's host.
+    #[schemars(length(min = 1))]
+    pub server_name_to_verify: Option<String>,
+    /// Take any certificate: for tests only.
+    #[serde(default)]
+    pub insecure_skip_verification: bool,
+}
+
+/// A certificate that the gateway shows, and its private key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// Path of the chain, PEM, the certificate itself first.
+    #[schemars(length(min = 1))]
+    pub certificate: String,
+    /// Path of the key, PEM, not encrypted.
+    #[schemars(length(min = 1))]
+    pub private_key: String,
 }
 
 /// The version of HTTP that an upstream speaks.

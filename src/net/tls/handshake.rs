@@ -27,6 +27,8 @@ use crate::{
 
 /// The first byte of a handshake: the type of its record.
 const HANDSHAKE: u8 = 22;
+/// The first byte of a refusal of one.
+const ALERT: u8 = 21;
 /// A fatal alert in plain text: there is no certificate for this name.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
@@ -265,7 +267,9 @@ impl Wire<'_> {
     async fn receive(&mut self) -> Result<Buffer, HandshakeFault> {
         let is_first = !std::mem::replace(&mut self.heard, true);
         match poll_fn(|context| self.tcp.poll_receive(context)).await {
-            Ok(Some(bytes)) if is_first && bytes[0] != HANDSHAKE => Err(judge(&bytes)),
+            Ok(Some(bytes)) if is_first && !matches!(bytes[0], HANDSHAKE | ALERT) => {
+                Err(judge(&bytes))
+            }
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) | Err(_) if is_first => Err(HandshakeFault::Silent),
             Ok(None) => Err(HandshakeFault::Broken(io::ErrorKind::UnexpectedEof)),

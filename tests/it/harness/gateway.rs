@@ -24,6 +24,7 @@ pub(crate) struct Launch {
     limits: String,
     shards: usize,
     listens_as_written: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl Launch {
@@ -35,6 +36,7 @@ impl Launch {
             limits: String::new(),
             shards: 1,
             listens_as_written: false,
+            variables: Vec::new(),
         }
     }
 
@@ -73,6 +75,20 @@ impl Launch {
         self
     }
 
+    /// The access log goes to this file of its folder.
+    pub(crate) fn logging(self, name: &str) -> Self {
+        let path = self.folder.join("gateway.yaml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("accessLog: {{destination: {name}}}\n{text}")).unwrap();
+        self
+    }
+
+    /// A variable of its environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Lowers a limit of the process, in `ulimit`'s words: `-n 64`.
     pub(crate) fn ulimit(mut self, words: &str) -> Self {
         self.limits = format!("{}ulimit {words} && ", self.limits);
@@ -100,6 +116,7 @@ impl Launch {
             }
         }
         let mut command = command(&self.limits, &self.arguments);
+        command.envs(self.variables.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(Stdio::piped());
         command.stdout(Stdio::null());
         let mut child = spawn(command);

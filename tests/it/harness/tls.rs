@@ -4,8 +4,12 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use rcgen::{
@@ -14,10 +18,11 @@ use rcgen::{
     RevokedCertParams, SerialNumber,
 };
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     client::Resumption,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 
 use super::{
@@ -261,9 +266,98 @@ impl TlsClient {
         let length = usize::from(own[start + 1]);
         String::from_utf8(own[start + 2..start + 2 + length].to_vec()).unwrap()
     }
+}
 
-    /// Whether something has come.
-    pub(crate) fn is_answered(&mut self) -> bool {
-        self.stream.fill_buf().is_ok_and(|bytes| !bytes.is_empty())
+/// An upstream that speaks TLS, by rustls; its script runs once per connection.
+pub(crate) struct TlsUpstream {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    resumed: AtomicUsize,
+    certificates: AtomicUsize,
+}
+
+/// One connection from the gateway.
+pub(crate) type TlsPeer = BufReader<StreamOwned<ServerConnection, TcpStream>>;
+
+impl TlsUpstream {
+    pub(crate) fn start(
+        config: ServerConfig,
+        script: impl Fn(&mut TlsPeer) -> Option<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Seen::default());
+        let (config, script, seen_) = (Arc::new(config), Arc::new(script), Arc::clone(&seen));
+        thread::spawn(move || {
+            while let Ok((socket, _)) = listener.accept() {
+                let (config, script) = (Arc::clone(&config), Arc::clone(&script));
+                let seen = Arc::clone(&seen_);
+                thread::spawn(move || {
+                    let connection = ServerConnection::new(config).unwrap();
+                    let mut stream = StreamOwned::new(connection, socket);
+                    while stream.conn.is_handshaking() {
+                        if stream.conn.complete_io(&mut stream.sock).is_err() {
+                            return;
+                        }
+                    }
+                    let connection = &stream.conn;
+                    let is_resumed =
+                        connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+                    let is_known = connection.peer_certificates().is_some();
+                    seen.connections.fetch_add(1, Ordering::SeqCst);
+                    seen.resumed.fetch_add(usize::from(is_resumed), Ordering::SeqCst);
+                    seen.certificates.fetch_add(usize::from(is_known), Ordering::SeqCst);
+                    let _ = script(&mut BufReader::new(stream));
+                });
+            }
+        });
+        Self { address, seen }
     }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// Those that went on with an earlier session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.seen.resumed.load(Ordering::SeqCst)
+    }
+
+    /// Those on which the gateway showed a certificate.
+    pub(crate) fn certificates(&self) -> usize {
+        self.seen.certificates.load(Ordering::SeqCst)
+    }
+}
+
+/// What an upstream shows, and whom it asks for a certificate.
+pub(crate) fn showing(pair: &Pair, asks: Option<&Authority>) -> ServerConfig {
+    let builder = match asks {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(authority) => {
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(authority)));
+            ServerConfig::builder().with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let chain = CertificateDer::pem_slice_iter(pair.chain.as_bytes());
+    let chain = chain.collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+    let mut config = builder.with_single_cert(chain, key).unwrap();
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().unwrap();
+    config
+}
+
+/// A request without a body; `None` at the end.
+pub(crate) fn read_head(peer: &mut TlsPeer) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if peer.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(head)
 }

@@ -333,6 +333,7 @@ fn addresses() -> Addresses {
         host: "up.test".to_owned(),
         port: 9000 + number,
         http2: Http2::NotOffered,
+        caller: None,
     };
     (1..=UPSTREAMS).map(|number| (upstream(number), vec![address(number)])).collect()
 }

@@ -2,7 +2,9 @@
 
 mod bytes;
 mod certificates;
+mod mutual;
 mod peers;
+mod upstreams;
 
 use std::sync::Arc;
 
