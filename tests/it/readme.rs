@@ -114,6 +114,16 @@ fn its_limits_are_those_of_the_code() {
         ("connections to one upstream, each shard", in_use),
         ("routes of one API", routes),
         ("configuration document", mebi(limits::DOCUMENT_BYTES_MAX as u64)),
+        ("TLS handshakes at once, each shard", grouped(limits::TLS_HANDSHAKES_MAX as u64)),
+        (
+            "trust store",
+            format!(
+                "{}, {} certificates",
+                bytes(limits::TRUST_STORE_BYTES_MAX),
+                grouped(limits::TRUST_STORE_CERTIFICATES_MAX as u64)
+            ),
+        ),
+        ("TLS handshake", seconds(limits::TLS_HANDSHAKE_WAIT)),
         ("private port", format!("{} connections", limits::ADMIN_CONNECTIONS_MAX)),
         ("head of a request, from its first byte", seconds(limits::HEAD_WAIT)),
         ("body of a request, without progress", seconds(limits::BODY_WAIT)),

@@ -133,7 +133,7 @@ struct Wire<'t> {
 type Chosen = (Arc<rustls::ServerConfig>, Option<Box<str>>, Option<DomainKey>);
 
 /// How far one look of rustls at the records has come.
-enum Step {
+pub(super) enum Step {
     Blocked,
     Done,
 }
@@ -290,7 +290,7 @@ impl Wire<'_> {
 }
 
 /// Lets rustls look at the records until it is done or needs more of them.
-fn step<E: Engine>(
+pub(super) fn step<E: Engine>(
     engine: &mut E,
     records: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -327,7 +327,7 @@ fn step<E: Engine>(
 }
 
 /// Both of rustls's connections.
-trait Engine {
+pub(super) trait Engine {
     type Side;
     fn process<'e, 'i>(&'e mut self, records: &'i mut [u8])
     -> UnbufferedStatus<'e, 'i, Self::Side>;

@@ -354,6 +354,11 @@ impl Session {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn set_sealed_max(&mut self, records: u64) {
+        self.sealed_max = records;
+    }
+
     /// Seals the alert that ends our side, once.
     pub(super) fn close(&mut self, alert: Alert) {
         if !self.closed {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Shown, await_number, greeting, launch, number, with_pair};
-use crate::harness::{Authority, Gateway, Upstream, Wish, ok, pattern};
+use crate::harness::{Authority, Gateway, Upstream, Wish, has, ok, pattern, python};
 
 /// Runs a program to its end with something to read.
 fn run(command: &mut Command, input: &[u8]) -> Output {
@@ -59,6 +59,9 @@ fn disagrees(gateway: &Gateway, flags: &[&str]) {
 
 #[test]
 fn curl_speaks_to_it_with_each_version_and_alpn() {
+    if !has("curl") {
+        return;
+    }
     let body = pattern(9, 3_000_000);
     let upstream = Upstream::echoing();
     let shown = Shown::start(&upstream);
@@ -151,6 +154,9 @@ const CASES: [Case; 11] = [
 
 #[test]
 fn each_policy_offers_exactly_what_its_name_says() {
+    if !has("openssl") {
+        return;
+    }
     let upstream = greeting();
     let authority = Authority::new("it");
     let short = authority.sign(&Wish::host(&["localhost"]));
@@ -214,6 +220,9 @@ fn speaks_quantum(gateway: &Gateway, authority: &Authority) -> bool {
 
 #[test]
 fn rsa_and_ecdsa_are_shown_side_by_side() {
+    if !has("openssl") {
+        return;
+    }
     let upstream = greeting();
     let authority = Authority::new("it");
     let short = authority.sign(&Wish { name: "short", ..Wish::host(&["localhost"]) });
@@ -232,6 +241,9 @@ fn rsa_and_ecdsa_are_shown_side_by_side() {
 
 #[test]
 fn sessions_are_resumed_also_over_a_reload_and_another_shard() {
+    if !has("openssl") {
+        return;
+    }
     let upstream = greeting();
     let authority = Authority::new("it");
     let pair = authority.sign(&Wish::host(&["localhost"]));
@@ -257,6 +269,9 @@ fn sessions_are_resumed_also_over_a_reload_and_another_shard() {
 
 #[test]
 fn an_ocsp_answer_is_stapled() {
+    if !has("openssl") {
+        return;
+    }
     let upstream = greeting();
     let authority = Authority::new("it");
     let pair = authority.sign(&Wish::host(&["localhost"]));
@@ -300,6 +315,9 @@ fn an_ocsp_answer_is_stapled() {
 
 #[test]
 fn renegotiation_is_refused_and_keys_are_renewed() {
+    if !has("openssl") {
+        return;
+    }
     let upstream = greeting();
     let shown = Shown::start(&upstream);
     let address = shown.gateway.tls[0].to_string();
@@ -349,6 +367,9 @@ print("done")
 
 #[test]
 fn python_speaks_to_it_as_to_any_server() {
+    if !has("python3") {
+        return;
+    }
     let upstream = Upstream::echoing();
     let shown = Shown::start(&upstream);
     let folder = &shown.gateway.folder;
@@ -360,6 +381,46 @@ fn python_speaks_to_it_as_to_any_server() {
     let output = run(&mut command, b"");
     assert!(text(&output).contains("TLSv1.3\ndone"), "{}", text(&output));
     await_number(&shown.gateway, "ringway_connections_open", 0);
+}
+
+const HTTPX: &str = r#"
+import asyncio, httpx, ssl, sys
+port, body = int(sys.argv[1]), bytes(range(256)) * 5000
+context = ssl.create_default_context(cafile="ca.pem")
+context.load_cert_chain("client.pem", "client.key")
+async def main():
+    async with httpx.AsyncClient(http2=True, verify=context, timeout=20) as client:
+        url = f"https://localhost:{port}/"
+        answers = await asyncio.gather(*[client.post(url, content=body) for _ in range(20)])
+        assert all(a.http_version == "HTTP/2" and a.content == body for a in answers)
+    async with httpx.AsyncClient(verify=context, timeout=20) as client:
+        for _ in range(5):
+            a = await client.post(url, content=body)
+            assert a.http_version == "HTTP/1.1" and a.content == body
+    bare = ssl.create_default_context(cafile="ca.pem")
+    async with httpx.AsyncClient(verify=bare, timeout=20) as client:
+        try: await client.get(url)
+        except (httpx.HTTPError, ssl.SSLError): print("done")
+asyncio.run(main())
+"#;
+
+#[test]
+fn httpx_shows_its_certificate_with_both_versions_of_http() {
+    let Some(python) = python() else { return };
+    let upstream = Upstream::echoing();
+    let authority = Authority::new("it");
+    let tls = "certificates: [{certificate: a.pem, privateKey: a.key}]";
+    let domain = "domainNames: [{domainName: localhost, apiMappings: [{api: it, stage: $default}], \
+                  mutualTlsAuthentication: {truststoreUri: ca.pem}}]\n";
+    let launch = launch(&upstream, tls, domain).beside("ca.pem", &authority.pem);
+    let launch = with_pair(launch, "a", &authority.sign(&Wish::host(&["localhost"])));
+    let gateway = with_pair(launch, "client", &authority.sign(&Wish::host(&["client"]))).start();
+    gateway.folder.write("client.py", HTTPX);
+    let port = gateway.tls[0].port().to_string();
+    let mut command = Command::new(python);
+    command.args(["client.py", &port]).current_dir(gateway.folder.path());
+    let output = run(&mut command, b"");
+    assert!(text(&output).contains("done"), "{}", text(&output));
 }
 
 #[test]

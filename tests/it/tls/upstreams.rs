@@ -11,7 +11,7 @@ use std::{
 use super::{await_number, number, with_pair};
 use crate::harness::{
     Authority, Client, Folder, Gateway, Launch, Route, TlsUpstream, Upstream, Wish, dead_address,
-    eventually, exchange, gateway_file, ok, openapi, pattern, read_head, showing,
+    eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head, showing,
 };
 
 /// A gateway whose routes go to `https://HOST:PORT`, with this upstream section.
@@ -85,6 +85,9 @@ impl Nginx {
 
 #[test]
 fn nginx_is_trusted_for_its_authority_and_its_name() {
+    if !has("nginx") {
+        return;
+    }
     let authority = Authority::new("it");
     let nginx = Nginx::start(&authority, false);
     let launch = |host: &str, tls: &str, more: &str| {
@@ -120,6 +123,9 @@ fn nginx_is_trusted_for_its_authority_and_its_name() {
 
 #[test]
 fn nginx_that_asks_for_a_certificate_gets_it() {
+    if !has("nginx") {
+        return;
+    }
     let authority = Authority::new("it");
     let nginx = Nginx::start(&authority, true);
     let own = authority.sign(&Wish { name: "gateway", ..Wish::host(&["gateway.example.com"]) });
