@@ -29,7 +29,7 @@ use ringway::{
         },
         integrate::{
             Incoming, Integration, IntegrationMethod, Origin, PathRule, Protocol, Scratch,
-            TIMEOUT_MAX, TrustedProxies, Upgrade, Uri, prepare,
+            TIMEOUT_MAX, TlsConfig, TrustedProxies, Upgrade, Uri, prepare,
         },
         mapping::{RequestMapping, ResponseMapping, Scope},
         observe,
@@ -280,6 +280,7 @@ impl World {
             domain_name: b"api.example.com",
             user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
             listener_labels: &[],
+            secured: None,
         })
     }
 
@@ -379,6 +380,7 @@ fn integration(mapping: &[(&str, &str)]) -> Integration {
     Integration {
         method: IntegrationMethod::Client,
         uri: Uri::parse("http://127.0.0.1:9000/v1/pets/{id}/toys", &["id"]).expect("a sound uri"),
+        tls: TlsConfig::default(),
         path: PathRule::Template,
         request: RequestMapping::compile(mapping.iter().copied(), scope).expect("sound entries"),
         response: ResponseMapping::new(),

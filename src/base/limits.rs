@@ -72,6 +72,9 @@ pub const TLS_QUIET_MAX: u32 = 32;
 pub const TLS_HANDSHAKE_BYTES_MAX: usize = 96 * 1_024;
 /// A handshake must be over in this time.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+/// Handshakes of one shard at the same time: about 40 KB each, 40 MB when all are under way. The
+/// oldest makes room for the next.
+pub const TLS_HANDSHAKES_MAX: usize = 1_024;
 
 /// Connections of one shard, clients and upstreams together.
 pub const SOCKETS_MAX: usize = 1 << 20;
@@ -238,6 +241,12 @@ pub const MATCH_HEADER_BYTES_MAX: usize = 40;
 pub const VALUE_GLOB_BYTES_MAX: usize = 128;
 /// Keys and values of all mappings of one integration; every route that shares it has its own.
 pub const MAPPING_BYTES_OF_INTEGRATION_MAX: usize = 64 * 1024;
+/// Names of one folder of certificates.
+pub const FOLDER_NAMES_MAX: usize = 20_000;
+/// A trust store's text: AWS's quota.
+pub const TRUST_STORE_BYTES_MAX: usize = 1_000_000;
+/// And the certificates in it.
+pub const TRUST_STORE_CERTIFICATES_MAX: usize = 1_000;
 /// Problems of one severity that are kept to be told; more are counted.
 pub const PROBLEMS_MAX: usize = 200;
 

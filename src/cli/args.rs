@@ -117,7 +117,9 @@ impl Flags {
                 Some(GivenCertificate::Made { chain, key })
             }
         };
-        Ok(Overrides { listen, listen_tls, certificate, admin, shards, stage_variables: set })
+        let now = super::now();
+        let stage_variables = set;
+        Ok(Overrides { listen, listen_tls, certificate, admin, shards, now, stage_variables })
     }
 }
 

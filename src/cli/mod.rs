@@ -13,12 +13,16 @@ mod validate;
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Parser;
 
 use self::args::{Args, Command, RunArgs};
-use crate::config::{Loaded, Overrides, Source, report::Colours};
+use crate::{
+    base::WallTime,
+    config::{Loaded, Overrides, Source, report::Colours},
+};
 
 /// The file has errors.
 pub const INVALID_FILE: u8 = 1;
@@ -56,6 +60,13 @@ fn dispatch(args: Args, serve: fn(Start) -> ExitCode) -> ExitCode {
         Some(Command::Completions { shell }) => print::completions(shell),
         Some(Command::Man { command }) => print::man(command.as_deref()),
     }
+}
+
+/// What time it is: certificates expire.
+#[expect(clippy::disallowed_methods, reason = "the command line has no shard's clock")]
+pub(crate) fn now() -> WallTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Writes to standard output. A reader that went away (`ringway schema | head`) is no error.

@@ -11,7 +11,8 @@ use crate::config::{self, Overrides, Source, report};
 
 /// Prints all problems; 1 when there are errors.
 pub(super) fn validate(args: &ValidateArgs) -> ExitCode {
-    let overrides = Overrides { stage_variables: args.set.clone(), ..Overrides::default() };
+    let (stage_variables, now) = (args.set.clone(), super::now());
+    let overrides = Overrides { stage_variables, now, ..Overrides::default() };
     let loaded = config::load(&Source::File(args.file.clone()), &overrides);
     let text = match args.format {
         Format::Json => format!("{:#}\n", report::to_json(&loaded.problems)),

@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{base::limits::DOCUMENT_BYTES_MAX, demo};
+use rustls::pki_types::CertificateDer;
+
+use crate::{
+    base::limits::{DOCUMENT_BYTES_MAX, FOLDER_NAMES_MAX},
+    demo,
+};
 
 /// What is to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +43,37 @@ impl Source {
         }
     }
 
-    /// The bytes of a file that no document is: a certificate, a key.
+    /// The names in a folder, sorted.
     ///
     /// # Errors
     /// As [`Source::read`].
+    pub(super) fn list(&self, folder: &Path) -> Result<Vec<String>, String> {
+        let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+        let entries = std::fs::read_dir(folder).map_err(cannot)?;
+        let mut names = Vec::new();
+        for entry in entries.take(FOLDER_NAMES_MAX) {
+            names.push(entry.map_err(cannot)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The certificates of the authorities that this machine trusts; none when it has none.
     #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
+    pub(super) fn system_authorities(&self) -> Vec<CertificateDer<'static>> {
+        rustls_native_certs::load_native_certs().certs
+    }
+
+    /// What is at `path`, in a form that changes when it changes.
+    pub(super) fn look(&self, path: &Path) -> Option<Vec<u8>> {
+        let listed = || self.list(path).ok().map(|names| names.join("\n").into_bytes());
+        self.read_beside(path).ok().or_else(listed)
+    }
+
+    /// The bytes of a file that is no document: a certificate, a key.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
     pub(super) fn read_beside(&self, path: &Path) -> Result<Vec<u8>, String> {
         let cannot = |error: std::io::Error| format!("cannot be read: {error}");
         let file = File::open(path).map_err(cannot)?;

@@ -12,7 +12,8 @@ use super::{
     access::{Endpoint, ListenerLabels},
     api_id,
     document::{Document, Node},
-    domains, faces,
+    domains,
+    faces::{Reading, Shown},
     gateway_file::{self, raw},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -26,7 +27,7 @@ use crate::{
         context::StageVariables,
         stage::{self, StageName},
     },
-    tls::Faces,
+    tls,
 };
 
 /// What came of loading; without a plan, `problems` has at least one error.
@@ -56,11 +57,11 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         variables: BTreeSet::new(),
         upstreams: Upstreams::default(),
         labels: ListenerLabels::default(),
+        shown: Shown::default(),
     };
     let (settings, draft) = loader.load();
     loader.check_overrides();
-    let faces = loader.faces(&settings);
-    let plan = loader.compile(draft, faces);
+    let plan = loader.compile(draft);
     let Loader { mut problems, sources, files_read, .. } = loader;
     problems.sort();
     Loaded { plan, settings, problems, sources, files_read }
@@ -70,9 +71,7 @@ impl Loaded {
     /// Whether the files still say what was loaded: a watch that began later asks once.
     #[must_use]
     pub fn is_current(&self, source: &Source) -> bool {
-        self.files_read
-            .iter()
-            .all(|path| self.sources.holds(path, source.read(path).ok().as_deref()))
+        self.files_read.iter().all(|path| self.sources.holds(path, source.look(path).as_deref()))
     }
 }
 
@@ -86,6 +85,7 @@ struct Loader<'l> {
     variables: BTreeSet<String>,
     upstreams: Upstreams,
     labels: ListenerLabels,
+    shown: Shown,
 }
 
 impl Loader<'_> {
@@ -98,6 +98,7 @@ impl Loader<'_> {
         let no_file = raw::GatewayFile::default();
         if is_definition(&document) {
             let settings = self.settings(&no_file, &folder);
+            self.show(&no_file, None, &folder, &settings);
             let api = api_of_document(&document, &path);
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, None, &document, &place);
@@ -110,7 +111,9 @@ impl Loader<'_> {
             return (Settings::default(), PlanDraft::default());
         };
         let settings = self.settings(&file, &folder);
-        self.upstreams = Upstreams::compile(&file, &document, &mut self.problems);
+        self.show(&file, Some(&document), &folder, &settings);
+        let callers = std::mem::take(&mut self.shown.callers);
+        self.upstreams = Upstreams::compile(&file, &document, callers, &mut self.problems);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
             let place = document.root().pointer(&format!("/apis/{index}/definition"));
@@ -281,20 +284,38 @@ impl Loader<'_> {
         }
     }
 
-    /// What the listeners show to clients that speak TLS.
-    fn faces(&mut self, settings: &Settings) -> Faces {
-        let read = faces::reader(self.source, &mut self.files_read);
-        faces::compile(settings, self.overrides, &mut self.problems, read)
+    /// Reads certificates: what the listeners show to clients that speak TLS.
+    fn show(
+        &mut self,
+        file: &raw::GatewayFile,
+        document: Option<&Document>,
+        folder: &Path,
+        settings: &Settings,
+    ) {
+        let reading = Reading {
+            source: self.source,
+            overrides: self.overrides,
+            problems: &mut self.problems,
+            sources: &mut self.sources,
+            files_read: &mut self.files_read,
+            folder,
+            document,
+        };
+        self.shown = reading.compile(file, settings);
     }
 
-    fn compile(&mut self, draft: PlanDraft, faces: Faces) -> Option<Arc<Plan>> {
+    fn compile(&mut self, draft: PlanDraft) -> Option<Arc<Plan>> {
         if self.problems.errors() > 0 {
             return None;
+        }
+        if draft.asks_system(self.upstreams.settings()) && !tls::knows_system() {
+            tls::keep_system(self.source.system_authorities());
         }
         match Plan::compile(draft, self.upstreams.settings()) {
             Ok(plan) => {
                 self.upstreams.check(&plan, &mut self.problems);
-                Some(Arc::new(plan.with_faces(faces)))
+                let Shown { faces, guards, .. } = std::mem::take(&mut self.shown);
+                Some(Arc::new(plan.with_tls(faces, guards)))
             }
             Err(faults) => {
                 for fault in faults {

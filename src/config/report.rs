@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
+    hash::{DefaultHasher, Hash, Hasher},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -33,6 +34,8 @@ pub enum Colours {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     texts: HashMap<PathBuf, Box<str>>,
+    /// Of what no place points into (it may be secret), whether it has changed is all that matters.
+    beside: HashMap<PathBuf, u64>,
 }
 
 impl Sources {
@@ -41,8 +44,16 @@ impl Sources {
         self.texts.insert(path.to_path_buf(), document::text_of(bytes).into());
     }
 
+    /// Notes what is no document: its bytes are not kept.
+    pub(super) fn add_beside(&mut self, path: &Path, bytes: &[u8]) {
+        self.beside.insert(path.to_path_buf(), fingerprint(bytes));
+    }
+
     /// Whether these bytes are what was kept of the file; `None` stands for an unreadable one.
     pub(super) fn holds(&self, path: &Path, bytes: Option<&[u8]>) -> bool {
+        if let Some(kept) = self.beside.get(path) {
+            return bytes.map(fingerprint) == Some(*kept);
+        }
         let kept = self.texts.get(path).map(AsRef::as_ref);
         kept == bytes.map(document::text_of).as_deref()
     }
@@ -50,6 +61,12 @@ impl Sources {
     fn text(&self, place: &Place) -> Option<&str> {
         self.texts.get(place.file.as_path()).map(AsRef::as_ref)
     }
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// All problems, for eyes: errors and warnings drawn, then what was left out, one line each, then

@@ -11,7 +11,7 @@ use super::{
     gateway_file::raw::{self, AddressText, GatewayFile},
 };
 use crate::{
-    base::{ListenAddress, limits::DRAIN_WAIT},
+    base::{ListenAddress, WallTime, limits::DRAIN_WAIT},
     http::Http2,
     steps::integrate::{ProxyProtocol, TrustedProxies},
 };
@@ -29,6 +29,8 @@ pub struct Overrides {
     pub admin: Option<ListenAddress>,
     /// How many shards.
     pub shards: Option<u16>,
+    /// What time it is, for the certificates' sake; zero when nobody has looked.
+    pub now: WallTime,
     /// Stage variables, name and value, for every stage of every API; the last of a name wins.
     pub stage_variables: Vec<(String, String)>,
 }

@@ -10,7 +10,8 @@ use crate::{
     base::Place,
     http::Http2,
     plan::{Plan, Reach, Upstream, UpstreamSettings},
-    steps::integrate::Uri,
+    steps::integrate::{Protocol, Uri},
+    tls::CallerParts,
 };
 
 /// What a gateway file says of its upstreams, each with its place.
@@ -25,10 +26,11 @@ impl Upstreams {
     pub(super) fn compile(
         file: &raw::GatewayFile,
         document: &Document,
+        callers: Vec<CallerParts>,
         problems: &mut Problems,
     ) -> Self {
         let mut upstreams = Self::default();
-        for (index, raw) in file.upstreams.iter().enumerate() {
+        for (index, (raw, caller)) in file.upstreams.iter().zip(callers).enumerate() {
             let pointer = format!("/upstreams/{index}/origin");
             let place = document
                 .root()
@@ -43,9 +45,10 @@ impl Upstreams {
                     let to = raw.connect_to.as_ref().map(|to| to.0.parse());
                     // The schema has checked the address.
                     let reach = to.and_then(Result::ok).map_or(Reach::Host, Reach::At);
-                    let Uri { host, port, .. } = uri;
+                    let Uri { host, port, protocol, .. } = uri;
                     upstreams.tell_twice(&host, port, &place, problems);
-                    upstreams.settings.push(UpstreamSettings { host, port, http2, reach });
+                    let settings = UpstreamSettings { protocol, host, port, http2, reach, caller };
+                    upstreams.settings.push(settings);
                     upstreams.places.push(place);
                 }
                 Ok(_) => {
@@ -79,14 +82,15 @@ impl Upstreams {
 
     /// Settings that no integration's URI leads to are probably misspelt.
     pub(super) fn check(&self, plan: &Plan, problems: &mut Problems) {
-        let origin = |host: &str, port: u16| format!("{host}:{port}");
-        let known: Vec<String> = plan
-            .upstreams()
-            .iter()
-            .map(|Upstream { host, port, .. }| origin(host, *port))
-            .collect();
+        let origin =
+            |protocol: Protocol, host: &str, port| format!("{}://{host}:{port}", protocol.as_str());
+        let known = plan.upstreams().iter().map(|Upstream { host, port, caller, .. }| {
+            let protocol = if caller.is_some() { Protocol::Https } else { Protocol::Http };
+            origin(protocol, host, *port)
+        });
+        let known: Vec<String> = known.collect();
         for (settings, place) in self.settings.iter().zip(&self.places) {
-            let name = origin(&settings.host, settings.port);
+            let name = origin(settings.protocol, &settings.host, settings.port);
             if known.contains(&name) {
                 continue;
             }

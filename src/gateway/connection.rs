@@ -14,6 +14,7 @@ use super::{
     inbound::{Inbound, Preface, Stop},
     multiplexed,
     seats::Seat,
+    shake::{record_end, shake},
     visit::{End, Visit},
 };
 use crate::{
@@ -32,6 +33,9 @@ use crate::{
     tls::Face,
     wire::http1::HeadWriter,
 };
+
+/// What the log says of a client that does not speak TLS where it should.
+const PLAIN_HTTP: &str = "plain HTTP was sent to a listener that speaks TLS";
 
 /// A listening address, as its connections see it.
 pub struct Door {
@@ -119,8 +123,7 @@ pub async fn serve(local: Rc<Local>, door: Rc<Door>, stream: Stream) {
     let http2 = door.terms.http2;
     let leaving = Leaving { seat: local.seats.take(Rc::new(stream), origin, door), local: &local };
     let seat = &leaving.seat;
-    seat.stream.set_deadline(Some(local.runtime.now() + limits::TLS_HANDSHAKE_WAIT));
-    if seat.stream.handshake().await.is_err() {
+    if seat.door.face.is_some() && !shake(&local, seat).await {
         return;
     }
     let mut inbound = Inbound { pending: Buffer::empty() };
@@ -174,6 +177,7 @@ pub(super) struct Leaving<'l> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
+        record_end(self.local, self.seat.stream.tls_end());
         self.local.seats.leave(&self.seat);
     }
 }
@@ -195,6 +199,7 @@ pub(super) fn write_refusal(local: &Local, origin: &Origin, stop: &Stop) -> Opti
         Stop::Quiet => return None,
         Stop::Slow => (Reject::Client(Client::TooSlow), None),
         Stop::Crowded => (Reject::Ours(Ours::Overloaded), None),
+        Stop::PlainHttp => (Reject::Client(Client::Malformed), Some(PLAIN_HTTP)),
         Stop::Refused(refusal) => (refuse_as(refusal.status()), Some(refusal.sentence())),
     };
     local.count_refused(reject.status());
@@ -232,6 +237,7 @@ fn record_refused(
         domain_name: b"",
         user_agent: b"",
         listener_labels: &[],
+        secured: None,
     });
     facts.record_reject(reject);
     facts.record_detail(detail);

@@ -178,6 +178,7 @@ pub(super) async fn send<'x, 'c, R>(
 where
     R: FnMut(&mut Vec<u8>) -> Result<(), Reject>,
 {
+    let refuse_checkout = |fault| refuse_checkout(local, call.detail, fault);
     let checkout = call.pool.check_out(call.deadline).await.map_err(refuse_checkout)?;
     let again = match &body {
         RequestBody::None => Some(RequestBody::None),
@@ -477,8 +478,17 @@ fn end_of(error: Option<io::ErrorKind>, unanswered: bool) -> Failure {
     }
 }
 
-fn refuse_checkout(fault: CheckoutFault) -> Reject {
+fn refuse_checkout(
+    local: &Local,
+    detail: &Cell<Option<&'static str>>,
+    fault: CheckoutFault,
+) -> Reject {
     match fault {
+        CheckoutFault::Untrusted(why) => {
+            local.count(|telemetry| telemetry.shard.upstream_tls_failures += 1);
+            detail.set(Some(why));
+            Reject::Upstream(Upstream::Untrusted)
+        }
         CheckoutFault::PoolFull => Reject::Ours(Ours::Overloaded),
         CheckoutFault::NoAddress | CheckoutFault::Connect(_) => {
             Reject::Upstream(Upstream::Unreachable)

@@ -26,6 +26,8 @@ pub(super) enum Stop {
     Slow,
     /// No block is left to hold the head: 503.
     Crowded,
+    /// HTTP in plain text came to a listener that speaks TLS: 400.
+    PlainHttp,
     /// The head is refused: an error answer, then close.
     Refused(Refusal),
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Seats, visit::Guide};
+use super::{Handshakes, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -50,6 +50,8 @@ pub struct Local {
     installed: RefCell<Rc<Installed>>,
     /// The client connections.
     pub seats: Seats,
+    /// Their TLS handshakes.
+    pub handshakes: Handshakes,
     tally: Rc<upstream::Tally>,
     telemetry: RefCell<Telemetry>,
     log: RefCell<Option<AccessLog>>,
@@ -111,6 +113,7 @@ impl Local {
             guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),
             seats: Seats::default(),
+            handshakes: Handshakes::default(),
             tally,
             telemetry: RefCell::new(telemetry),
             log: RefCell::new(log),
@@ -303,7 +306,8 @@ fn install(
     let pools = plan
         .upstreams()
         .iter()
-        .map(|upstream| {
+        .zip(plan.callers())
+        .map(|(upstream, caller)| {
             let addresses = addresses.get(upstream).cloned().unwrap_or_default();
             match known.get(upstream) {
                 Some(pool) => {
@@ -312,7 +316,8 @@ fn install(
                 }
                 None => {
                     let tally = Rc::clone(tally);
-                    upstream::Pool::new(runtime.clone(), addresses, upstream.http2, tally)
+                    let caller = caller.as_ref();
+                    upstream::Pool::new(runtime.clone(), addresses, upstream.http2, caller, tally)
                 }
             }
         })

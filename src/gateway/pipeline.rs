@@ -13,7 +13,7 @@ use super::{
 use crate::{
     http::{Method, Name, RequestHead},
     json::Body,
-    net::Stream,
+    net::{Negotiated, Stream},
     plan::{Plan, Route},
     steps::{
         context::{Facts, Integrated, Target},
@@ -118,6 +118,7 @@ async fn travel<'x, 'c>(
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
+    installed.plan.admit(host, || request.client.negotiated().map(Negotiated::shake))?;
     let listener = || request.seat.door.labels(installed);
     let selected = installed.plan.select(head.fields(), host, target.path, listener)?;
     let (api, stage) = (selected.api, selected.stage);

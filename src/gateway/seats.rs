@@ -36,6 +36,8 @@ pub struct Seat {
     pub idle: Cell<bool>,
     /// Part of a head is here: the wait for the rest has a bound of its own.
     pub within_head: Cell<bool>,
+    /// Its TLS handshake is under way.
+    pub shaking: Cell<bool>,
     /// It had a request since it was last looked at.
     pub used: Cell<bool>,
     /// HTTP/2: when to say goodbye, because the shard ends.
@@ -89,6 +91,7 @@ impl Seats {
             door,
             idle: Cell::new(true),
             within_head: Cell::new(false),
+            shaking: Cell::new(false),
             used: Cell::new(false),
             leave_at: Cell::new(None),
             listener: RefCell::new(None),

@@ -200,6 +200,7 @@ fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<
         domain_name: head.authority().host,
         user_agent: fields.find(Name::UserAgent).unwrap_or_default(),
         listener_labels: &seat.door.terms.labels,
+        secured: seat.stream.negotiated().map(|negotiated| &negotiated.secured),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Heads are bytes plus offsets: a [`RequestHead`] keeps the receive buffer it was parsed in, and
 //! every name and value it hands out is a slice of it. No IO, no serde here.
 
+mod certificate;
 mod fields;
 mod flood;
 mod framing;
@@ -14,6 +15,7 @@ mod sink;
 mod status;
 mod target;
 
+pub use certificate::{ClientCertificate, Secured};
 pub use fields::{Field, FieldList, Fields, Span};
 pub use flood::Flood;
 pub use framing::{ConnectionOptions, Framing};

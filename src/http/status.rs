@@ -29,6 +29,8 @@ impl Status {
     pub const URI_TOO_LONG: Self = Self(414);
     /// 417
     pub const EXPECTATION_FAILED: Self = Self(417);
+    /// 421
+    pub const MISDIRECTED_REQUEST: Self = Self(421);
     /// 431
     pub const REQUEST_HEADER_FIELDS_TOO_LARGE: Self = Self(431);
     /// 500

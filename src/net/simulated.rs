@@ -1,15 +1,17 @@
 //! Streams on the simulated kernel: everything unkind, nothing lost.
 
-use std::{cell::Cell, io::ErrorKind, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, io::ErrorKind, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use super::{Listener, Outgoing, Stream};
 use crate::{
     base::limits::RECEIVE_QUEUE_BYTES_MAX,
+    http::Http2,
     ring::{
         Holdings,
         simulation::{Faults, Simulation},
     },
     runtime::{Runtime, mailbox, simulate},
+    tls::{self, Caller, CallerParts, Certificate, Face, FaceDraft, Policy},
 };
 
 const WAIT: Duration = Duration::from_secs(600);
@@ -177,6 +179,122 @@ async fn answer(stream: Stream, runtime: Runtime, left: Rc<Cell<u64>>) {
     }
     assert_eq!(received, there, "connection {name}");
     left.set(left.get() - 1);
+}
+
+/// The same under TLS: both ends are ours, the network is as unkind, and records come in any
+/// pieces.
+#[test]
+fn nothing_is_lost_doubled_or_reordered_under_tls() {
+    let faults = Faults { no_descriptors: 0, ..Faults::unkind() };
+    for_seeds(12, faults, async |runtime, simulation| {
+        const PAIRS: u64 = 6;
+        let (face, caller) = tls_ends();
+        let listener = Rc::new(Listener::bind(&runtime, address(), false).expect("binds"));
+        let left = Rc::new(Cell::new(2 * PAIRS));
+        let mut random = fastrand::Rng::with_seed(simulation.seed());
+        for name in 0..PAIRS {
+            let (there, back) = (random.usize(0..90_000), random.usize(0..90_000));
+            let (runtime_, left_) = (runtime.clone(), Rc::clone(&left));
+            let (config, host) = (caller.config_of_shard(), caller.name().clone());
+            runtime.spawn(async move {
+                let at = runtime_.now() + WAIT;
+                let stream = Stream::connect(&runtime_, address(), at).await.expect("connects");
+                let stream = stream.with_trust(config, host);
+                stream.handshake().await.expect("agrees");
+                let hello = [name, there as u64, back as u64].map(u64::to_be_bytes).concat();
+                let text = Outgoing { text: hello, pieces: Vec::new() };
+                stream.send(text).await.expect("sends");
+                exchange(stream, (name, there), (!name, back), runtime_).await;
+                left_.set(left_.get() - 1);
+            });
+        }
+        let (acceptor, runtime_, left_) = (Rc::clone(&listener), runtime.clone(), left.clone());
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = acceptor.accept().await {
+                let stream = stream.with_face(Arc::clone(&face));
+                let (runtime__, left__) = (runtime_.clone(), Rc::clone(&left_));
+                runtime_.spawn(async move {
+                    stream.set_deadline(Some(runtime__.now() + WAIT));
+                    stream.handshake().await.expect("agrees");
+                    answer(stream, runtime__, left__).await;
+                });
+            }
+        });
+        let deadline = runtime.now() + WAIT;
+        while left.get() > 0 && runtime.now() < deadline {
+            assert_eq!(runtime.panics(), 0, "seed {}", simulation.seed());
+            runtime.sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(left.get(), 0, "seed {}", simulation.seed());
+        listener.stop();
+    });
+}
+
+/// A certificate for localhost, and a caller that trusts it.
+fn tls_ends() -> (Arc<Face>, Caller) {
+    let (chain, key) = tls::self_signed().expect("randomness");
+    let (chain, key) = (("chain", chain.as_bytes()), ("key", key.as_bytes()));
+    let certificates = vec![Certificate::parse(chain, key, None).expect("sound")];
+    let (policy, http2) = (Policy::default(), Http2::NotOffered);
+    let face = Face::compile(FaceDraft { certificates, policy, http2 }, &[]).expect("a face");
+    let mut parts = CallerParts::default();
+    parts.trust(chain).expect("sound");
+    (Arc::new(face), Caller::compile(&parts, "localhost", http2).expect("a caller"))
+}
+
+/// Connections that break and deadlines that expire at any moment of a handshake.
+#[test]
+fn handshakes_that_are_cut_anywhere_leave_nothing_behind() {
+    let faults = Faults { cuts: 3, ..Faults::unkind() };
+    for_seeds(20, faults, async |runtime, simulation| {
+        let (face, caller) = tls_ends();
+        let listener = Rc::new(Listener::bind(&runtime, address(), false).expect("binds"));
+        let (acceptor, runtime_) = (Rc::clone(&listener), runtime.clone());
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = acceptor.accept().await {
+                let stream = stream.with_face(Arc::clone(&face));
+                stream.set_deadline(Some(runtime_.now() + Duration::from_millis(300)));
+                runtime_.spawn(async move {
+                    if stream.handshake().await.is_err() {
+                        return;
+                    }
+                    while let Ok(Some(buffer)) = stream.receive().await {
+                        let outgoing = Outgoing { text: Vec::new(), pieces: vec![buffer] };
+                        if stream.send(outgoing).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        for name in 0..20 {
+            let runtime_ = runtime.clone();
+            let mut random = fastrand::Rng::with_seed(simulation.seed() * 100 + name);
+            let (config, host) = (caller.config_of_shard(), caller.name().clone());
+            runtime.spawn(async move {
+                let at = runtime_.now() + Duration::from_millis(random.u64(1..200));
+                let Ok(stream) = Stream::connect(&runtime_, address(), at).await else { return };
+                let stream = stream.with_trust(config, host);
+                if stream.handshake().await.is_err() {
+                    return;
+                }
+                for _ in 0..random.u8(0..6) {
+                    let text = vec![7; random.usize(0..40_000)];
+                    stream.start_send(Outgoing { text, pieces: Vec::new() });
+                    stream.stream_body(random.bool());
+                    if random.bool() || stream.receive().await.is_err() {
+                        return;
+                    }
+                    if std::future::poll_fn(|context| stream.poll_sent(context)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            runtime.sleep(Duration::from_millis(fastrand::Rng::with_seed(name).u64(0..20))).await;
+        }
+        runtime.sleep(Duration::from_secs(1)).await;
+        listener.stop();
+    });
 }
 
 /// Clients that come and go at any moment, on a network that breaks.

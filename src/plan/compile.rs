@@ -1,5 +1,7 @@
 //! Drafts in, plan out: numbering, sharing of upstreams, and what can only be checked together.
 
+use std::sync::Arc;
+
 use super::{
     Api, ExecuteApiEndpoint, OtherHosts, Plan, Reach, Route, RouteIndex, Stage, StageIndex,
     Upstream, UpstreamIndex, select::API_ID_BYTES_MAX,
@@ -10,13 +12,13 @@ use crate::{
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
-        integrate::{Integration, Uri},
+        integrate::{Integration, Protocol, Uri},
         observe,
         reject::Catalogue,
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
-    tls::Faces,
+    tls::{Caller, CallerParts, Faces, Guards},
 };
 
 /// A gateway as documents describe it.
@@ -29,6 +31,29 @@ pub struct PlanDraft {
     /// What follows `{apiId}.execute-api.` in the APIs' own host names, such as
     /// `us-east-1.example.internal`. `None`: whatever the client sends.
     pub host_parent: Option<String>,
+}
+
+impl PlanDraft {
+    /// Whether an upstream is to be trusted because the system trusts its authority.
+    #[must_use]
+    pub fn asks_system(&self, settings: &[UpstreamSettings]) -> bool {
+        let stages = self.apis.iter().flat_map(|api| &api.stages);
+        let mut integrations =
+            stages.flat_map(|stage| &stage.routes).map(|route| &route.integration);
+        integrations.any(|integration| {
+            integration.uri.protocol == Protocol::Https
+                && caller_of(integration, settings).asks_system()
+        })
+    }
+}
+
+/// How an integration's upstream is called by TLS: what its section says, and over it the route's
+/// document.
+fn caller_of(integration: &Integration, settings: &[UpstreamSettings]) -> CallerParts {
+    let settings = settings.iter().find(|settings| settings.leads_to(&integration.uri));
+    let parts = settings.map(|settings| settings.caller.clone()).unwrap_or_default();
+    let tls = &integration.tls;
+    parts.with(tls.server_name.as_deref(), tls.skips_verification)
 }
 
 /// An API as a document describes it.
@@ -68,8 +93,10 @@ pub struct StageDraft {
 }
 
 /// What a document says of an upstream beyond the URIs that lead to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct UpstreamSettings {
+    /// `http` or `https`.
+    pub protocol: Protocol,
     /// As [`Upstream::host`].
     pub host: String,
     /// The port.
@@ -78,6 +105,8 @@ pub struct UpstreamSettings {
     pub http2: Http2,
     /// Where its connections go.
     pub reach: Reach,
+    /// How it is called by TLS.
+    pub caller: CallerParts,
 }
 
 /// A route as a document describes it, its integration compiled for the stage.
@@ -107,7 +136,9 @@ impl Plan {
             other_hosts,
             labels: Labels::default(),
             upstreams: Vec::new(),
+            callers: Vec::new(),
             faces: Faces::default(),
+            guards: Guards::default(),
             stage_count: 0,
             route_count: 0,
         };
@@ -115,16 +146,8 @@ impl Plan {
             if let Err(problem) = check_id(&draft.id, &plan.apis) {
                 problems.push(format!("api {}: {problem}", draft.name));
             }
-            let api = plan.compile_api(draft, &mut problems);
+            let api = plan.compile_api(draft, settings, &mut problems);
             plan.apis.push(api);
-        }
-        for UpstreamSettings { host, port, http2, reach } in settings {
-            let is_meant =
-                |upstream: &&mut Upstream| upstream.host == *host && upstream.port == *port;
-            if let Some(upstream) = plan.upstreams.iter_mut().find(is_meant) {
-                upstream.http2 = *http2;
-                upstream.reach.clone_from(reach);
-            }
         }
         plan.check_destinations(&mut problems);
         let ids = plan.apis.iter().map(|api| api.id.clone()).collect();
@@ -142,7 +165,12 @@ impl Plan {
         }
     }
 
-    fn compile_api(&mut self, draft: ApiDraft, problems: &mut Vec<String>) -> Api {
+    fn compile_api(
+        &mut self,
+        draft: ApiDraft,
+        settings: &[UpstreamSettings],
+        problems: &mut Vec<String>,
+    ) -> Api {
         let names: Vec<StageName> = draft.stages.iter().map(|stage| stage.name.clone()).collect();
         let stage_names = StageNames::compile(&names).unwrap_or_else(|faults| {
             problems.extend(faults.into_iter().map(|fault| format!("api {}: {fault}", draft.name)));
@@ -151,7 +179,8 @@ impl Plan {
         let mut stages = Vec::new();
         for stage in draft.stages {
             let place = format!("api {}, stage {}", draft.name, stage.name.as_str());
-            stages.push(self.compile_stage(stage, &draft.id, &place, problems));
+            let stage = self.compile_stage(stage, &draft.id, settings, (&place, problems));
+            stages.push(stage);
         }
         let ApiDraft { id, name, catalogue, endpoint, access, .. } = draft;
         let access = self.compile_access(&name, &access, problems);
@@ -178,8 +207,8 @@ impl Plan {
         &mut self,
         draft: StageDraft,
         api_id: &str,
-        place: &str,
-        problems: &mut Vec<String>,
+        settings: &[UpstreamSettings],
+        (place, problems): (&str, &mut Vec<String>),
     ) -> Stage {
         let keys: Vec<RouteKey> = draft.routes.iter().map(|route| route.key.clone()).collect();
         let router = Router::compile(keys).unwrap_or_else(|faults| {
@@ -189,9 +218,14 @@ impl Plan {
         let mut routes = Vec::new();
         for route in draft.routes {
             let key_text = route.key.to_string();
+            let upstream = self.share_upstream(&route.integration, settings);
+            let upstream = upstream.unwrap_or_else(|fault| {
+                problems.push(format!("{place}, route {key_text}: {fault}"));
+                UpstreamIndex(0)
+            });
             routes.push(Route {
                 index: RouteIndex(next(&mut self.route_count)),
-                upstream: self.share_upstream(&route.integration.uri),
+                upstream,
                 log_members: observe::route_members(&key_text, api_id, draft.name.as_str()),
                 key_text,
                 key: route.key,
@@ -202,14 +236,40 @@ impl Plan {
         Stage { index, name: draft.name, variables: draft.variables, router, routes }
     }
 
-    fn share_upstream(&mut self, uri: &Uri) -> UpstreamIndex {
-        let wanted = Upstream::named(&uri.host, uri.port);
+    fn share_upstream(
+        &mut self,
+        integration: &Integration,
+        of_document: &[UpstreamSettings],
+    ) -> Result<UpstreamIndex, String> {
+        let Uri { host, port, protocol, .. } = &integration.uri;
+        let settings = of_document.iter().find(|settings| settings.leads_to(&integration.uri));
+        let http2 = settings.map_or(Http2::NotOffered, |settings| settings.http2);
+        let reach = settings.map_or(Reach::Host, |settings| settings.reach.clone());
+        let caller = match protocol {
+            Protocol::Http => None,
+            Protocol::Https => {
+                let parts = caller_of(integration, of_document);
+                Some(Arc::new(Caller::compile(&parts, host, http2)?))
+            }
+        };
+        let key = caller.as_ref().map(|caller| caller.key().clone());
+        let wanted = Upstream { host: host.clone(), port: *port, http2, reach, caller: key };
         let known = self.upstreams.iter().position(|upstream| *upstream == wanted);
         let place = known.unwrap_or_else(|| {
             self.upstreams.push(wanted);
+            self.callers.push(caller);
             self.upstreams.len() - 1
         });
-        UpstreamIndex(u32::try_from(place).expect("fewer upstreams than a document has bytes"))
+        let place = u32::try_from(place).expect("fewer upstreams than a document has bytes");
+        Ok(UpstreamIndex(place))
+    }
+}
+
+impl UpstreamSettings {
+    /// Whether this is what is said of the upstream of a URI.
+    #[must_use]
+    pub fn leads_to(&self, uri: &Uri) -> bool {
+        self.protocol == uri.protocol && self.host == uri.host && self.port == uri.port
     }
 }
 

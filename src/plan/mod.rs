@@ -6,6 +6,8 @@
 mod compile;
 mod select;
 
+use std::sync::Arc;
+
 use crate::{
     base::Address,
     http::Http2,
@@ -18,7 +20,7 @@ use crate::{
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
     },
-    tls::Faces,
+    tls::{Caller, CallerKey, Faces, Guards},
 };
 
 pub use compile::{AccessDraft, ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
@@ -32,7 +34,10 @@ pub struct Plan {
     other_hosts: OtherHosts,
     labels: Labels,
     upstreams: Vec<Upstream>,
+    /// How each upstream is called by TLS.
+    callers: Vec<Option<Arc<Caller>>>,
     faces: Faces,
+    guards: Guards,
     stage_count: usize,
     route_count: usize,
 }
@@ -116,6 +121,8 @@ pub struct Upstream {
     pub http2: Http2,
     /// Where its connections go.
     pub reach: Reach,
+    /// How it is called by TLS; `None` in plain text.
+    pub caller: Option<CallerKey>,
 }
 
 /// How an upstream's addresses are found.
@@ -131,7 +138,8 @@ impl Upstream {
     /// One of which nothing is said but where it is.
     #[must_use]
     pub fn named(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, http2: Http2::NotOffered, reach: Reach::Host }
+        let (http2, reach) = (Http2::NotOffered, Reach::Host);
+        Self { host: host.to_owned(), port, http2, reach, caller: None }
     }
 }
 
@@ -154,10 +162,16 @@ impl Plan {
         &self.apis
     }
 
-    /// The plan, its listeners showing these faces.
+    /// The plan, its listeners showing these faces, its domains asking this of connections.
     #[must_use]
-    pub fn with_faces(self, faces: Faces) -> Self {
-        Self { faces, ..self }
+    pub fn with_tls(self, faces: Faces, guards: Guards) -> Self {
+        Self { faces, guards, ..self }
+    }
+
+    /// What its domains ask of connections.
+    #[must_use]
+    pub const fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// What its listeners show to clients that speak TLS.
@@ -188,6 +202,12 @@ impl Plan {
     #[must_use]
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+
+    /// How the upstreams are called by TLS, in their order; `None` for plain text.
+    #[must_use]
+    pub fn callers(&self) -> &[Option<Arc<Caller>>] {
+        &self.callers
     }
 
     /// The upstream at a place of this plan.

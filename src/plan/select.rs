@@ -14,6 +14,7 @@ use crate::{
         reject::{Catalogue, Client, Reject},
         stage,
     },
+    tls::{Breach, Shake},
 };
 
 /// Who answers a request.
@@ -32,6 +33,32 @@ pub struct Selected<'p, 'r> {
 }
 
 impl Plan {
+    /// Whether the domain that the host belongs to may be reached over the connection that the
+    /// request came on; `shake` gives `None` for plain text. Asked before anything is told of what
+    /// the domain leads to.
+    ///
+    /// # Errors
+    /// [`Client::Misdirected`], [`Client::Uncertified`].
+    #[inline]
+    pub fn admit<'c>(
+        &self,
+        host: &[u8],
+        shake: impl FnOnce() -> Option<Shake<'c>>,
+    ) -> Result<(), Reject> {
+        if self.guards.ask_nothing() {
+            return Ok(());
+        }
+        let domain = self.domains.find(host);
+        let guard = domain.and_then(|domain| self.guards.of(domain.0 as usize));
+        let breach = guard.map_or(Ok(()), |guard| guard.check(host, shake));
+        breach.map_err(|breach| {
+            Reject::Client(match breach {
+                Breach::Misdirected => Client::Misdirected,
+                Breach::Forbidden => Client::Uncertified,
+            })
+        })
+    }
+
     /// The stage for a request with these fields to this host (without the port) and path, which
     /// came by a listener with these labels.
     ///

@@ -5,7 +5,7 @@ use crate::{
         domain::{ApiMapping, ApiMappingKey, Destination, DomainDraft, DomainName, RoutingMode},
         endpoint::LabelSet,
         fixture,
-        integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, Uri},
+        integrate::{IntegrationMethod, PathRule, TIMEOUT_MAX, TlsConfig, Uri},
         mapping::{RequestMapping, ResponseMapping},
         reject::{Client, Reject},
     },
@@ -15,6 +15,7 @@ fn route(key: &str, uri: &str) -> RouteDraft {
     let integration = Integration {
         method: IntegrationMethod::Client,
         uri: Uri::parse(uri, &[]).unwrap(),
+        tls: TlsConfig::default(),
         path: PathRule::Template,
         request: RequestMapping::default(),
         response: ResponseMapping::new(),

@@ -32,7 +32,7 @@ use self::{
 };
 use crate::{
     base::Problem,
-    cli::{INTERNAL, Start},
+    cli::{self, INTERNAL, Start},
     config::{
         self, Loaded, Overrides, Settings, Source,
         report::{self, Colours},
@@ -140,6 +140,7 @@ impl Process {
 
     /// Compiles the documents anew; a broken one changes nothing. The new generation, or why not.
     fn reload(&mut self) -> Result<u64, String> {
+        self.overrides.now = cli::now();
         let loaded = config::load(&self.source, &self.overrides);
         tell_problems(&loaded);
         self.watch(&loaded);

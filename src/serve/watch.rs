@@ -4,11 +4,13 @@
 //! changes count (a written file is closed, a new one is moved in): a log that grows in the same
 //! folder wakes nobody. Several events close together are one change.
 //!
+//! A folder among the files (certificates) is watched as a whole: whatever changes in it.
+//!
 //! A path may lead over symbolic links (`current -> releases/42`, a mounted ConfigMap): the folder
 //! of each is watched too, and the way is looked up again after each change.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ffi::{OsStr, OsString},
     fs, io,
     path::{Path, PathBuf},
@@ -26,8 +28,11 @@ const EVENT_BYTES: usize = 16 * 1024;
 /// Symbolic links on the way to one file, as many as Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Folders and the names in them whose change may change what the watched files hold.
-type Places = BTreeSet<(PathBuf, OsString)>;
+/// Folders and the names in them whose change may change what the watched files hold; no name
+/// stands for all of them.
+type Places = BTreeSet<(PathBuf, Option<OsString>)>;
+/// The same by watch.
+type Names = BTreeMap<i32, BTreeSet<Option<OsString>>>;
 
 /// A watch on a set of files; ends when dropped.
 pub(super) struct Watch {
@@ -48,12 +53,18 @@ impl Watch {
             WatchMask::CLOSE_WRITE | WatchMask::CREATE | WatchMask::DELETE | WatchMask::MOVED_TO;
         let places = places_of(files);
         let mut folders = Vec::new();
+        let mut names = Names::new();
         let mut missing = None;
-        for folder in places.iter().map(|(folder, _)| folder).collect::<BTreeSet<_>>() {
+        for (folder, name) in &places {
             match watches.add(folder, mask) {
-                // Two paths may name one folder.
-                Ok(watch) if folders.contains(&watch) => {}
-                Ok(watch) => folders.push(watch),
+                Ok(watch) => {
+                    let number = watch.get_watch_descriptor_id();
+                    names.entry(number).or_default().insert(name.clone());
+                    // Two paths may name one folder.
+                    if !folders.contains(&watch) {
+                        folders.push(watch);
+                    }
+                }
                 // Where a link leads nowhere, the link is watched.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     missing = Some(explain(folder, &error));
@@ -64,7 +75,6 @@ impl Watch {
         if folders.is_empty() {
             return Err(missing.unwrap_or_default());
         }
-        let names: BTreeSet<OsString> = places.iter().map(|(_, name)| name.clone()).collect();
         let count = folders.len();
         thread::Builder::new()
             .name("watch".to_owned())
@@ -89,12 +99,7 @@ impl Drop for Watch {
 }
 
 /// Reads events until the last of `folders` watches is removed.
-fn listen(
-    mut inotify: Inotify,
-    names: &BTreeSet<OsString>,
-    mut folders: usize,
-    told: &Sender<Event>,
-) {
+fn listen(mut inotify: Inotify, names: &Names, mut folders: usize, told: &Sender<Event>) {
     let mut buffer = [0; EVENT_BYTES];
     while folders > 0 {
         let events = match inotify.read_events_blocking(&mut buffer) {
@@ -113,9 +118,13 @@ fn listen(
 }
 
 /// Too many events at once are told as an overflow: then nobody knows, so it is a change.
-fn concerns(event: &FileEvent<&OsStr>, names: &BTreeSet<OsString>) -> bool {
-    let named = event.name.is_some_and(|name| names.contains(name));
-    named || event.mask.contains(EventMask::Q_OVERFLOW)
+fn concerns(event: &FileEvent<&OsStr>, names: &Names) -> bool {
+    let named = || {
+        let names = names.get(&event.wd.get_watch_descriptor_id())?;
+        let name = event.name?.to_owned();
+        Some(names.contains(&None) || names.contains(&Some(name)))
+    };
+    event.mask.contains(EventMask::Q_OVERFLOW) || named().unwrap_or(false)
 }
 
 fn places_of(files: &[PathBuf]) -> Places {
@@ -136,7 +145,7 @@ fn follow(file: &Path, places: &mut Places) {
         let here = folder.join(&name);
         let target = fs::read_link(&here).ok().filter(|_| links < LINKS_MAX);
         if target.is_some() || ahead.is_empty() {
-            places.insert((folder.clone(), name));
+            places.insert((folder.clone(), Some(name)));
         }
         match target {
             Some(target) => {
@@ -146,6 +155,9 @@ fn follow(file: &Path, places: &mut Places) {
             }
             None => folder = here,
         }
+    }
+    if folder.is_dir() {
+        places.insert((folder, None));
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn arrival(method: Method, path: &[u8]) -> Arrival<'_> {
         domain_name: b"x.execute-api.local",
         user_agent: b"curl/8",
         listener_labels: &[],
+        secured: None,
     }
 }
 

@@ -38,6 +38,10 @@ pub enum Client {
     Closed,
     /// It left while its answer was awaited: nobody reads this one either.
     Left,
+    /// The domain is reached over another connection only: 421.
+    Misdirected,
+    /// The domain asks for a client certificate, and the connection is not even TLS: 403.
+    Uncertified,
     /// No API answers to this host.
     NoApi(Catalogue),
     /// The API that the host or `x-apigw-api-id` names is reached by custom domains only.
@@ -78,6 +82,8 @@ pub enum Upstream {
     Closed,
     /// What came back is not a sound HTTP answer: 502.
     Malformed,
+    /// TLS was not agreed on, or the integration did not prove who it is: 502.
+    Untrusted,
 }
 
 /// What went wrong in the gateway itself.
@@ -97,7 +103,7 @@ impl Reject {
     pub const fn status(self) -> Status {
         match self {
             Self::Client(fault) => fault.status(),
-            Self::Upstream(Upstream::Malformed) => Status::BAD_GATEWAY,
+            Self::Upstream(Upstream::Malformed | Upstream::Untrusted) => Status::BAD_GATEWAY,
             Self::Upstream(Upstream::Unreachable | Upstream::Timeout | Upstream::Closed)
             | Self::Ours(Ours::Overloaded | Ours::Stopping) => Status::SERVICE_UNAVAILABLE,
             Self::Ours(Ours::Internal) => Status::INTERNAL_SERVER_ERROR,
@@ -109,7 +115,9 @@ impl Reject {
     pub const fn body(self) -> &'static str {
         match self {
             Self::Client(fault) => fault.body(),
-            Self::Upstream(Upstream::Malformed) => r#"{"message":"Bad Gateway"}"#,
+            Self::Upstream(Upstream::Malformed | Upstream::Untrusted) => {
+                r#"{"message":"Bad Gateway"}"#
+            }
             Self::Upstream(Upstream::Unreachable | Upstream::Timeout | Upstream::Closed)
             | Self::Ours(Ours::Overloaded | Ours::Stopping) => {
                 r#"{"message":"Service Unavailable"}"#
@@ -127,6 +135,7 @@ impl Reject {
             Self::Upstream(Upstream::Timeout) => "the integration did not answer in time",
             Self::Upstream(Upstream::Closed) => "the integration closed without an answer",
             Self::Upstream(Upstream::Malformed) => "the integration's answer is malformed",
+            Self::Upstream(Upstream::Untrusted) => "no TLS connection to the integration",
             Self::Ours(Ours::Overloaded) => "a limit of the gateway is reached",
             Self::Ours(Ours::Stopping) => "the gateway is stopping",
             Self::Ours(Ours::Internal) => "a fault in the gateway",
@@ -155,7 +164,8 @@ impl Client {
         match self {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
-            Self::NotOnThisListener => Status::FORBIDDEN,
+            Self::NotOnThisListener | Self::Uncertified => Status::FORBIDDEN,
+            Self::Misdirected => Status::MISDIRECTED_REQUEST,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
@@ -173,8 +183,9 @@ impl Client {
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => {
                 r#"{"message":"Bad Request"}"#
             }
+            Self::Misdirected => r#"{"message":"Misdirected Request"}"#,
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
-            Self::NotOnThisListener => r#"{"message":"Forbidden"}"#,
+            Self::NotOnThisListener | Self::Uncertified => r#"{"message":"Forbidden"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
@@ -192,6 +203,8 @@ impl Client {
             Self::MappedPath => "the mapped path holds dot segments",
             Self::Closed => "the client closed before its request was whole",
             Self::Left => "the client left before its answer came",
+            Self::Misdirected => "the connection's handshake was for another name",
+            Self::Uncertified => "the domain asks for a client certificate",
             Self::NoApi(_) => "no API for this host",
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",

@@ -61,6 +61,24 @@ counters! {
     connections_open: Gauge "connections_open" "Client connections open now.",
     accept_pauses: Counter "accept_pauses_total"
         "Times accepting paused because no descriptor was left.",
+    tls_handshakes: Counter "tls_handshakes_total"
+        "TLS handshakes with clients that succeeded, resumed ones among them.",
+    tls_resumed: Counter "tls_resumed_total"
+        "TLS handshakes with clients that went on with the keys of an earlier connection.",
+    tls_handshakes_refused: Counter "tls_handshakes_refused_total"
+        "TLS handshakes that failed because client and gateway could not agree, or one lied.",
+    tls_handshakes_broken: Counter "tls_handshakes_broken_total"
+        "TLS handshakes that the client left, or did not finish in time.",
+    tls_handshakes_crowded: Counter "tls_handshakes_crowded_total"
+        "TLS handshakes ended because too many were under way and this was the oldest.",
+    tls_plain: Counter "tls_plain_total"
+        "Connections to a TLS listener that began with plain HTTP.",
+    tls_garbage: Counter "tls_garbage_total"
+        "Connections to a TLS listener that began with neither TLS nor HTTP.",
+    tls_alerts_received: Counter "tls_alerts_received_total"
+        "TLS connections that a client ended with an alert.",
+    tls_alerts_sent: Counter "tls_alerts_sent_total"
+        "TLS connections that were ended because what came was forged or unsound.",
     requests_in_flight: Gauge "requests_in_flight" "Requests being answered now.",
     http2_connections: Counter "http2_connections_total" "HTTP/2 connections of clients begun.",
     http2_streams: Counter "http2_streams_total" "HTTP/2 streams of clients that had a request.",
@@ -69,6 +87,8 @@ counters! {
         "Upstream connections that could not be made.",
     upstream_reuses: Counter "upstream_reuses_total"
         "Exchanges sent on an upstream connection that was kept alive.",
+    upstream_tls_failures: Counter "upstream_tls_failures_total"
+        "Upstream connections given up because TLS was not agreed on, or the upstream not trusted.",
     upstream_retries: Counter "upstream_retries_total"
         "Exchanges sent again because a kept-alive connection had died.",
     upstream_timeouts: Counter "upstream_timeouts_total"

@@ -4,15 +4,24 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
+    sync::Arc,
 };
+
+use rustls::ClientConfig;
 
 use super::shared::Shared;
 use crate::{
     base::{Address, Moment, limits},
     http::Http2,
-    net::Stream,
+    net::{HandshakeFault, Stream},
     runtime::Runtime,
+    tls::{self, Caller},
 };
+
+/// What the log says of an upstream that does not begin a handshake.
+const NO_TLS: &str = "it does not speak TLS";
+/// And of one that does not do what its section says.
+const NO_HTTP2: &str = "it does not agree on HTTP/2 (protocolVersion: HTTP2)";
 
 /// Connections to one `host:port`, kept by one shard; survives a reload that keeps the upstream.
 pub struct Pool {
@@ -22,6 +31,8 @@ pub struct Pool {
     addresses: RefCell<Vec<Address>>,
     next_address: Cell<usize>,
     tally: Rc<Tally>,
+    /// How its upstream is called by TLS.
+    secured: Option<Secured>,
     /// Connections that take many requests, when the upstream speaks HTTP/2.
     shared: Option<Shared>,
 }
@@ -35,6 +46,12 @@ pub struct Tally {
     pub failed: Cell<u64>,
     /// Requests that found an idle connection.
     pub reused: Cell<u64>,
+}
+
+/// A shard's share of calling an upstream by TLS: the sessions are its own.
+struct Secured {
+    config: Arc<ClientConfig>,
+    caller: Arc<Caller>,
 }
 
 struct Idle {
@@ -51,6 +68,8 @@ pub enum CheckoutFault {
     PoolFull,
     /// Every address was tried; the last one said this.
     Connect(io::Error),
+    /// The last one is not to be trusted, or does not speak TLS: why, for the log.
+    Untrusted(&'static str),
 }
 
 /// A connection on loan, and whether it had been used before.
@@ -75,9 +94,13 @@ impl Pool {
         runtime: Runtime,
         addresses: Vec<Address>,
         http2: Http2,
+        caller: Option<&Arc<Caller>>,
         tally: Rc<Tally>,
     ) -> Rc<Self> {
+        let secured = caller
+            .map(|caller| Secured { config: caller.config_of_shard(), caller: Arc::clone(caller) });
         Rc::new(Self {
+            secured,
             shared: (http2 == Http2::Offered).then(Shared::default),
             runtime,
             idle: RefCell::default(),
@@ -150,14 +173,14 @@ impl Pool {
             let Some(address) = self.turn() else { break };
             let now = self.runtime.now();
             let until = deadline.min(now + limits::CONNECT_WAIT);
-            match Stream::connect(&self.runtime, address, until).await {
+            match self.try_address(address, until, deadline).await {
                 Ok(stream) => {
                     self.tally.connected.set(self.tally.connected.get() + 1);
                     return Ok(stream);
                 }
-                Err(error) => {
+                Err(of_address) => {
                     self.tally.failed.set(self.tally.failed.get() + 1);
-                    fault = CheckoutFault::Connect(error);
+                    fault = of_address;
                 }
             }
             if self.runtime.now() >= deadline {
@@ -165,6 +188,32 @@ impl Pool {
             }
         }
         Err(fault)
+    }
+
+    async fn try_address(
+        &self,
+        address: Address,
+        until: Moment,
+        deadline: Moment,
+    ) -> Result<Stream, CheckoutFault> {
+        let connecting = Stream::connect(&self.runtime, address, until);
+        let stream = connecting.await.map_err(CheckoutFault::Connect)?;
+        let Some(Secured { config, caller }) = &self.secured else { return Ok(stream) };
+        let stream = stream.with_trust(Arc::clone(config), caller.name().clone());
+        let until = deadline.min(self.runtime.now() + limits::TLS_HANDSHAKE_WAIT);
+        stream.set_deadline(Some(until));
+        stream.handshake().await.map_err(|fault| match fault {
+            HandshakeFault::Refused(error) => CheckoutFault::Untrusted(tls::explain(&error)),
+            HandshakeFault::Broken(kind) => CheckoutFault::Connect(kind.into()),
+            HandshakeFault::Silent => CheckoutFault::Connect(io::ErrorKind::UnexpectedEof.into()),
+            HandshakeFault::PlainHttp | HandshakeFault::Garbage | HandshakeFault::NoCertificate => {
+                CheckoutFault::Untrusted(NO_TLS)
+            }
+        })?;
+        if caller.speaks_http2() && stream.alpn() != Some(b"h2") {
+            return Err(CheckoutFault::Untrusted(NO_HTTP2));
+        }
+        Ok(stream)
     }
 
     /// A lane on a connection that is shared with other requests.

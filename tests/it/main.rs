@@ -23,4 +23,5 @@ mod reload;
 mod routing;
 mod simulation;
 mod soak;
+mod tls;
 mod wire;

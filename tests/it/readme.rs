@@ -116,6 +116,16 @@ fn its_limits_are_those_of_the_code() {
         ("labels that APIs are private to", LABELS_MAX.to_string()),
         ("PROXY header", format!("{}, version 1: 107", bytes(limits::PROXY_HEADER_BYTES_MAX))),
         ("configuration document", mebi(limits::DOCUMENT_BYTES_MAX as u64)),
+        ("TLS handshakes at once, each shard", grouped(limits::TLS_HANDSHAKES_MAX as u64)),
+        (
+            "trust store",
+            format!(
+                "{}, {} certificates",
+                bytes(limits::TRUST_STORE_BYTES_MAX),
+                grouped(limits::TRUST_STORE_CERTIFICATES_MAX as u64)
+            ),
+        ),
+        ("TLS handshake", seconds(limits::TLS_HANDSHAKE_WAIT)),
         ("private port", format!("{} connections", limits::ADMIN_CONNECTIONS_MAX)),
         ("PROXY header, where it is expected", seconds(limits::PROXY_HEADER_WAIT)),
         ("head of a request, from its first byte", seconds(limits::HEAD_WAIT)),

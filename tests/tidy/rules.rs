@@ -108,7 +108,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("h2", &["src/net/http2/"]),
     ("tokio", &["src/net/http2/"]),
-    ("rustls", &["src/tls/", "src/net/"]),
+    ("rustls", &["src/tls/", "src/net/", "src/upstream/pool.rs", "src/config/files.rs"]),
     ("aws_lc_rs", &["src/net/tls/record.rs", "src/tls/"]),
     ("rcgen", &["src/tls/"]),
 ];

@@ -217,6 +217,7 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
         domain_name: head.authority().host,
         user_agent: b"",
         listener_labels: &[],
+        secured: None,
     }
 }
 

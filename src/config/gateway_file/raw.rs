@@ -90,10 +90,6 @@ pub struct Listener {
     /// umask leaves.
     pub mode: Option<ModeText>,
     /// Certificates; with them the listener speaks HTTPS.
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "it would answer in plain text; it comes with the public face",
-    })))]
     pub tls: Option<Tls>,
     /// Networks whose X-Forwarded-For, -Port and -Proto are believed, such as 10.0.0.0/8.
     #[serde(default)]
@@ -101,8 +97,8 @@ pub struct Listener {
     /// Every connection begins with a header of the PROXY protocol (version 1 or 2) that says who
     /// the client is. For a listener behind a load balancer that sends it.
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// Whether clients may speak HTTP/2 beside HTTP/1.1: without TLS, clients that know beforehand
-    /// that they may (prior knowledge). Without it: no.
+    /// Whether clients may speak HTTP/2 beside HTTP/1.1. Without it: with TLS, yes; without TLS,
+    /// where clients have to know beforehand that they may (prior knowledge), no.
     pub http2: Option<bool>,
 }
 
@@ -128,6 +124,37 @@ pub struct Upstream {
     /// What it speaks. Without it: HTTP1.
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
+    /// For https: whom to trust, what to show. Without it: the system's authorities, nothing.
+    pub tls: Option<UpstreamTls>,
+}
+
+/// How an upstream is called by TLS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// Path of the authorities to trust instead of the system's, PEM.
+    #[schemars(length(min = 1))]
+    pub ca_certificates: Option<String>,
+    /// The gateway's own certificate, for an upstream that asks for one.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The name that the upstream's certificate must be for, instead of the URI's host.
+    #[schemars(length(min = 1))]
+    pub server_name_to_verify: Option<String>,
+    /// Take any certificate: for tests only.
+    #[serde(default)]
+    pub insecure_skip_verification: bool,
+}
+
+/// A certificate that the gateway shows, and its private key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// Path of the chain, PEM, the certificate itself first.
+    #[schemars(length(min = 1))]
+    pub certificate: String,
+    /// Path of the key, PEM, not encrypted.
+    #[schemars(length(min = 1))]
+    pub private_key: String,
 }
 
 /// IP address and port, or unix:/path.
@@ -172,21 +199,35 @@ pub struct ModeText(pub String);
 pub struct NetworkText(pub String);
 
 /// What a listener needs to speak HTTPS.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// Certificates with their keys.
+    /// Certificates with their keys. A client sees the one for the name that it comes to, else the
+    /// first.
+    #[serde(default)]
+    #[schemars(length(max = 10_000))]
     pub certificates: Vec<Certificate>,
+    /// Path of a folder of more certificates: NAME.pem or NAME.crt, with NAME.key.
+    #[schemars(length(min = 1))]
+    pub certificate_folder: Option<String>,
+    /// AWS's name of versions and cipher suites. Without it:
+    /// SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09.
+    pub security_policy: Option<String>,
 }
 
 /// A certificate chain and its private key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Certificate {
-    /// Path of the chain, PEM.
+    /// Path of the chain, PEM, the certificate itself first.
+    #[schemars(length(min = 1))]
     pub certificate: String,
-    /// Path of the key, PEM.
+    /// Path of the key, PEM, not encrypted.
+    #[schemars(length(min = 1))]
     pub private_key: String,
+    /// Path of an OCSP responder's answer about the certificate, DER.
+    #[schemars(length(min = 1))]
+    pub ocsp_staple: Option<String>,
 }
 
 /// One API: a definition and the stages that serve it.
@@ -509,6 +550,41 @@ pub struct DomainName {
     #[serde(default)]
     #[schemars(length(max = ROUTING_RULES_MAX))]
     pub routing_rules: Vec<RoutingRule>,
+    /// Certificates with their keys; several for several algorithms. Without them the listener's
+    /// are shown.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub certificates: Vec<Certificate>,
+    /// AWS's name of versions and cipher suites. Without it the listener's holds.
+    pub security_policy: Option<String>,
+    /// Whether the name in the handshake must be the request's.
+    #[serde(default)]
+    pub endpoint_access_mode: AccessMode,
+    /// Ask clients for certificates, and let in no others.
+    pub mutual_tls_authentication: Option<MutualTls>,
+}
+
+/// Over which connections a domain is reached.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AccessMode {
+    /// Any.
+    #[default]
+    Basic,
+    /// Those whose handshake named the host that the request names; others are answered 421.
+    Strict,
+}
+
+/// Whose certificates clients may show.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MutualTls {
+    /// Path of the authorities' certificates, PEM: at most 1,000 and 1 MB.
+    #[schemars(length(min = 1))]
+    pub truststore_uri: String,
+    /// Path of what the authorities have taken back: CRLs, PEM, or one in DER.
+    #[schemars(length(min = 1))]
+    pub certificate_revocation_list: Option<String>,
 }
 
 /// What a custom domain asks where a request goes.

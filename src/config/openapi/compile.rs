@@ -14,7 +14,7 @@ use crate::{
     plan::{RouteDraft, StageDraft},
     steps::{
         context::StageVariables,
-        integrate::{self, IntegrationMethod, PathRule},
+        integrate::{self, IntegrationMethod, PathRule, Protocol, TlsConfig},
         mapping::{RequestMapping, ResponseMapping, Scope},
         route::RouteKey,
         stage::StageName,
@@ -84,6 +84,7 @@ impl Compiling<'_, '_, '_> {
                 None => IntegrationMethod::Client,
                 Some(method) => IntegrationMethod::Fixed(method),
             },
+            tls: self.tls_config(uri.as_ref()),
             uri: uri?,
             path: match self.key {
                 RouteKey::Default => PathRule::AppendRequestPath,
@@ -93,6 +94,19 @@ impl Compiling<'_, '_, '_> {
             response: response?,
             timeout: self.integration.timeout,
         })
+    }
+
+    /// A server name may be a stage variable's value.
+    fn tls_config(&mut self, uri: Option<&integrate::Uri>) -> TlsConfig {
+        let is_plain = uri.is_some_and(|uri| uri.protocol == Protocol::Http);
+        if is_plain && self.integration.tls != TlsConfig::default() {
+            let message = format!("{}: tlsConfig is for https, and the uri is http", self.label);
+            let fix = "write https in the uri, or remove tlsConfig";
+            self.report.warning(&self.integration.uri.place, message, fix);
+        }
+        let TlsConfig { server_name, skips_verification } = &self.integration.tls;
+        let server_name = server_name.as_deref().map(|name| self.variables.fill(name));
+        TlsConfig { server_name, skips_verification: *skips_verification }
     }
 
     fn uri(&mut self) -> Option<integrate::Uri> {

@@ -5,7 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::text::{Substitutions, stage_variables};
-use crate::{base::Place, config::access::Endpoint, http::Method, steps::route::RouteKey};
+use crate::{
+    base::Place,
+    config::access::Endpoint,
+    http::Method,
+    steps::{integrate::TlsConfig, route::RouteKey},
+};
 
 /// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
 /// for the base path `/a/b/c` and the path `/e`.
@@ -119,6 +124,8 @@ pub(super) struct Integration {
     pub(super) method: Option<Method>,
     /// As the document has it, known names put in; stage variables are still open.
     pub(super) uri: Placed<String>,
+    /// How it goes there, when that is `https`.
+    pub(super) tls: TlsConfig,
     /// 50 ms to 30 s.
     pub(super) timeout: Duration,
     pub(super) request: Vec<Mapping>,
@@ -139,7 +146,8 @@ impl Integration {
     }
 
     fn texts(&self) -> impl Iterator<Item = &str> {
-        self.mappings().map(|mapping| &mapping.value).chain([&self.uri.value]).map(String::as_str)
+        let own = [&self.uri.value].into_iter().chain(&self.tls.server_name);
+        self.mappings().map(|mapping| &mapping.value).chain(own).map(String::as_str)
     }
 }
 

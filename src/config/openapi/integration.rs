@@ -19,7 +19,7 @@ use crate::{
         suggest::nearest,
     },
     http::Method,
-    steps::integrate::{TIMEOUT_MAX, TIMEOUT_MIN},
+    steps::integrate::{TIMEOUT_MAX, TIMEOUT_MIN, TlsConfig},
 };
 
 const FIELDS: &[&str] = &[
@@ -87,11 +87,13 @@ pub(super) fn read(
     let request = reading.mappings(node.find("requestParameters"), "requestParameters");
     let responses = reading.responses(node);
     reading.check_mapping_bytes(node, &request, &responses);
+    let tls = reading.tls_config(node);
     let uri = reading.uri(node);
     Some(Integration {
         place: node.place(),
         method: method.unwrap_or_default(),
         uri: uri?,
+        tls,
         timeout: timeout.unwrap_or(TIMEOUT_MAX),
         request,
         responses,
@@ -182,7 +184,7 @@ impl Reading<'_, '_> {
                 self.error(found, &what, "write INTERNET");
             }
         }
-        let later = ["tlsConfig", "credentials", "integrationTarget", "integrationSubtype"];
+        let later = ["credentials", "integrationTarget", "integrationSubtype"];
         for field in later {
             if let Some(found) = node.entry(field) {
                 let message = format!("{}: {field} is not yet supported", self.label);
@@ -259,6 +261,36 @@ impl Reading<'_, '_> {
         };
         let text = self.text(found, "uri")?;
         Some(Placed { value: substitute(&text, self.known), place: found.place() })
+    }
+
+    fn tls_config(&mut self, node: Node<'_>) -> TlsConfig {
+        let mut config = TlsConfig::default();
+        let Some(found) = node.find("tlsConfig") else { return config };
+        if !self.is_mapping(found, "tlsConfig") {
+            return config;
+        }
+        for entry in found.entries() {
+            match entry.key {
+                "serverNameToVerify" => {
+                    let text = self.text(entry.value, "tlsConfig serverNameToVerify");
+                    config.server_name = text.map(|text| substitute(&text, self.known));
+                }
+                "insecureSkipVerification" => {
+                    config.skips_verification = entry.value.as_bool();
+                    if config.skips_verification.is_none() {
+                        let what = "tlsConfig insecureSkipVerification is neither true nor false";
+                        self.error(entry.value, what, "");
+                    }
+                }
+                _ => {
+                    let name = shorten(entry.key);
+                    let message = format!("{}: {name} is no field of tlsConfig", self.label);
+                    let fix = "write serverNameToVerify or insecureSkipVerification";
+                    self.report.error(&entry, message, fix);
+                }
+            }
+        }
+        config
     }
 
     fn responses(&mut self, node: Node<'_>) -> Vec<ResponseMapping> {

@@ -36,8 +36,7 @@ pub(super) fn parse(text: &str, key: &RouteKey) -> Result<Uri, Fault> {
     check_holes(text, &parameters)?;
     let uri = Uri::parse(text, &parameters).or_else(|sentence| {
         let what = sentence.strip_prefix("uri ").unwrap_or(&sentence);
-        let fix = if text.starts_with("https:") { "use http:// or a local TLS proxy" } else { "" };
-        fault(what.to_owned(), fix)
+        fault(what.to_owned(), "")
     })?;
     if uri.port < PORT_FREE_MIN && !PORTS_LOW.contains(&uri.port) {
         return fault(
@@ -109,6 +108,7 @@ mod tests {
         check("http://10.0.0.5:443/{petId}/{rest}?p={petId}", Ok(("10.0.0.5", 443)));
         check("http://[::1]:1024/", Ok(("[::1]", 1024)));
         check("http://h:65535/", Ok(("h", 65535)));
+        check("https://h/{petId}", Ok(("h", 443)));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 use std::{future::poll_fn, io, sync::Arc};
 
 use rustls::{
-    ExtractedSecrets, HandshakeKind, ProtocolVersion, SupportedCipherSuite,
+    CipherSuite, CommonState, ExtractedSecrets, HandshakeKind, ProtocolVersion,
     client::{ClientConnectionData, UnbufferedClientConnection},
-    pki_types::{CertificateDer, ServerName},
+    pki_types::ServerName,
     server::{Accepted, Acceptor, ServerConnectionData, UnbufferedServerConnection},
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus},
 };
@@ -19,13 +19,18 @@ use super::{
 };
 use crate::{
     base::{Buffer, limits::TLS_HANDSHAKE_BYTES_MAX},
+    http::{ClientCertificate, Secured},
     net::tcp::Tcp,
     ring::Outgoing,
-    tls,
+    tls::{self, DomainKey, Shake},
 };
 
 /// The first byte of a handshake: the type of its record.
 const HANDSHAKE: u8 = 22;
+/// The first byte of a refusal of one.
+const ALERT: u8 = 21;
+/// A fatal alert in plain text: there is no certificate for this name.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Which side of a handshake this is, and with what.
 pub(in crate::net) enum Party {
@@ -36,18 +41,30 @@ pub(in crate::net) enum Party {
 /// What a handshake agreed on.
 #[derive(Debug)]
 pub struct Negotiated {
-    /// TLS 1.3, else 1.2.
-    pub is_tls13: bool,
-    /// The cipher suite's name as IANA has it.
-    pub suite: &'static str,
+    /// What requests tell of it.
+    pub secured: Secured,
     /// The protocol that goes over the connection (ALPN), when one was agreed on.
     pub alpn: Option<Box<[u8]>>,
-    /// The name that the client came to (SNI), in lower case.
+    /// The name that the client came to (SNI), in lower case, where names decide something.
     pub server_name: Option<Box<str>>,
+    /// The domain whose rules the handshake followed.
+    pub domain: Option<DomainKey>,
     /// The keys are those of an earlier connection.
     pub resumed: bool,
-    /// The peer's certificate.
-    pub certificate: Option<CertificateDer<'static>>,
+    /// The client has shown a certificate, and it was checked.
+    pub verified: bool,
+}
+
+impl Negotiated {
+    /// What a domain may ask of the connection.
+    #[must_use]
+    pub fn shake(&self) -> Shake<'_> {
+        Shake {
+            server_name: self.server_name.as_deref(),
+            domain: self.domain,
+            verified: self.verified,
+        }
+    }
 }
 
 /// Why there is no TLS connection.
@@ -83,7 +100,7 @@ pub(super) async fn run(tcp: &Tcp, party: Party) -> Result<(Session, Negotiated)
         Ok((mut session, negotiated)) => {
             // A client waits for the end of a TLS 1.2 handshake; else what is left to send can go
             // with the first data.
-            if matches!(session.kernel(), Kernel::Server(_)) && !negotiated.is_tls13 {
+            if matches!(session.kernel(), Kernel::Server(_)) && !session.is_tls13() {
                 wire.out = std::mem::take(&mut session.waiting);
                 wire.flush().await?;
             }
@@ -113,8 +130,10 @@ struct Wire<'t> {
     heard: bool,
 }
 
+type Chosen = (Arc<rustls::ServerConfig>, Option<Box<str>>, Option<DomainKey>);
+
 /// How far one look of rustls at the records has come.
-enum Step {
+pub(super) enum Step {
     Blocked,
     Done,
 }
@@ -122,16 +141,9 @@ enum Step {
 impl Wire<'_> {
     async fn serve(&mut self, face: &tls::Face) -> Result<(Session, Negotiated), HandshakeFault> {
         self.read_record().await?;
-        let mut server_name = None;
-        let config = match face.only() {
-            Some(config) => Arc::clone(config),
-            None => {
-                let hello = self.read_hello().await?;
-                let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
-                let config = face.find(name.as_deref()).ok_or(HandshakeFault::NoCertificate)?;
-                server_name = name.map(String::into_boxed_str);
-                Arc::clone(config)
-            }
+        let (config, server_name, domain) = match face.only() {
+            Some(config) => (Arc::clone(config), None, None),
+            None => self.choose(face).await?,
         };
         let server = UnbufferedServerConnection::new(config).map_err(HandshakeFault::Refused)?;
         let mut server = Box::new(server);
@@ -139,13 +151,14 @@ impl Wire<'_> {
             self.flush().await?;
             self.read_record().await?;
         }
+        let own = server.peer_certificates().and_then(<[_]>::first);
         let negotiated = Negotiated {
-            is_tls13: server.protocol_version() == Some(ProtocolVersion::TLSv1_3),
-            suite: suite_name(server.negotiated_cipher_suite()),
+            secured: secured(&server, own.and_then(tls::read_client)),
             alpn: server.alpn_protocol().map(Box::from),
             server_name,
+            domain,
             resumed: server.handshake_kind() == Some(HandshakeKind::Resumed),
-            certificate: first(server.peer_certificates()),
+            verified: server.peer_certificates().is_some(),
         };
         let (secrets, kernel) =
             server.dangerous_into_kernel_connection().map_err(HandshakeFault::Refused)?;
@@ -165,16 +178,27 @@ impl Wire<'_> {
             self.read_record().await?;
         }
         let negotiated = Negotiated {
-            is_tls13: client.protocol_version() == Some(ProtocolVersion::TLSv1_3),
-            suite: suite_name(client.negotiated_cipher_suite()),
+            secured: secured(&client, None),
             alpn: client.alpn_protocol().map(Box::from),
             server_name: None,
+            domain: None,
             resumed: client.handshake_kind() == Some(HandshakeKind::Resumed),
-            certificate: first(client.peer_certificates()),
+            verified: false,
         };
         let (secrets, kernel) =
             client.dangerous_into_kernel_connection().map_err(HandshakeFault::Refused)?;
         self.open(&secrets, Kernel::Client(Box::new(kernel)), negotiated)
+    }
+
+    /// The configuration for the name that the client comes to.
+    async fn choose(&mut self, face: &tls::Face) -> Result<Chosen, HandshakeFault> {
+        let hello = self.read_hello().await?;
+        let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
+        let Some((config, domain)) = face.find(name.as_deref()) else {
+            self.out.extend_from_slice(&UNRECOGNIZED_NAME);
+            return Err(HandshakeFault::NoCertificate);
+        };
+        Ok((Arc::clone(config), name.map(String::into_boxed_str), domain))
     }
 
     /// The whole ClientHello, in as many records as it comes; they stay in `records`.
@@ -207,8 +231,9 @@ impl Wire<'_> {
         kernel: Kernel,
         negotiated: Negotiated,
     ) -> Result<(Session, Negotiated), HandshakeFault> {
+        let is_tls13 = kernel.is_tls13();
         let keys = |(sequence, secrets): &(u64, _)| {
-            Keys::new(secrets, *sequence, negotiated.is_tls13).ok_or_else(|| {
+            Keys::new(secrets, *sequence, is_tls13).ok_or_else(|| {
                 HandshakeFault::Refused(rustls::Error::General("an unknown cipher".to_owned()))
             })
         };
@@ -242,7 +267,9 @@ impl Wire<'_> {
     async fn receive(&mut self) -> Result<Buffer, HandshakeFault> {
         let is_first = !std::mem::replace(&mut self.heard, true);
         match poll_fn(|context| self.tcp.poll_receive(context)).await {
-            Ok(Some(bytes)) if is_first && bytes[0] != HANDSHAKE => Err(judge(&bytes)),
+            Ok(Some(bytes)) if is_first && !matches!(bytes[0], HANDSHAKE | ALERT) => {
+                Err(judge(&bytes))
+            }
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) | Err(_) if is_first => Err(HandshakeFault::Silent),
             Ok(None) => Err(HandshakeFault::Broken(io::ErrorKind::UnexpectedEof)),
@@ -263,7 +290,7 @@ impl Wire<'_> {
 }
 
 /// Lets rustls look at the records until it is done or needs more of them.
-fn step<E: Engine>(
+pub(super) fn step<E: Engine>(
     engine: &mut E,
     records: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -300,7 +327,7 @@ fn step<E: Engine>(
 }
 
 /// Both of rustls's connections.
-trait Engine {
+pub(super) trait Engine {
     type Side;
     fn process<'e, 'i>(&'e mut self, records: &'i mut [u8])
     -> UnbufferedStatus<'e, 'i, Self::Side>;
@@ -343,10 +370,15 @@ fn judge(bytes: &[u8]) -> HandshakeFault {
     }
 }
 
-fn suite_name(suite: Option<SupportedCipherSuite>) -> &'static str {
-    suite.and_then(|suite| suite.suite().as_str()).unwrap_or("")
-}
-
-fn first(chain: Option<&[CertificateDer<'static>]>) -> Option<CertificateDer<'static>> {
-    chain.and_then(<[_]>::first).cloned()
+fn secured(connection: &CommonState, client: Option<ClientCertificate>) -> Secured {
+    let is_tls13 = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+    // rustls has names of its own for the suites of TLS 1.3.
+    let cipher_suite = match suite {
+        Some(CipherSuite::TLS13_AES_128_GCM_SHA256) => "TLS_AES_128_GCM_SHA256",
+        Some(CipherSuite::TLS13_AES_256_GCM_SHA384) => "TLS_AES_256_GCM_SHA384",
+        Some(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256) => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.and_then(|suite| suite.as_str()).unwrap_or_default(),
+    };
+    Secured { version: if is_tls13 { "TLSv1.3" } else { "TLSv1.2" }, cipher_suite, client }
 }

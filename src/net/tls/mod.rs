@@ -16,6 +16,8 @@ mod record;
 mod seal;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use alert::Alert;
 pub use handshake::{HandshakeFault, Negotiated};

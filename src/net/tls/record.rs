@@ -172,14 +172,14 @@ impl Keys {
     pub(super) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Alert> {
         let explicit_bytes = self.explicit_bytes();
         let outer = Content::parse(record[0]).ok_or(Alert::UNEXPECTED_MESSAGE)?;
-        let (header, rest) = record.split_at_mut(HEADER_BYTES);
-        let Some(text_bytes) = rest.len().checked_sub(explicit_bytes + self.trailer_bytes()) else {
-            return Err(Alert::BAD_RECORD_MAC);
-        };
         // Everything is protected after the handshake (RFC 8446 5.1, 5246 6.2.3).
         if self.version == Version::Tls13 && outer != Content::Data {
             return Err(Alert::UNEXPECTED_MESSAGE);
         }
+        let (header, rest) = record.split_at_mut(HEADER_BYTES);
+        let Some(text_bytes) = rest.len().checked_sub(explicit_bytes + self.trailer_bytes()) else {
+            return Err(Alert::BAD_RECORD_MAC);
+        };
         let mut nonce = self.nonce();
         nonce[12 - explicit_bytes..].copy_from_slice(&rest[..explicit_bytes]);
         let aad = self.aad(outer, header, text_bytes);

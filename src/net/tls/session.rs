@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use rustls::{
-    client::ClientConnectionData, kernel::KernelConnection, server::ServerConnectionData,
+    ProtocolVersion, SupportedCipherSuite, client::ClientConnectionData, kernel::KernelConnection,
+    server::ServerConnectionData,
 };
 
 use super::{
@@ -44,6 +45,8 @@ pub(super) struct Session {
     quiet: u32,
     /// Sealed records that go out with the next send.
     pub(super) waiting: Vec<u8>,
+    /// The peer waits for them.
+    urgent: bool,
     /// A key update was answered since the last send: one answer is enough (RFC 8446 4.6.3).
     pub(super) answered: bool,
     /// Why nothing more is received.
@@ -80,13 +83,10 @@ impl Session {
     /// The connection whose handshake left these keys; `waiting` is what is still to be sent of
     /// the handshake.
     pub(super) fn new(outbound: Keys, inbound: Keys, kernel: Kernel, waiting: Vec<u8>) -> Self {
-        let (suite, is_tls13) = match &kernel {
-            Kernel::Server(kernel) => (kernel.negotiated_cipher_suite(), is_tls13(kernel)),
-            Kernel::Client(kernel) => (kernel.negotiated_cipher_suite(), is_tls13(kernel)),
-        };
+        let (suite, is_tls13) = (kernel.suite(), kernel.is_tls13());
         let sealed_max = match suite {
-            rustls::SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
-            rustls::SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
         };
         Self {
             outbound,
@@ -99,6 +99,7 @@ impl Session {
             message: Vec::new(),
             quiet: 0,
             waiting,
+            urgent: false,
             answered: false,
             end: None,
             closed: false,
@@ -109,6 +110,10 @@ impl Session {
 
     pub(super) const fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    pub(super) const fn is_tls13(&self) -> bool {
+        self.is_tls13
     }
 
     /// The next plaintext.
@@ -246,6 +251,7 @@ impl Session {
     fn read_messages(&mut self, text: &[u8]) -> Result<(), End> {
         if !self.is_tls13 {
             self.seal_waiting(Content::Alert, &Alert::NO_RENEGOTIATION.bytes());
+            self.urgent = true;
             return Ok(());
         }
         self.message.extend_from_slice(text);
@@ -331,8 +337,14 @@ impl Session {
         self.exhausted || self.end.is_some_and(End::is_failure)
     }
 
+    /// Whether what waits should be sent at once; asked once.
+    pub(super) const fn take_urgency(&mut self) -> bool {
+        std::mem::replace(&mut self.urgent, false)
+    }
+
     fn fail(&mut self, end: End) {
         self.end = Some(end);
+        self.urgent = matches!(end, End::Unsound(_) | End::Crowded);
         self.raw = Buffer::empty();
         match end {
             End::Unsound(alert) => self.close(alert),
@@ -340,6 +352,11 @@ impl Session {
             End::Alerted(_) => self.closed = true,
             End::Closed | End::Cut => {}
         }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn set_sealed_max(&mut self, records: u64) {
+        self.sealed_max = records;
     }
 
     /// Seals the alert that ends our side, once.
@@ -361,8 +378,21 @@ impl Session {
     }
 }
 
-fn is_tls13<Side>(kernel: &KernelConnection<Side>) -> bool {
-    kernel.protocol_version() == rustls::ProtocolVersion::TLSv1_3
+impl Kernel {
+    fn suite(&self) -> SupportedCipherSuite {
+        match self {
+            Self::Server(kernel) => kernel.negotiated_cipher_suite(),
+            Self::Client(kernel) => kernel.negotiated_cipher_suite(),
+        }
+    }
+
+    pub(super) fn is_tls13(&self) -> bool {
+        let version = match self {
+            Self::Server(kernel) => kernel.protocol_version(),
+            Self::Client(kernel) => kernel.protocol_version(),
+        };
+        version == ProtocolVersion::TLSv1_3
+    }
 }
 
 /// The next keys of a direction; only TLS 1.3 has any.

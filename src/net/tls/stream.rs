@@ -77,8 +77,7 @@ impl Tls {
 
     fn open(&self, session: &mut Session, block: Buffer) {
         session.receive(block, self.tcp.joints());
-        let is_unsound = matches!(session.end, Some(End::Unsound(_) | End::Crowded));
-        if is_unsound && self.tcp.may_send() {
+        if session.take_urgency() && self.tcp.may_send() {
             let mut out = self.tcp.outgoing();
             session.flush(&mut out);
             self.tcp.start_send(out);
@@ -136,15 +135,18 @@ impl Tls {
         self.abrupt.set(true);
     }
 
-    /// Sends `close_notify`, once, unless an earlier send still waits: a peer that takes nothing
-    /// is not waited for.
+    /// Sends `close_notify`, once, and what else waits, unless an earlier send still does: a peer
+    /// that takes nothing is not waited for.
     fn say_farewell(&self) {
         let mut place = self.session.borrow_mut();
         let Some(session) = &mut *place else { return };
-        if session.closed || self.abrupt.get() || !self.tcp.may_send() {
+        if self.abrupt.get() || !self.tcp.may_send() {
             return;
         }
         session.close(Alert::CLOSE_NOTIFY);
+        if session.waiting.is_empty() {
+            return;
+        }
         let mut out = self.tcp.outgoing();
         session.flush(&mut out);
         drop(place);

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::{
     base::WallTime,
-    http::{Method, Status, Version},
+    http::{ClientCertificate, Method, Secured, Status, Version},
     steps::reject::Reject,
 };
 
@@ -49,6 +49,8 @@ pub struct Arrival<'a> {
     pub user_agent: &'a [u8],
     /// The labels of the listener that it came by: what AWS's policies call `aws:SourceVpce`.
     pub listener_labels: &'a [String],
+    /// What is told of the connection, when it is TLS.
+    pub secured: Option<&'a Secured>,
 }
 
 /// Who answers.
@@ -192,6 +194,12 @@ impl<'a> Facts<'a> {
     pub const fn record_outcome(&mut self, outcome: Outcome) {
         debug_assert!(self.outcome.is_none());
         self.outcome = Some(outcome);
+    }
+
+    /// The certificate that the client proved to have.
+    #[must_use]
+    pub fn client(&self) -> Option<&'a ClientCertificate> {
+        self.arrival.secured.and_then(|secured| secured.client.as_ref())
     }
 
     /// Which API and stage answer.

@@ -1,7 +1,7 @@
 //! `$context.X`: which fact a name means, decided when a document is compiled.
 
 use super::Facts;
-use crate::http::Version;
+use crate::http::{ClientCertificate, Version};
 
 /// A variable of `$context` that this version knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,10 @@ pub enum Variable {
     BasePathMatched,
     /// `customDomain.routingRuleIdMatched`
     RoutingRuleIdMatched,
+    /// `cipherSuite`
+    CipherSuite,
+    /// `identity.clientCert.X`, and `authentication.clientCert.X`, which is the same.
+    ClientCert(CertificatePart),
     /// `domainName`
     DomainName,
     /// `domainPrefix`: the first label of the domain name.
@@ -48,12 +52,54 @@ pub enum Variable {
     Stage,
     /// `status`
     Status,
+    /// `tlsVersion`
+    TlsVersion,
 }
 
-const NAMES: [(&str, Variable); 24] = [
+/// A part of the client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePart {
+    /// `clientCertPem`: many lines, so it is no header field's value.
+    Pem,
+    /// `subjectDN`
+    SubjectDn,
+    /// `issuerDN`
+    IssuerDn,
+    /// `serialNumber`
+    SerialNumber,
+    /// `validity.notBefore`
+    NotBefore,
+    /// `validity.notAfter`
+    NotAfter,
+}
+
+const PARTS: [(&str, CertificatePart); 6] = [
+    ("clientCertPem", CertificatePart::Pem),
+    ("subjectDN", CertificatePart::SubjectDn),
+    ("issuerDN", CertificatePart::IssuerDn),
+    ("serialNumber", CertificatePart::SerialNumber),
+    ("validity.notBefore", CertificatePart::NotBefore),
+    ("validity.notAfter", CertificatePart::NotAfter),
+];
+
+impl CertificatePart {
+    fn of(self, certificate: &ClientCertificate) -> &str {
+        match self {
+            Self::Pem => &certificate.pem,
+            Self::SubjectDn => &certificate.subject_dn,
+            Self::IssuerDn => &certificate.issuer_dn,
+            Self::SerialNumber => &certificate.serial_number,
+            Self::NotBefore => &certificate.not_before,
+            Self::NotAfter => &certificate.not_after,
+        }
+    }
+}
+
+const NAMES: [(&str, Variable); 26] = [
     ("apiId", Variable::ApiId),
     ("customDomain.basePathMatched", Variable::BasePathMatched),
     ("customDomain.routingRuleIdMatched", Variable::RoutingRuleIdMatched),
+    ("cipherSuite", Variable::CipherSuite),
     ("domainName", Variable::DomainName),
     ("domainPrefix", Variable::DomainPrefix),
     ("error.message", Variable::ErrorMessage),
@@ -75,6 +121,7 @@ const NAMES: [(&str, Variable); 24] = [
     ("responseLength", Variable::ResponseLength),
     ("routeKey", Variable::RouteKey),
     ("stage", Variable::Stage),
+    ("tlsVersion", Variable::TlsVersion),
 ];
 
 /// Names that AWS knows and this version does not fill.
@@ -101,6 +148,14 @@ impl Variable {
         if name == "status" {
             return Ok(Self::Status);
         }
+        let certificate = ["identity.clientCert.", "authentication.clientCert."];
+        if let Some(part) = certificate.iter().find_map(|before| name.strip_prefix(before)) {
+            let known = PARTS.iter().find(|(known, _)| *known == part);
+            let (_, part) = known.ok_or_else(|| {
+                format!("$context.{name} is not a variable: a client's certificate has no {part}")
+            })?;
+            return Ok(Self::ClientCert(*part));
+        }
         if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {
             return Ok(*variable);
         }
@@ -117,6 +172,11 @@ impl Variable {
         let arrival = &facts.arrival;
         let text: Option<&[u8]> = match self {
             Self::ApiId => facts.target().map(|target| target.api_id.as_bytes()),
+            Self::CipherSuite => arrival.secured.map(|secured| secured.cipher_suite.as_bytes()),
+            Self::TlsVersion => arrival.secured.map(|secured| secured.version.as_bytes()),
+            Self::ClientCert(part) => {
+                facts.client().map(|certificate| part.of(certificate).as_bytes())
+            }
             Self::Stage => facts.target().map(|target| target.stage.as_bytes()),
             Self::RouteKey => facts.route_key().map(str::as_bytes),
             Self::BasePathMatched => Some(facts.custom_domain().base_path.as_bytes()),

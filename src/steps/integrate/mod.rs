@@ -28,6 +28,8 @@ pub struct Integration {
     pub method: IntegrationMethod,
     /// Where it goes.
     pub uri: Uri,
+    /// How, when that is `https`.
+    pub tls: TlsConfig,
     /// What of the client's path is appended to the URI's.
     pub path: PathRule,
     /// `requestParameters`.
@@ -36,6 +38,15 @@ pub struct Integration {
     pub response: ResponseMapping,
     /// From the first byte sent until the answer's head is there; 50 to 30,000 ms.
     pub timeout: Duration,
+}
+
+/// `tlsConfig` of an integration: it goes over what is said of its upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// `serverNameToVerify`: instead of the URI's host.
+    pub server_name: Option<String>,
+    /// `insecureSkipVerification`.
+    pub skips_verification: Option<bool>,
 }
 
 /// `httpMethod` of an integration.

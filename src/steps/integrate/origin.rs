@@ -186,7 +186,9 @@ impl TrustedProxies {
 }
 
 impl Protocol {
-    const fn as_str(self) -> &'static str {
+    /// `http` or `https`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",

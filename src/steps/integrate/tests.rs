@@ -46,6 +46,7 @@ impl Case<'_> {
         let integration = Integration {
             method: IntegrationMethod::Client,
             uri: Uri::parse(self.uri, &["id"]).unwrap(),
+            tls: TlsConfig::default(),
             path: self.append_path,
             request: RequestMapping::compile(self.mapping.iter().copied(), scope).unwrap(),
             response: ResponseMapping::new(),

@@ -1,16 +1,19 @@
 //! The URI of an `HTTP_PROXY` integration: where to connect, what Host says, and a template of the
 //! target with `{param}` in it.
 
+use super::Protocol;
 use crate::http::Authority;
 
 /// A parsed integration URI, stage variables already filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri {
+    /// `http` or `https`.
+    pub protocol: Protocol,
     /// The host in lower case: a name, an IPv4 address, or an IPv6 address in brackets.
     pub host: String,
     /// The port to connect to.
     pub port: u16,
-    /// What the upstream request's Host says: the host, and the port unless it is 80.
+    /// What the upstream request's Host says: the host, and the port unless it is the usual one.
     pub authority: String,
     pub(super) path: Vec<Piece>,
     pub(super) query: Vec<Piece>,
@@ -25,19 +28,17 @@ pub(super) enum Piece {
 }
 
 impl Uri {
-    /// Parses `http://host[:port][/path][?query]`. `parameters` are the route's path parameters in
-    /// the order of the path.
+    /// Parses `http://host[:port][/path][?query]`, and `https`. `parameters` are the route's path
+    /// parameters in the order of the path.
     ///
     /// # Errors
     /// One sentence that says what is wrong and what was expected.
     pub fn parse(text: &str, parameters: &[&str]) -> Result<Self, String> {
         let fault = |what: String| format!("uri '{text}': {what}");
         let shape = "expected http://host[:port][/path], such as http://127.0.0.1:9000/pets/{id}";
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-                return Err(fault("https to integrations is not supported by this version".into()));
-            }
+        let (protocol, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Protocol::Http, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Protocol::Https, rest),
             _ => return Err(fault(shape.into())),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -45,11 +46,16 @@ impl Uri {
         if target.contains('#') {
             return Err(fault("a fragment is never sent; remove it".into()));
         }
-        let (host, port) = split_authority(authority).map_err(fault)?;
+        let usual = match protocol {
+            Protocol::Http => 80,
+            Protocol::Https => 443,
+        };
+        let (host, port) = split_authority(authority, usual).map_err(fault)?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = if path.is_empty() { "/" } else { path };
-        let shown = if port == 80 { host.clone() } else { format!("{host}:{port}") };
+        let shown = if port == usual { host.clone() } else { format!("{host}:{port}") };
         Ok(Self {
+            protocol,
             authority: shown,
             path: template(path, parameters).map_err(fault)?,
             query: template(query, parameters).map_err(fault)?,
@@ -72,7 +78,7 @@ impl Uri {
     }
 }
 
-fn split_authority(text: &str) -> Result<(String, u16), String> {
+fn split_authority(text: &str, usual: u16) -> Result<(String, u16), String> {
     if text.contains('@') {
         return Err("user information before '@' is not sent; remove it".to_owned());
     }
@@ -84,7 +90,7 @@ fn split_authority(text: &str) -> Result<(String, u16), String> {
             let port = port.filter(|_| plain);
             (&text[..colon], port.ok_or(format!("'{digits}' is not a port from 1 to 65535"))?)
         }
-        _ => (text, 80),
+        _ => (text, usual),
     };
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         if inner.parse::<std::net::Ipv6Addr>().is_err() {
@@ -156,6 +162,9 @@ mod tests {
         check("http://127.0.0.1:9000/pets/{id}", "127.0.0.1", 9000, "127.0.0.1:9000");
         check("http://[::1]:8080?x=1", "[::1]", 8080, "[::1]:8080");
         check("http://[::1]/", "[::1]", 80, "[::1]");
+        check("https://example.com", "example.com", 443, "example.com");
+        check("HTTPS://example.com:80/x", "example.com", 80, "example.com:80");
+        check("http://example.com:443/x", "example.com", 443, "example.com:443");
         let uri = Uri::parse("http://h/a/{id}/b{proxy+}?q={id}", &["id", "proxy"]).unwrap();
         let text = |text: &str| Piece::Text(text.to_owned());
         let path = [text("/a/"), Piece::Parameter(0), text("/b"), Piece::Parameter(1)];
@@ -167,7 +176,6 @@ mod tests {
     fn faulty_uris() {
         faulty("example.com/pets", "expected http://");
         faulty("ftp://example.com", "expected http://");
-        faulty("https://example.com", "https to integrations");
         faulty("http://", "not a host name");
         faulty("http:///pets", "not a host name");
         faulty("http://a b/", "not a host name");

@@ -12,12 +12,12 @@ pub use escape::write_json_text;
 
 use crate::{
     base::append,
-    http::Version,
+    http::{Secured, Version},
     steps::context::{Arrival, CustomDomain, CutShort, Facts},
 };
 
 /// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
-pub const LINE_BYTES_MAX: usize = 6_656;
+pub const LINE_BYTES_MAX: usize = 7_168;
 
 const PATH_BYTES_MAX: usize = 2_048;
 const USER_AGENT_BYTES_MAX: usize = 512;
@@ -32,7 +32,7 @@ const _: () = assert!(
     PATH_BYTES_MAX
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
-        + 5 * NAME_BYTES_MAX
+        + 7 * NAME_BYTES_MAX
         + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
         <= LINE_BYTES_MAX
@@ -52,6 +52,9 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         }
     }
     write_custom_domain(facts.custom_domain(), out);
+    if let Some(secured) = facts.arrival.secured {
+        write_secured(secured, out);
+    }
     if let Some(end) = facts.outcome() {
         number(b",\"status\":", u64::from(end.status.code()), out);
         number(b",\"responseLength\":", end.response_length, out);
@@ -77,6 +80,18 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         out.push(b'"');
     }
     out.push(b'}');
+}
+
+/// How the connection is protected, and who the client proved to be.
+fn write_secured(secured: &Secured, out: &mut Vec<u8>) {
+    let (version, suite) = (secured.version.as_bytes(), secured.cipher_suite.as_bytes());
+    append!(out, b",\"tlsVersion\":\"", version, b"\",\"cipherSuite\":\"", suite, b"\"");
+    if let Some(client) = &secured.client {
+        let (subject, serial) = (client.subject_dn.as_bytes(), client.serial_number.as_bytes());
+        text(b",\"clientCertSubjectDN\":\"", subject, NAME_BYTES_MAX, out);
+        text(b"\",\"clientCertSerialNumber\":\"", serial, NAME_BYTES_MAX, out);
+        out.push(b'"');
+    }
 }
 
 /// The members of a line that say which route answered: the same for all its requests, so a plan

@@ -31,7 +31,7 @@ fn with_upstream<Work: Future<Output = ()> + 'static>(
 }
 
 fn pool(runtime: &Runtime, addresses: Vec<Address>) -> Rc<Pool> {
-    Pool::new(runtime.clone(), addresses, Http2::NotOffered, Rc::default())
+    Pool::new(runtime.clone(), addresses, Http2::NotOffered, None, Rc::default())
 }
 
 async fn check_out(pool: &Rc<Pool>, runtime: &Runtime) -> Checkout {

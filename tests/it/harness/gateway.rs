@@ -25,6 +25,7 @@ pub(crate) struct Launch {
     wrapper: Vec<String>,
     shards: usize,
     listens_as_written: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl Launch {
@@ -37,6 +38,7 @@ impl Launch {
             wrapper: Vec::new(),
             shards: 1,
             listens_as_written: false,
+            variables: Vec::new(),
         }
     }
 
@@ -54,6 +56,11 @@ impl Launch {
         self
     }
 
+    pub(crate) fn beside_bytes(self, name: &str, bytes: &[u8]) -> Self {
+        fs::write(self.folder.join(name), bytes).unwrap();
+        self
+    }
+
     pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
         self
@@ -67,6 +74,20 @@ impl Launch {
     /// No `--listen`: where the file says.
     pub(crate) fn listeners_of_file(mut self) -> Self {
         self.listens_as_written = true;
+        self
+    }
+
+    /// The access log goes to this file of its folder.
+    pub(crate) fn logging(self, name: &str) -> Self {
+        let path = self.folder.join("gateway.yaml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("accessLog: {{destination: {name}}}\n{text}")).unwrap();
+        self
+    }
+
+    /// A variable of its environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -103,6 +124,7 @@ impl Launch {
             }
         }
         let mut command = command(&self.limits, &self.wrapper, &self.arguments);
+        command.envs(self.variables.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(Stdio::piped());
         command.stdout(Stdio::null());
         let mut child = spawn(command);
@@ -110,20 +132,23 @@ impl Launch {
         let deaf = Arc::new(AtomicBool::new(false));
         let lines = listen_to(child.stderr.take().unwrap(), &said, &deaf);
         let addresses = wait_for_addresses(&lines);
-        let Some((address, admin)) = addresses else {
+        let Some(Listening { address, tls, admin }) = addresses else {
             let _ = child.kill();
             let status = child.wait().ok();
             thread::sleep(Duration::from_millis(50));
             return Err((status, said.lock().unwrap().clone()));
         };
-        Ok(Gateway { child, address, admin, said, deaf, folder: self.folder })
+        Ok(Gateway { child, address, tls, admin, said, deaf, folder: self.folder })
     }
 }
 
 /// A running gateway; killed on drop.
 pub(crate) struct Gateway {
     child: Child,
+    /// Its first address.
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS.
+    pub(crate) tls: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
     said: Arc<Mutex<String>>,
     deaf: Arc<AtomicBool>,
@@ -296,11 +321,18 @@ fn listen_to(
     received
 }
 
-/// The first public and the private address, once both were printed; `None` when it ended first.
+/// Where it listens.
+struct Listening {
+    address: SocketAddr,
+    tls: Vec<SocketAddr>,
+    admin: SocketAddr,
+}
+
 /// For that of a Unix socket, which the test knows, 0.0.0.0:0.
-fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, SocketAddr)> {
+/// Its addresses, once the private one was printed, which comes last; `None` when it ended first.
+fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<Listening> {
     let end = Instant::now() + PATIENCE;
-    let (mut address, mut admin) = (None, None);
+    let (mut address, mut tls) = (None, Vec::new());
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(left).ok()?;
@@ -310,12 +342,13 @@ fn wait_for_addresses(lines: &mpsc::Receiver<String>) -> Option<(SocketAddr, Soc
                 return Some((Ipv4Addr::UNSPECIFIED, 0).into());
             }
             let text = rest.split(|letter: char| letter.is_whitespace()).next()?;
-            text.strip_prefix("http://")?.trim_end_matches(['/', ',', '.']).parse().ok()
+            let text = text.trim_start_matches("http://").trim_end_matches(['/', ',', '.']);
+            text.parse().ok()
         };
-        admin = admin.or_else(|| after("private port on "));
+        tls.extend(after("listening on https://"));
         address = address.or_else(|| after("listening on "));
-        if let (Some(address), Some(admin)) = (address, admin) {
-            return Some((address, admin));
+        if let Some(admin) = after("private port on ") {
+            return Some(Listening { address: address.or(tls.first().copied())?, tls, admin });
         }
     }
 }

@@ -8,6 +8,7 @@ mod documents;
 mod folder;
 mod gateway;
 mod programs;
+mod tls;
 mod upstream;
 
 pub(crate) use answer::{Answer, Fault};
@@ -16,6 +17,9 @@ pub(crate) use documents::{Route, gateway_file, openapi, proxy_all, proxy_all_in
 pub(crate) use folder::Folder;
 pub(crate) use gateway::{Gateway, Launch, ringway};
 pub(crate) use programs::{Server, has, python, run};
+pub(crate) use tls::{
+    Authority, Pair, TlsClient, TlsUpstream, Wish, read_head, showing, trusting, trusting_with,
+};
 pub(crate) use upstream::{Peer, Upstream, ok};
 
 use std::{

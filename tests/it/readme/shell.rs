@@ -12,12 +12,12 @@ use super::blocks::{Block, Kind, matches};
 use crate::harness::{Folder, eventually};
 
 /// The ports that the README and the examples print.
-const PRINTED: [u16; 4] = [8080, 9901, 9000, 9001];
+const PRINTED: [u16; 5] = [8080, 9901, 9000, 9001, 8443];
 
 /// One section's shell; what it started ends with it.
 pub(super) struct Shell {
     folder: Folder,
-    ports: [u16; 4],
+    ports: [u16; 5],
     terminals: Vec<Child>,
 }
 
@@ -89,7 +89,7 @@ impl Shell {
     }
 
     fn ports_of(&self, commands: &str) -> Vec<u16> {
-        let [public, private, first, second] = self.ports;
+        let [public, private, first, second, _] = self.ports;
         let known = [
             ("ringway", public),
             ("ringway", private),
@@ -114,7 +114,8 @@ impl Shell {
              [ $# -gt 0 ] || set -- run\n\
              case \"$*\" in\n\
              *gateway.yaml*) exec {program} \"$@\" ;;\n\
-             *http2.yaml*|*private.yaml*|*balancer.yaml*) exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
+             *http2.yaml*|*tls.yaml*|*private.yaml*|*balancer.yaml*)\n\
+             exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
              esac\n\
              exec {program} \"$@\" --listen 127.0.0.1:{public} --admin 127.0.0.1:{private}\n"
         );
