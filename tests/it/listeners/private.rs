@@ -175,7 +175,7 @@ fn labels_of_apis_reload_and_labels_of_listeners_restart() {
         .replace("labels: [vpn, office]", "labels: [internal]")
         .replace("OTHER", "other");
     assert_eq!(reload(&swapped).status, 200);
-    assert!(stand.gateway.said().contains(said), "{}", stand.gateway.said());
+    eventually("the restart is asked for", || stand.gateway.said().contains(said));
     assert_eq!(stand.ask("internal", BY_ID).status, 200);
     assert_eq!(stand.ask("vpn", BY_ID).status, 403);
     // A label that only the next start will have opens nothing until then.

@@ -153,7 +153,7 @@ fn what_is_wrong_with_upstreams_is_told_with_its_place() {
     check(&[&format!("{{origin: http://orders.internal, {at}}}")], 0, "can be served");
     check(&[&format!("{{origin: http://orders.internal:80, {at}}}")], 0, "can be served");
     let misspelt = format!("{{origin: http://orders.interna, {at}}}");
-    check(&[&misspelt], 0, "did you mean orders.internal:80?");
+    check(&[&misspelt], 0, "did you mean http://orders.internal:80?");
     check(&[&misspelt], 0, "gateway.yaml:2:14");
     check(&["{origin: http://orders.internal, connectTo: orders}"], 1, "\"orders\" does not fit");
     let sentence = "write an IP address and a port, such as 10.0.0.7:8080, or unix:/path";
