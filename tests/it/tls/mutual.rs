@@ -192,6 +192,8 @@ fn a_domain_with_mutual_tls_is_reached_over_its_own_connections_only() {
     };
     plain("mutual.example.com").assert_refusal(403, "Forbidden");
     plain("a.example.com").assert_refusal(403, "Forbidden");
+    let ping = "GET /ping HTTP/1.1\r\nhost: mutual.example.com\r\n\r\n";
+    Client::connect(world.gateway.address).ask(ping).assert_refusal(403, "Forbidden");
     // Nothing is told of what the domain leads to.
     let request = "GET /none HTTP/1.1\r\nhost: mutual.example.com\r\n\r\n";
     open.ask(request).assert_refusal(421, "Misdirected Request");
