@@ -72,9 +72,9 @@ pub const TLS_QUIET_MAX: u32 = 32;
 pub const TLS_HANDSHAKE_BYTES_MAX: usize = 96 * 1_024;
 /// A handshake must be over in this time.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-/// Handshakes of one shard at the same time: about 40 KB each, 40 MB when all are under way. The
-/// oldest makes room for the next.
-pub const TLS_HANDSHAKES_MAX: usize = 1_024;
+/// Handshakes of one shard at the same time: about 20 KB each, 80 MB when all are under way. The
+/// oldest makes room for the next. A burst of clients that connect at once has to fit.
+pub const TLS_HANDSHAKES_MAX: usize = 4_096;
 
 /// Connections of one shard, clients and upstreams together.
 pub const SOCKETS_MAX: usize = 1 << 20;

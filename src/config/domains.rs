@@ -31,6 +31,15 @@ pub(super) fn apis_led_to(file: &raw::GatewayFile) -> HashSet<&str> {
     domains.flat_map(leads_to).collect()
 }
 
+/// The names of the APIs that a domain with mutual TLS leads to, each with one such domain.
+pub(super) fn apis_guarded(file: &raw::GatewayFile) -> HashMap<&str, &str> {
+    let asks = |domain: &&raw::DomainName| domain.mutual_tls_authentication.is_some();
+    let domains = file.domain_names.iter().filter(asks);
+    domains
+        .flat_map(|domain| leads_to(domain).map(|api| (api, domain.domain_name.as_str())))
+        .collect()
+}
+
 /// The names of the APIs that a domain leads to, by what its routing mode asks.
 fn leads_to(domain: &raw::DomainName) -> impl Iterator<Item = &str> {
     let (asks_mappings, asks_rules) = match domain.routing_mode {

@@ -138,7 +138,19 @@ impl Loader<'_> {
             format!("{region}.{}", suffix.trim_matches('.'))
         });
         let named = domains::apis_led_to(file);
+        let guarded = domains::apis_guarded(file);
         for (api, place) in &apis {
+            if api.endpoint == ExecuteApiEndpoint::Enabled
+                && let Some(domain) = guarded.get(api.name.as_str())
+            {
+                let message = format!(
+                    "API {}: domain {domain} asks for client certificates, and the API is reached \
+                     without one at its own host and by x-apigw-api-id",
+                    api.name
+                );
+                let fix = "say disableExecuteApiEndpoint: true";
+                self.problems.warning(place.clone(), message, fix);
+            }
             if api.endpoint == ExecuteApiEndpoint::Disabled && !named.contains(api.name.as_str()) {
                 let message = format!(
                     "API {}: no domain name leads to it, and disableExecuteApiEndpoint is true: \

@@ -76,7 +76,7 @@ pub async fn answer<'x, 'c>(
     path: &'c Path,
     place: &'x mut Option<Exchange<'c>>,
 ) -> Response<'x, 'c> {
-    if let Some(own) = own_question(&installed.plan, request.head) {
+    if let Some(own) = own_question(&installed.plan, request.head, request.client) {
         return Response::Own(own);
     }
     match travel(local, installed, request, facts, path, place).await {
@@ -89,12 +89,13 @@ pub async fn answer<'x, 'c>(
 }
 
 /// The question that a request asks the gateway itself, and no API.
-fn own_question(plan: &Plan, head: &RequestHead) -> Option<Own> {
+fn own_question(plan: &Plan, head: &RequestHead, client: &Stream) -> Option<Own> {
     if head.is_asterisk() {
         return Some(Own::Asterisk);
     }
-    let is_ping = domain::is_ping(head.target().path);
-    (is_ping && plan.domains().find(head.authority().host).is_some()).then_some(Own::Ping)
+    let host = head.authority().host;
+    let is_ping = domain::is_ping(head.target().path) && plan.domains().find(host).is_some();
+    (is_ping && admit(plan, host, client).is_ok()).then_some(Own::Ping)
 }
 
 /// What the path of a request came to; the connection keeps it while the answer is on its way.
@@ -118,7 +119,7 @@ async fn travel<'x, 'c>(
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
-    installed.plan.admit(host, || request.client.negotiated().map(Negotiated::shake))?;
+    admit(&installed.plan, host, request.client)?;
     let listener = || request.seat.door.labels(installed);
     let selected = installed.plan.select(head.fields(), host, target.path, listener)?;
     let (api, stage) = (selected.api, selected.stage);
@@ -167,6 +168,11 @@ async fn travel<'x, 'c>(
     let latency = local.runtime.now().since(started);
     facts.record_integrated(Integrated { status: exchange.head.status, latency });
     Ok(Forwarded { route, exchange })
+}
+
+/// A domain may ask for something of the connection.
+fn admit(plan: &Plan, host: &[u8], client: &Stream) -> Result<(), Reject> {
+    plan.admit(host, || client.negotiated().map(Negotiated::shake))
 }
 
 const NO_ROUTE: Reject = Reject::Client(Client::NoRoute);

@@ -3,8 +3,8 @@
 use std::{net::TcpListener, thread, time::Duration};
 
 use crate::harness::{
-    Client, Folder, Launch, Route, Upstream, dead_address, eventually, exchange, gateway_file, ok,
-    openapi, proxy_all, ringway,
+    Authority, Client, Folder, Launch, Route, Upstream, dead_address, eventually, exchange,
+    gateway_file, ok, openapi, proxy_all, ringway,
 };
 
 #[track_caller]
@@ -102,6 +102,29 @@ fn explain_names_the_winner_and_the_losers() {
     // It went on to the API, which the gateway does not.
     let ran = ringway(folder.path(), &["explain", "api.yaml", "OPTIONS", "*"]);
     assert!(ran.output.starts_with("Answer 204") && ran.output.lines().count() == 1, "{ran:?}");
+}
+
+#[test]
+fn explain_tells_what_a_domain_asks_and_that_tls_is_called() {
+    let folder = Folder::new();
+    let route = Route::new("GET", "/pets", "https://pets.internal/pets")
+        .more("tlsConfig: {insecureSkipVerification: true}");
+    folder.write("api.yaml", &openapi(&[route]));
+    folder.write("ca.pem", &Authority::new("clients").pem);
+    let domain = "domainNames: [{domainName: a.example.com, endpointAccessMode: STRICT, \
+                  apiMappings: [{api: it, stage: $default}], \
+                  mutualTlsAuthentication: {truststoreUri: ca.pem}}]\n";
+    folder.write("gateway.yaml", &gateway_file("api.yaml", &["{stageName: $default}"], domain));
+    let url = "https://a.example.com/pets";
+    let ran = ringway(folder.path(), &["explain", "gateway.yaml", "GET", url]);
+    check_contains(
+        &ran.output,
+        &[
+            "by clients that show a certificate of its trust store",
+            "by connections whose handshake names this host",
+            "Calls  GET https://pets.internal/pets",
+        ],
+    );
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
     let domain = plan.domains().find(host);
     if let Some(id) = domain {
         domain::tell(plan, id, head, out);
+        tell_guard(plan, id, out);
         if is_ping(path) {
             out.push_str("Answer 200 healthy (the path is reserved for health checks)\n");
             return;
@@ -102,6 +103,17 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);
+}
+
+/// What a domain asks of the connection.
+fn tell_guard(plan: &Plan, id: DomainId, out: &mut String) {
+    let Some(guard) = plan.guards().of(id.0 as usize) else { return };
+    if guard.mutual {
+        out.push_str("       over TLS, by clients that show a certificate of its trust store\n");
+    }
+    if guard.strict {
+        out.push_str("       over TLS, by connections whose handshake names this host\n");
+    }
 }
 
 /// On a host that is no custom domain.
@@ -192,7 +204,8 @@ fn tell_route(
         upgrade: Upgrade::No,
         origin: &origin,
     };
-    let mut call = Call { authority: &route.integration.uri.authority, lines: String::new() };
+    let uri = &route.integration.uri;
+    let mut call = Call { protocol: uri.protocol, authority: &uri.authority, lines: String::new() };
     let prepared =
         prepare(&route.integration, &incoming, &facts, &mut Scratch::default(), &mut call);
     match prepared {
@@ -223,6 +236,7 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
 
 /// The head that the upstream would get, as lines.
 struct Call<'a> {
+    protocol: Protocol,
     authority: &'a str,
     lines: String,
 }
@@ -230,7 +244,8 @@ struct Call<'a> {
 impl HeadSink for Call<'_> {
     fn request_line(&mut self, method: Method, target: &[u8]) {
         let (method, target) = (method.as_str(), text(target));
-        let _ = writeln!(self.lines, "Calls  {method} http://{}{target}", self.authority);
+        let (protocol, authority) = (self.protocol.as_str(), self.authority);
+        let _ = writeln!(self.lines, "Calls  {method} {protocol}://{authority}{target}");
     }
 
     /// Requests have none.

@@ -7,7 +7,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use super::{await_number, number, with_pair};
 use crate::harness::{
     Authority, Client, Gateway, Launch, Pair, Route, TlsClient, Upstream, Wish, eventually,
-    gateway_file, ok, openapi, trusting,
+    gateway_file, has, ok, openapi, run, trusting,
 };
 
 const DOMAINS: &str = "
@@ -192,9 +192,54 @@ fn a_domain_with_mutual_tls_is_reached_over_its_own_connections_only() {
     };
     plain("mutual.example.com").assert_refusal(403, "Forbidden");
     plain("a.example.com").assert_refusal(403, "Forbidden");
+    let ping = "GET /ping HTTP/1.1\r\nhost: mutual.example.com\r\n\r\n";
+    Client::connect(world.gateway.address).ask(ping).assert_refusal(403, "Forbidden");
     // Nothing is told of what the domain leads to.
     let request = "GET /none HTTP/1.1\r\nhost: mutual.example.com\r\n\r\n";
     open.ask(request).assert_refusal(421, "Misdirected Request");
+}
+
+/// HTTP/2 clients use a connection for other names that its certificate is for.
+#[test]
+fn a_coalesced_request_is_misdirected_over_http2_too() {
+    if !has("curl") {
+        return;
+    }
+    let world = World::start();
+    let folder = &world.gateway.folder;
+    folder.write("servers.pem", &world.servers.pem);
+    client(&world.clients, 1).write(folder, "orders");
+    let ask = |name: &str, host: &str| {
+        let url = format!("https://{name}/");
+        let at = format!("::{}", world.gateway.tls[0]);
+        let host = format!("host: {host}");
+        let arguments = [
+            "-s",
+            "--http2",
+            "--cacert",
+            "servers.pem",
+            "--cert",
+            "orders.pem",
+            "--key",
+            "orders.key",
+            "--connect-to",
+            &at,
+            "-H",
+            &host,
+            "-w",
+            " %{http_version} %{http_code}",
+            &url,
+        ];
+        String::from_utf8(run("curl", &arguments, folder.path()).1).unwrap()
+    };
+    let misdirected = "{\"message\":\"Misdirected Request\"} 2 421";
+    assert_eq!(ask("mutual.example.com", "mutual.example.com"), "hello 2 200");
+    assert_eq!(ask("open.example.com", "mutual.example.com"), misdirected);
+    assert_eq!(ask("open.example.com", "a.example.com"), misdirected);
+    assert_eq!(ask("open.example.com", "strict.example.com"), misdirected);
+    assert_eq!(ask("mutual.example.com", "open.example.com"), "hello 2 200");
+    let request = world.upstream.requests();
+    assert_eq!(request[0].field("x-subject"), Some("CN=orders"));
 }
 
 impl World {
