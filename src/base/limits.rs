@@ -106,6 +106,11 @@ pub const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
 /// HTTP/2: what DATA frames of less than 256 bytes lack to that, over all that nobody has read yet:
 /// 8,000 frames of one byte, which cost h2 about as much. One receive brings at most 6,500.
 pub const HTTP2_TINY_DATA_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// HTTP/2: what the answers of one connection may keep of receive blocks, in bytes, until the
+/// client takes them: as two connections of HTTP/1.1. Its streams wait for one another then.
+pub const HTTP2_HELD_BYTES_MAX: usize = 1024 * 1024;
+/// HTTP/2: what one answer takes from its upstream at a time.
+pub const HTTP2_PIECES_BYTES_MAX: usize = LARGE_BLOCK_BYTES;
 /// HTTP/2: frames gathered in one send.
 pub const HTTP2_GATHERED_BYTES_MAX: usize = 128 * 1024;
 /// HTTP/2: a head's fields, decoded, with 32 bytes more for each (RFC 9113 6.5.2). Above our own

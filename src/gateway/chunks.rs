@@ -14,8 +14,8 @@ use crate::{
 const PLAIN_TEXT_BYTES_MAX: usize = 6 * 1_024;
 /// The same in chunks, where a piece in its own buffer ends the send.
 const CHUNKS_TEXT_BYTES_MAX: usize = 15 * 1_024;
-/// One send gathers at most this much.
-const GATHERED_BYTES_MAX: usize = 4 * limits::LARGE_BLOCK_BYTES;
+/// One send gathers at most this much, when nothing says less.
+pub(super) const GATHERED_BYTES_MAX: usize = 4 * limits::LARGE_BLOCK_BYTES;
 
 /// How a body is framed on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,14 @@ impl Reframe {
         out.text.extend_from_slice(CHUNK_END);
     }
 
-    /// Adds the pieces that are here to `out`, waiting only while there is nothing to send at all.
-    /// Says whether the body ended; then the last chunk and the trailers are in `out` too.
+    /// Adds the pieces that are here to `out`, up to about `most` bytes, waiting only while there is
+    /// nothing to send at all. Says whether the body ended; then the last chunk and the trailers are
+    /// in `out` too.
     pub(super) fn poll_fill(
         &mut self,
         body: &mut Incoming,
         from: &Stream,
+        most: usize,
         out: &mut Outgoing,
         cx: &Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
@@ -57,7 +59,7 @@ impl Reframe {
             }
             // A chunk in a buffer of its own is the last of its send: its line end must follow.
             let full = out.pieces.len() >= limits::SEND_PIECES_MAX
-                || gathered >= GATHERED_BYTES_MAX
+                || gathered >= most
                 || *self == Self::ChunkOpen && !out.pieces.is_empty();
             if full {
                 return Poll::Ready(Ok(false));

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 
 use super::{
     Local,
+    body::BodyFault,
     chunks::Reframe,
     pipeline::{Forwarded, Own, Response},
 };
@@ -163,7 +164,10 @@ impl Receiver<'_> {
         };
         reframe.begin(begun, &mut out);
         loop {
-            let filled = exchange.fill(local, self.stream, &mut reframe, &mut out).await;
+            let filled = match self.room(local).await {
+                Ok(()) => exchange.fill(local, self.stream, &mut reframe, &mut out).await,
+                Err(Gone) => Err(BodyFault::Unwanted),
+            };
             // What came whole before a cut is sent, then the cut is shown by closing.
             let sent = match &filled {
                 Ok(true) => self.send_last(local, out, exchange.body.trailers()).await,
@@ -276,6 +280,16 @@ impl Receiver<'_> {
             (false, _) => b"connection: close\r\n\r\n",
         };
         out.text.extend_from_slice(line);
+    }
+
+    /// Waits until an HTTP/2 stream may take more: its connection keeps only so much. A connection
+    /// of HTTP/1.1 is asked when there is something to send.
+    async fn room(&self, local: &Local) -> Result<(), Gone> {
+        if self.head.version != Version::Http2 {
+            return Ok(());
+        }
+        self.stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
+        poll_fn(|cx| self.stream.poll_room(cx)).await.map_err(|_| Gone)
     }
 
     /// The last of the answer. An HTTP/2 stream has taken all of it before this returns.

@@ -15,7 +15,7 @@ use std::{
 use super::{
     Local,
     body::{After, BodyFault, Incoming},
-    chunks::Reframe,
+    chunks::{GATHERED_BYTES_MAX, Reframe},
     pipeline::Request,
     upload::{Upload, UploadFault},
 };
@@ -115,12 +115,14 @@ impl Exchange<'_> {
     ) -> Result<bool, BodyFault> {
         let stream = self.connection.stream();
         stream.set_deadline(Some(local.runtime.now() + body_wait(stream)));
+        let is_lane = client.marks_ends();
+        let most = if is_lane { limits::HTTP2_PIECES_BYTES_MAX } else { GATHERED_BYTES_MAX };
         poll_fn(|cx| {
             if client.poll_failure(cx).is_ready() {
                 return Poll::Ready(Err(BodyFault::Unwanted));
             }
             poll_upload(&mut self.upload, stream, local, cx);
-            reframe.poll_fill(&mut self.body, stream, out, cx)
+            reframe.poll_fill(&mut self.body, stream, most, out, cx)
         })
         .await
         .inspect_err(|fault| count_cut(local, *fault))

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Local,
     body::{After, BodyFault, Incoming},
-    chunks::Reframe,
+    chunks::{GATHERED_BYTES_MAX, Reframe},
 };
 use crate::{
     base::{Buffer, Moment, limits},
@@ -119,8 +119,8 @@ impl<'c> Upload<'c> {
                 }
                 Step::Reading(since) => {
                     let mut out = local.outgoing();
-                    let filled =
-                        ready!(self.reframe.poll_fill(&mut self.body, self.client, &mut out, cx));
+                    let (body, client, most) = (&mut self.body, self.client, GATHERED_BYTES_MAX);
+                    let filled = ready!(self.reframe.poll_fill(body, client, most, &mut out, cx));
                     let ended = filled.map_err(UploadFault::Client)?;
                     let now = local.runtime.now();
                     self.waited += now.since(since);

@@ -226,6 +226,18 @@ impl Stream {
         }
     }
 
+    /// [`Stream::poll_sent`], and on an HTTP/2 stream of a client: there is room for more among the
+    /// answers that it has not taken.
+    ///
+    /// # Errors
+    /// As [`Stream::poll_sent`].
+    pub fn poll_room(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        match &self.wire {
+            Wire::Lane(lane) => lane.poll_room(context),
+            Wire::Plain(_) | Wire::Tls(_) => self.poll_sent(context),
+        }
+    }
+
     /// [`Stream::start_send`] and [`Stream::poll_sent`].
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use h2::{
     server::SendResponse,
 };
 
-use super::{Link, broken, client::Place, text};
+use super::{Link, broken, client::Place, held::Held, text};
 use crate::{
     base::{Buffer, Moment},
     net::{Outgoing, Stream},
@@ -31,6 +31,8 @@ pub(in crate::net) struct Lane {
     deadline: Cell<Option<Moment>>,
     /// Runs while somebody waits, to the moment beside it.
     alarm: RefCell<Option<(Moment, Sleep)>>,
+    /// Room that is reserved for the next pieces.
+    room: RefCell<Option<Held>>,
     /// Among the lanes of a connection to an upstream.
     _place: Option<Place>,
 }
@@ -71,7 +73,13 @@ enum Stage {
 }
 
 /// A piece of a body, as h2 sends it.
-pub(super) enum Piece {
+pub(super) struct Piece {
+    bytes: PieceBytes,
+    /// Its part of the connection's account, with the last piece of a block.
+    _held: Option<Held>,
+}
+
+enum PieceBytes {
     Text(Bytes),
     Block(Buffer),
 }
@@ -102,6 +110,7 @@ impl Lane {
             outward: RefCell::new(Outward { stage, waiting: VecDeque::new(), last: None }),
             deadline: Cell::new(None),
             alarm: RefCell::new(None),
+            room: RefCell::new(None),
             _place: place,
         }
     }
@@ -142,6 +151,8 @@ impl Lane {
     }
 
     fn send(&self, outgoing: Outgoing) {
+        // The pieces count for themselves from here on.
+        self.room.replace(None);
         if let Some(answer) = self.outward.borrow_mut().take(outgoing, &self.link) {
             self.inward.borrow_mut().source = Source::Head(answer);
         }
@@ -154,6 +165,24 @@ impl Lane {
             Poll::Pending => {}
         }
         let error = ready!(self.poll_deadline(cx));
+        self.link.stalled();
+        Poll::Ready(Err(error))
+    }
+
+    /// Ready when all was taken and there is room for more; it is reserved then.
+    pub(in crate::net) fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_sent(cx))?;
+        if self.room.borrow().is_some() || !self.link.is_of_client() {
+            return Poll::Ready(Ok(()));
+        }
+        match self.link.held.poll_room(cx) {
+            Poll::Ready(held) => {
+                self.room.replace(Some(held));
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending => {}
+        }
+        let error = ready!(self.poll_deadline(&mut Context::from_waker(cx.waker())));
         self.link.stalled();
         Poll::Ready(Err(error))
     }
@@ -261,10 +290,10 @@ impl Outward {
             };
         }
         if begin < outgoing.text.len() {
-            self.waiting.push_back(Piece::Text(Bytes::copy_from_slice(&outgoing.text[begin..])));
+            self.waiting.push_back(Piece::text(Bytes::copy_from_slice(&outgoing.text[begin..])));
         }
         let pieces = outgoing.pieces.drain(..).filter(|piece| !piece.is_empty());
-        self.waiting.extend(pieces.map(Piece::Block));
+        self.waiting.extend(pieces.map(|piece| Piece::block(piece, link)));
         link.runtime.keep_outgoing(outgoing);
         // What goes wrong shows again when the send is asked about.
         let _ = self.pump(link);
@@ -319,7 +348,7 @@ impl Outward {
                 link.own_head();
                 stream.send_trailers(fields).map_err(broken)?;
             }
-            None => stream.send_data(Piece::Text(Bytes::new()), true).map_err(broken)?,
+            None => stream.send_data(Piece::text(Bytes::new()), true).map_err(broken)?,
         }
         self.stage = Stage::Ended;
         Ok(())
@@ -349,12 +378,25 @@ fn ask(
 }
 
 impl Piece {
+    const fn text(bytes: Bytes) -> Self {
+        Self { bytes: PieceBytes::Text(bytes), _held: None }
+    }
+
+    fn block(buffer: Buffer, link: &Link) -> Self {
+        let held = link.is_of_client().then(|| link.held.hold(buffer.block_bytes()));
+        Self { bytes: PieceBytes::Block(buffer), _held: held }
+    }
+
     /// Splits off the first `count` bytes, or all there are.
     fn split_to(&mut self, count: usize) -> Self {
-        match self {
-            Self::Text(bytes) => Self::Text(bytes.split_to(count.min(bytes.len()))),
-            Self::Block(buffer) => Self::Block(buffer.split_to(count.min(buffer.len()))),
+        if count >= self.remaining() {
+            return std::mem::replace(self, Self::text(Bytes::new()));
         }
+        let bytes = match &mut self.bytes {
+            PieceBytes::Text(bytes) => PieceBytes::Text(bytes.split_to(count)),
+            PieceBytes::Block(buffer) => PieceBytes::Block(buffer.split_to(count)),
+        };
+        Self { bytes, _held: None }
     }
 }
 
@@ -364,16 +406,16 @@ impl Buf for Piece {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self {
-            Self::Text(bytes) => bytes,
-            Self::Block(buffer) => buffer,
+        match &self.bytes {
+            PieceBytes::Text(bytes) => bytes,
+            PieceBytes::Block(buffer) => buffer,
         }
     }
 
     fn advance(&mut self, count: usize) {
-        match self {
-            Self::Text(bytes) => bytes.advance(count),
-            Self::Block(buffer) => buffer.advance(count),
+        match &mut self.bytes {
+            PieceBytes::Text(bytes) => bytes.advance(count),
+            PieceBytes::Block(buffer) => buffer.advance(count),
         }
     }
 }

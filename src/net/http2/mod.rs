@@ -8,6 +8,7 @@
 //! `h2`, `http`, `bytes` and `tokio`'s traits are named in this folder only.
 
 mod client;
+mod held;
 mod lane;
 mod server;
 mod text;
@@ -46,6 +47,8 @@ struct Link {
     heard: Cell<bool>,
     /// The stream's deadline has passed.
     expired: Cell<bool>,
+    /// What a client's answers keep; upstreams are the operator's own.
+    held: Rc<held::Account>,
     /// Lanes given up because the peer took nothing.
     stalls: Cell<u32>,
     /// The connection's task.
@@ -69,6 +72,7 @@ impl Link {
             flood: Cell::new(None),
             heard: Cell::new(false),
             expired: Cell::new(false),
+            held: Rc::default(),
             stalls: Cell::new(0),
             waker: RefCell::new(None),
         })
@@ -103,11 +107,14 @@ impl Link {
         }
     }
 
+    fn is_of_client(&self) -> bool {
+        self.watch.borrow().is_some()
+    }
+
     /// A lane gives up an answer that the peer does not take.
     fn stalled(&self) {
         self.stalls.set(self.stalls.get() + 1);
-        let is_client = self.watch.borrow().is_some();
-        if is_client && self.stalls.get() > limits::HTTP2_STALLS_MAX {
+        if self.is_of_client() && self.stalls.get() > limits::HTTP2_STALLS_MAX {
             self.flood.set(self.flood.get().or(Some(Flood::WindowStall)));
             self.waker.take().into_iter().for_each(Waker::wake);
         }

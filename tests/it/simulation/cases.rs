@@ -37,15 +37,7 @@ fn play<Work: Future<Output = ()> + 'static>(
     for seed in 0..20 {
         let simulation = Simulation::new(seed, slow());
         let run = move |runtime: Runtime| async move {
-            let upstream = super::address(1);
-            let listener = ringway::net::Listener::bind(&runtime, upstream, false).unwrap();
-            let runtime_ = runtime.clone();
-            runtime.spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let runtime = runtime_.clone();
-                    runtime_.spawn(answer_all(runtime, Rc::new(stream), answer));
-                }
-            });
+            open_upstream(&runtime, answer);
             let gateway = SocketAddr::from(([127, 0, 0, 1], 8080));
             let local = open_gateway(&runtime, gateway);
             let until = runtime.now() + Duration::from_secs(1);
@@ -56,6 +48,16 @@ fn play<Work: Future<Output = ()> + 'static>(
         };
         simulate(simulation.kernel(), run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
+}
+
+fn open_upstream(runtime: &Runtime, answer: &'static str) {
+    let listener = ringway::net::Listener::bind(runtime, super::address(1), false).unwrap();
+    let own = runtime.clone();
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            own.spawn(answer_all(own.clone(), Rc::new(stream), answer));
+        }
+    });
 }
 
 async fn answer_all(runtime: Runtime, stream: Rc<Stream>, answer: &'static str) {
@@ -215,6 +217,54 @@ fn a_client_without_a_window_is_a_flood() {
         let floods = scene.local.snapshot().shard.floods;
         assert_eq!(floods[Flood::WindowStall as usize], 1);
     });
+}
+
+/// A client asks for long answers on many streams and takes none: what they keep is bounded over
+/// the connection, and another client is served meanwhile.
+#[test]
+fn answers_that_nobody_takes_keep_a_bounded_part_of_the_blocks() {
+    const STREAMS: u8 = 100;
+    let (runs, length) = (3, 400_000);
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+    let answer: &'static str = (answer + &"x".repeat(length)).leak();
+    for seed in 0..runs {
+        let simulation = Simulation::new(seed, Faults::none());
+        let run = move |runtime: Runtime| async move {
+            open_upstream(&runtime, answer);
+            let gateway = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let _local = open_gateway(&runtime, gateway);
+            let until = runtime.now() + Duration::from_secs(1);
+            let greedy = Stream::connect(&runtime, gateway, until).await.unwrap();
+            greedy.set_deadline(None);
+            let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            bytes.extend_from_slice(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+            (0..STREAMS).for_each(|number| bytes.extend(request_frame(2 * number + 1)));
+            greedy.send(Outgoing { text: bytes, pieces: Vec::new() }).await.unwrap();
+            runtime.sleep(Duration::from_secs(5)).await;
+            let driver = runtime.driver();
+            let out = |shelf: &ringway::base::Shelf, most: usize| {
+                (most - shelf.available()) * shelf.block_bytes()
+            };
+            let large = out(driver.large_shelf(), limits::LARGE_BLOCKS_MAX);
+            let small = out(driver.small_shelf(), limits::SMALL_BLOCKS_MAX);
+            let lent = runtime.holdings().lent_blocks * limits::SMALL_BLOCK_BYTES;
+            // The account; what lies in the queues of the upstreams' connections, and is on its
+            // way into them.
+            let queue = limits::RECEIVE_QUEUE_BYTES_MAX + 2 * limits::LARGE_BLOCK_BYTES;
+            let queues = usize::from(STREAMS) * queue;
+            let held = large + small - lent;
+            assert!(held <= limits::HTTP2_HELD_BYTES_MAX + queues, "seed {seed}: {held} bytes");
+            let other = Rc::new(
+                Stream::connect(&runtime, gateway, until + Duration::from_secs(60)).await.unwrap(),
+            );
+            say(&other, "GET /plain/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            let mut reader = Reader::new(other);
+            let head = reader.head().await.unwrap();
+            let (body, end) = reader.body(head.framing(Framing::UntilClose).unwrap()).await;
+            assert!(end.is_ok() && body.len() == length, "seed {seed}: {end:?}");
+        };
+        simulate(simulation.kernel(), run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
 }
 
 /// Each tiny piece kept a whole block, up to 64 of each client that pipelines behind a slow answer.
