@@ -40,9 +40,9 @@ impl Reframe {
         out.text.extend_from_slice(CHUNK_END);
     }
 
-    /// Adds the pieces that are here to `out`, up to about `most` bytes, waiting only while there is
-    /// nothing to send at all. Says whether the body ended; then the last chunk and the trailers are
-    /// in `out` too.
+    /// Adds the pieces that are here to `out`, up to about `most` bytes, waiting only while there
+    /// is nothing to send at all. Says whether the body ended; then the last chunk and the trailers
+    /// are in `out` too.
     pub(super) fn poll_fill(
         &mut self,
         body: &mut Incoming,

@@ -73,6 +73,7 @@ struct Begun {
 }
 
 /// The client is gone, or takes nothing.
+#[derive(Clone, Copy)]
 pub(super) struct Gone;
 
 impl Receiver<'_> {
@@ -164,14 +165,16 @@ impl Receiver<'_> {
         };
         reframe.begin(begun, &mut out);
         loop {
-            let filled = match self.room(local).await {
+            let room = self.room(local).await;
+            let filled = match room {
                 Ok(()) => exchange.fill(local, self.stream, &mut reframe, &mut out).await,
                 Err(Gone) => Err(BodyFault::Unwanted),
             };
             // What came whole before a cut is sent, then the cut is shown by closing.
-            let sent = match &filled {
-                Ok(true) => self.send_last(local, out, exchange.body.trailers()).await,
-                Ok(false) | Err(_) => self.send(local, out).await,
+            let sent = match (&filled, room) {
+                (_, Err(Gone)) => Err(Gone),
+                (Ok(true), _) => self.send_last(local, out, exchange.body.trailers()).await,
+                (Ok(false) | Err(_), _) => self.send(local, out).await,
             };
             let body_bytes = exchange.body.passed_bytes();
             let uploaded_bytes = exchange.uploaded_bytes();
