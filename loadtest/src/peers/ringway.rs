@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{Door, Site, to_log};
+use crate::certificate::Certificate;
 use crate::children::Process;
 use crate::listen;
 
@@ -22,10 +23,24 @@ pub(super) fn start(site: Site<'_>, program: &Path) -> io::Result<(Process, Sock
     command
         .arg("run")
         .arg(site.folder.join(GATEWAY_FILE))
+        .args(flags(site, address))
         .arg(format!("--admin={}", listen::unused()?))
         .arg("--shards=1");
     to_log(&mut command, site, "ringway")?;
     Ok((Process::start(&mut command, site.core)?, address))
+}
+
+/// TLS by the flags, whose listener stands in for the file's.
+fn flags(site: Site<'_>, address: SocketAddr) -> Vec<String> {
+    let Certificate { chain, key, .. } = site.certificate;
+    match site.door {
+        Door::Plain | Door::PriorKnowledge => vec![],
+        Door::Tls => vec![
+            format!("--listen-tls={address}"),
+            format!("--tls-cert={}", chain.display()),
+            format!("--tls-key={}", key.display()),
+        ],
+    }
 }
 
 /// Writes the gateway file and its definition; `extra` is a literal route in place of the one that
@@ -36,14 +51,8 @@ pub(crate) fn write_files(
     address: SocketAddr,
     extra: Option<&str>,
 ) -> io::Result<()> {
-    let listener = match site.door {
-        Door::Plain => json!({"address": address}),
-        Door::PriorKnowledge => json!({"address": address, "http2": true}),
-        Door::Tls => json!({"address": address, "http2": true, "tls": {"certificates": [
-            {"certificate": site.certificate.chain, "privateKey": site.certificate.key}]}}),
-    };
     let gateway = json!({
-        "listeners": [listener],
+        "listeners": [{"address": address, "http2": site.door == Door::PriorKnowledge}],
         "accessLog": {"destination": site.folder.join("ringway-access.log")},
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
             "stages": [{"stageName": "$default"}]}],
