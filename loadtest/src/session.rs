@@ -57,7 +57,12 @@ impl Session<'_> {
         let load = Load { target: gateway.address, path, connections, duration: time };
         let id = gateway.process.id();
         let before = account::cpu_nanoseconds(id)?;
-        let driven = self.drive_over(load, workload)?;
+        let mut driven = self.drive_over(load, workload)?;
+        if driven.requests == 0 && driven.errors == 0 {
+            // A gateway that hangs, or a generator that got no time, has no errors either.
+            driven.errors = 1;
+            driven.first_error = Some("nothing was answered in this run".to_owned());
+        }
         let used = account::cpu_nanoseconds(id)? - before;
         if driven.errors > 0 {
             let first = driven.first_error.as_deref().unwrap_or("unnamed");
