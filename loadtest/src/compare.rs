@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// One more program to compare, started as PROGRAM LISTEN UPSTREAM
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
+    /// One more ringway binary to compare, such as one of an earlier commit
+    #[arg(long, value_name = "NAME=RINGWAY")]
+    beside: Vec<String>,
     /// The ringway binary [default: built from this workspace]
     #[arg(long)]
     ringway: Option<PathBuf>,
@@ -297,11 +300,14 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
     if wanted("ringway") {
         peers.push(Peer::Ringway { program: ringway::program(options.ringway.clone())? });
     }
+    for beside in &options.beside {
+        let (name, program) = split("--beside", beside)?;
+        let program = ringway::program(Some(program))?;
+        peers.push(Peer::RingwayBeside { name, program });
+    }
     for also in &options.also {
-        let (name, program) = also
-            .split_once('=')
-            .ok_or_else(|| io::Error::other(format!("--also {also}: expected NAME=PROGRAM")))?;
-        peers.push(Peer::Other { name: name.to_owned(), program: program.into() });
+        let (name, program) = split("--also", also)?;
+        peers.push(Peer::Other { name, program });
     }
     for peer in [Peer::Nginx, Peer::Haproxy, Peer::Envoy] {
         if !wanted(peer.name()) {
@@ -314,6 +320,11 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
         }
     }
     Ok(peers)
+}
+
+fn split(flag: &str, value: &str) -> io::Result<(String, PathBuf)> {
+    let parts = value.split_once('=').map(|(name, program)| (name.to_owned(), program.into()));
+    parts.ok_or_else(|| io::Error::other(format!("{flag} {value}: expected NAME=PROGRAM")))
 }
 
 /// The upstream as a child: this program, started as `loadtest upstream`.

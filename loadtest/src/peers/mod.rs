@@ -61,6 +61,11 @@ pub(crate) enum Peer {
     Ringway {
         program: PathBuf,
     },
+    /// Another binary of Ringway, such as one of an earlier commit.
+    RingwayBeside {
+        name: String,
+        program: PathBuf,
+    },
     Nginx,
     Haproxy,
     Envoy,
@@ -103,7 +108,7 @@ impl Peer {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
-            Self::Other { name, .. } => name,
+            Self::RingwayBeside { name, .. } | Self::Other { name, .. } => name,
         }
     }
 
@@ -111,7 +116,7 @@ impl Peer {
     pub(crate) fn version(&self) -> Option<String> {
         match self {
             Self::Floor | Self::FloorForBodies => Some(env!("CARGO_PKG_VERSION").to_owned()),
-            Self::Ringway { program } => {
+            Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
                 Some(version_of(program, "--version").unwrap_or_else(|| "unversioned".to_owned()))
             }
             Self::Nginx => version_of("nginx", "-v"),
@@ -123,8 +128,12 @@ impl Peer {
 
     /// Whether it can be measured there.
     pub(crate) fn has(&self, door: Door) -> bool {
-        let public = matches!(self, Self::Ringway { .. } | Self::Nginx | Self::Haproxy);
-        door == Door::Plain || public
+        match self {
+            Self::Ringway { .. } | Self::RingwayBeside { .. } | Self::Nginx | Self::Haproxy => true,
+            Self::Floor | Self::FloorForBodies | Self::Envoy | Self::Other { .. } => {
+                door == Door::Plain
+            }
+        }
     }
 
     /// Starts it and waits for its first good answer.
@@ -136,10 +145,19 @@ impl Peer {
         let version = self.version().ok_or_else(|| {
             io::Error::other(format!("{} is not installed (not found in PATH)", self.name()))
         })?;
+        // Two of a kind must not write the same files.
+        let folder = match self {
+            Self::RingwayBeside { name, .. } => site.folder.join(name),
+            _ => site.folder.to_owned(),
+        };
+        std::fs::create_dir_all(&folder)?;
+        let site = Site { folder: &folder, ..site };
         let (process, address) = match self {
             Self::Floor => floor::start(site, floor::SMALL)?,
             Self::FloorForBodies => floor::start(site, floor::BODIES)?,
-            Self::Ringway { program } => ringway::start(site, program)?,
+            Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
+                ringway::start(site, self.name(), program)?
+            }
             Self::Nginx => nginx::start(site)?,
             Self::Haproxy => haproxy::start(site)?,
             Self::Envoy => envoy::start(site)?,

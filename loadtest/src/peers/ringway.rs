@@ -16,31 +16,21 @@ use crate::listen;
 const GATEWAY_FILE: &str = "gateway.json";
 const DEFINITION: &str = "bench.json";
 
-pub(super) fn start(site: Site<'_>, program: &Path) -> io::Result<(Process, SocketAddr)> {
+pub(super) fn start(
+    site: Site<'_>,
+    name: &str,
+    program: &Path,
+) -> io::Result<(Process, SocketAddr)> {
     let address = listen::unused()?;
     write_files(site, address, None)?;
     let mut command = Command::new(program);
     command
         .arg("run")
         .arg(site.folder.join(GATEWAY_FILE))
-        .args(flags(site, address))
         .arg(format!("--admin={}", listen::unused()?))
         .arg("--shards=1");
-    to_log(&mut command, site, "ringway")?;
+    to_log(&mut command, site, name)?;
     Ok((Process::start(&mut command, site.core)?, address))
-}
-
-/// TLS by the flags, whose listener stands in for the file's.
-fn flags(site: Site<'_>, address: SocketAddr) -> Vec<String> {
-    let Certificate { chain, key, .. } = site.certificate;
-    match site.door {
-        Door::Plain | Door::PriorKnowledge => vec![],
-        Door::Tls => vec![
-            format!("--listen-tls={address}"),
-            format!("--tls-cert={}", chain.display()),
-            format!("--tls-key={}", key.display()),
-        ],
-    }
 }
 
 /// Writes the gateway file and its definition; `extra` is a literal route in place of the one that
@@ -51,8 +41,15 @@ pub(crate) fn write_files(
     address: SocketAddr,
     extra: Option<&str>,
 ) -> io::Result<()> {
+    let Certificate { chain, key, .. } = site.certificate;
+    let certificates = json!([{"certificate": chain, "privateKey": key}]);
+    let listener = match site.door {
+        Door::Plain => json!({"address": address}),
+        Door::PriorKnowledge => json!({"address": address, "http2": true}),
+        Door::Tls => json!({"address": address, "tls": {"certificates": certificates}}),
+    };
     let gateway = json!({
-        "listeners": [{"address": address, "http2": site.door == Door::PriorKnowledge}],
+        "listeners": [listener],
         "accessLog": {"destination": site.folder.join("ringway-access.log")},
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
             "stages": [{"stageName": "$default"}]}],
