@@ -39,8 +39,8 @@ pub const SMALL_BLOCK_BYTES: usize = 4_096;
 pub const SMALL_BLOCKS_MAX: usize = 16_384;
 /// A receive buffer for streaming bodies and for heads that do not fit a small one.
 pub const LARGE_BLOCK_BYTES: usize = 65_536;
-/// Large blocks of one shard: 64 MiB when all are in use. Bodies of 1 MiB to 64 clients at once take
-/// 600 of them; when they are scarce, such a body costs half as much again.
+/// Large blocks of one shard: 64 MiB when all are in use. Bodies of 1 MiB to 64 clients at once
+/// take 600 of them; when they are scarce, such a body costs half as much again.
 pub const LARGE_BLOCKS_MAX: usize = 1_024;
 
 /// Blocks that a socket may have received and not yet handed on, in bytes, before its receive is
