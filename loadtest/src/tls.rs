@@ -111,13 +111,16 @@ pub(crate) fn describe(address: SocketAddr, certificate: &Certificate) -> io::Re
     let mut words = vec![];
     for version in Version::ALL {
         let client = Client::new(certificate, version, Beginning::Resumed)?;
-        let mut resumes = "does not resume";
+        let (mut resumes, mut tickets) = ("does not resume", String::new());
         let mut agreed = String::new();
-        for _ in 0..2 {
+        for round in 0..2 {
             let mut connection = client.connect(soak::connect_from(address, 2)?)?;
             drive::exchange(&mut connection, &drive::last_request("/", address))?;
             if began(&connection, Beginning::Resumed) {
                 resumes = "resumes";
+            }
+            if round == 0 && version == Version::Tls13 {
+                tickets = format!(" ({} tickets)", connection.conn.tls13_tickets_received());
             }
             let suite = connection.conn.negotiated_cipher_suite().map(|suite| suite.suite());
             let group = connection.conn.negotiated_key_exchange_group().map(|group| group.name());
@@ -127,7 +130,7 @@ pub(crate) fn describe(address: SocketAddr, certificate: &Certificate) -> io::Re
                 _ => agreed,
             };
         }
-        words.push(format!("{version}: {agreed}, {resumes}"));
+        words.push(format!("{version}: {agreed}, {resumes}{tickets}"));
     }
     Ok(words.join("; "))
 }

@@ -89,7 +89,7 @@ fn a_quick_comparison_measures_every_row_of_a_peer() {
     for title in titles {
         assert!(said.contains(&format!("### {title}\n")), "{title}: {said}");
     }
-    let agreed = "TLS 1.3: TLS13_AES_256_GCM_SHA384 X25519, resumes; \
+    let agreed = "TLS 1.3: TLS13_AES_256_GCM_SHA384 X25519, resumes (2 tickets); \
                   TLS 1.2: TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 X25519, resumes";
     assert!(said.contains(&format!("- nginx: {agreed}\n")), "{said}");
 }
