@@ -25,11 +25,11 @@ const STYLE: &str = "
   }
 ";
 
-/// The whole picture.
-pub(crate) fn render(record: &Record) -> String {
+/// A picture of these tables of a record.
+pub(crate) fn render(record: &Record, tables: &[&Table]) -> String {
     let mut body = String::new();
     let mut y = 4.0;
-    for table in &record.tables {
+    for table in tables {
         // Writing to a String cannot fail.
         let _ = write_group(&mut body, table, &mut y);
     }
@@ -88,7 +88,11 @@ fn write_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> std::fmt::Resul
         out,
         r#"<line class="spread" x1="{from:.1}" x2="{to:.1}" y1="{middle:.1}" y2="{middle:.1}"/>"#
     )?;
-    let ratio = row.to_floor.map_or(String::new(), |r| format!("  ({:.2} x floor)", r.median));
+    let ratio = match (row.to_floor, row.to_nginx) {
+        (Some(to), _) => format!("  ({:.2} x floor)", to.median),
+        (None, Some(to)) => format!("  ({:.2} x nginx)", to.median),
+        (None, None) => String::new(),
+    };
     let value = if row.errors > 0 {
         "invalid: errors".to_owned()
     } else {
@@ -105,7 +109,8 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::{escape, write_group};
     use crate::drive::Driven;
-    use crate::record::{Row, Run, Table, Workload};
+    use crate::record::{Row, Run, Table};
+    use crate::workload::Workload;
 
     #[test]
     fn text_cannot_become_markup() {
@@ -122,7 +127,7 @@ mod tests {
             let run = Run { cpu_us_per_request, requests_per_second, resident_bytes, driven };
             Row::new(gateway, vec![run])
         };
-        let workload = Workload { path: "/".to_owned(), connections: 64 };
+        let workload = Workload::plain("/", 64);
         let rows = vec![row("floor", 10.0, 0), row("ringway", 12.0, 0), row("nginx", 20.0, 3)];
         let (mut out, mut y) = (String::new(), 0.0);
         write_group(&mut out, &Table::new(workload, rows), &mut y).unwrap();

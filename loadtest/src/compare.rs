@@ -3,21 +3,21 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use crate::certificate::Certificate;
 use crate::children::{Process, Scratch};
-use crate::drive::own::{self, Pace, Stop};
-use crate::drive::{Generator, Load};
-use crate::peers::{Peer, Running, Site, ringway};
-use crate::record::{self, FixedRate, Record, Row, Run, Table, Workload};
+use crate::drive::clients::Clients;
+use crate::drive::{Generator, h2load};
+use crate::idle::{self, Idle};
+use crate::peers::{CLIENTS_MAX, Door, Peer, Site, ringway};
+use crate::record::{self, FixedRate, Negotiated, NotMeasured, Record, Table};
+use crate::session::Session;
+use crate::tls::{self, Beginning, Client, Version};
+use crate::workload::{self, Workload};
 use crate::{account, chart, clock, listen, sys, verdict};
-
-const CONNECTIONS_AT_FIXED_RATE: usize = 64;
-/// Of the slowest gateway's throughput in the closed loop.
-const FIXED_RATE_SHARE: f64 = 0.5;
-const BODY_PATH: &str = "/64k";
 
 /// What to compare, and how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,7 +29,11 @@ pub(crate) struct Options {
     /// speed changes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Keep-alive connections, one table each
+    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c), single rows by
+    /// name (h2/64k), idle (the memory of idle TLS connections), or all (about 20 minutes)
+    #[arg(long, value_delimiter = ',', default_value = "plain")]
+    rows: Vec<String>,
+    /// Keep-alive connections of the small rows of plain and tls, one table each
     #[arg(long, value_delimiter = ',', default_value = "1,64")]
     connections: Vec<usize>,
     /// Only these gateways: floor, ringway, nginx, haproxy, envoy
@@ -38,18 +42,24 @@ pub(crate) struct Options {
     /// One more program to compare, started as PROGRAM LISTEN UPSTREAM
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
+    /// One more ringway binary to compare, such as one of an earlier commit
+    #[arg(long, value_name = "NAME=RINGWAY")]
+    beside: Vec<String>,
     /// The ringway binary [default: built from this workspace]
     #[arg(long)]
     ringway: Option<PathBuf>,
-    /// Who drives the closed loops
+    /// Who drives the closed loops of HTTP/1.1
     #[arg(long, value_enum, default_value = "auto")]
     generator: Generator,
-    /// Leave out the table with bodies of 64 KiB
+    /// Leave out the tables with bodies of 64 KiB and 1 MiB
     #[arg(long)]
     no_bodies: bool,
     /// Leave out the runs at a fixed rate
     #[arg(long)]
     no_fixed_rate: bool,
+    /// Connections of the row idle
+    #[arg(long, default_value_t = 20_000, value_parser = idle::one_to_a_million())]
+    idle_connections: u64,
     /// The core of the gateway under test
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -64,61 +74,175 @@ pub(crate) struct Options {
     out: Option<PathBuf>,
 }
 
-/// Runs the comparison, prints and records it. Fails when a row had errors or a ratio was missed.
+/// Runs the comparison, prints and records it. Fails when a row had errors, a gateway could not be
+/// measured or a ratio was missed.
 pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     // Asked before this thread is pinned: one core is left to it then.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let generator = if options.quick { Generator::Own } else { options.generator.resolve() };
+    let (workloads, idle) = choose_rows(options)?;
     let peers = choose_peers(options)?;
-    sys::process::raise_descriptor_limit(65_536)?;
+    let descriptors = idle::descriptors(options.idle_connections, CLIENTS_MAX).max(65_536);
+    let descriptors_max = sys::process::raise_descriptor_limit(descriptors)?;
     sys::process::pin_to(options.load_core)?;
     let scratch = Scratch::new()?;
+    let certificate = Certificate::make(scratch.path())?;
     let upstream = Upstream::start(options.load_core, Duration::ZERO)?;
-    let site = Site { upstream: upstream.address, folder: scratch.path(), core: options.core };
-    let mut gateways = vec![];
-    for peer in &peers {
-        gateways.push(peer.start(site)?);
-    }
-    // What a gateway does after its first answer (opening its files, say) belongs to its start.
-    clock::pause(Duration::from_millis(500));
-    let mut resident_at_start = vec![];
-    for gateway in &gateways {
-        let bytes = account::resident_bytes(gateway.process.id())?;
-        resident_at_start.push((gateway.name.clone(), bytes));
-    }
-    let mut session = Session { options, generator, gateways };
-    let mut tables = vec![];
-    for workload in workloads(options) {
-        if workload.path == BODY_PATH {
-            session.swap_floor(site)?;
-        }
-        tables.push(session.measure(workload)?);
-    }
-    let fixed_rate = session.at_fixed_rate(&tables)?;
-    let (commit, dirty) = record::commit(&ringway::workspace())?;
-    let (kernel, cpu) = record::machine();
-    let found = Record {
-        date: clock::utc(),
-        commit,
-        dirty,
-        kernel,
-        cpu,
-        cores,
-        command_line: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-        generator: format!("{generator:?}").to_lowercase(),
-        rounds: session.rounds(),
-        seconds_each: options.seconds,
-        versions: session.gateways.iter().map(|g| (g.name.clone(), g.version.clone())).collect(),
-        // A smoke run measures nothing that could be judged.
-        verdicts: match options.quick {
-            true => vec![],
-            false => verdict::judge(&tables, &resident_at_start),
-        },
-        resident_at_start,
-        tables,
-        fixed_rate,
+    let bench = Bench {
+        options,
+        generator: if options.quick { Generator::Own } else { options.generator.resolve() },
+        peers,
+        scratch: &scratch,
+        certificate: &certificate,
+        upstream: upstream.address,
+        descriptors_max,
     };
-    finish(options, &found)
+    let mut found = Found::default();
+    for door in Door::ALL {
+        let rows: Vec<_> = workloads.iter().filter(|row| row.door() == door).cloned().collect();
+        if !rows.is_empty() {
+            bench.measure(door, rows, &mut found)?;
+        }
+    }
+    if idle {
+        bench.measure_idle(&mut found)?;
+    }
+    let record = bench.record(found, cores)?;
+    finish(options, &record)
+}
+
+/// What all gateways stand in.
+struct Bench<'b> {
+    options: &'b Options,
+    generator: Generator,
+    peers: Vec<Peer>,
+    scratch: &'b Scratch,
+    certificate: &'b Certificate,
+    upstream: SocketAddr,
+    descriptors_max: u64,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    versions: Vec<(String, String)>,
+    resident_at_start: Vec<(String, u64)>,
+    tables: Vec<Table>,
+    fixed_rate: Vec<FixedRate>,
+    negotiated: Vec<Negotiated>,
+    idle: Vec<Idle>,
+    not_measured: Vec<NotMeasured>,
+}
+
+impl Found {
+    fn cannot_measure(&mut self, peer: &Peer, what: &str, error: &io::Error) {
+        let (gateway, what, why) = (peer.name().to_owned(), what.to_owned(), error.to_string());
+        eprintln!("NOT MEASURED: {gateway}, {what}: {why}");
+        self.not_measured.push(NotMeasured { gateway, what, why });
+    }
+}
+
+impl Bench<'_> {
+    /// Starts every gateway that has this door and measures the rows there.
+    fn measure(&self, door: Door, rows: Vec<Workload>, found: &mut Found) -> io::Result<()> {
+        let folder = self.folder(door.speaks())?;
+        let site = self.site(door, &folder, CLIENTS_MAX);
+        let mut gateways = vec![];
+        for peer in self.peers.iter().filter(|peer| peer.has(door)) {
+            match peer.start(site) {
+                Ok(gateway) => gateways.push(gateway),
+                Err(error) => found.cannot_measure(peer, door.speaks(), &error),
+            }
+        }
+        // What a gateway does after its first answer (opening its files, say) belongs to its start.
+        clock::pause(Duration::from_millis(500));
+        for gateway in &gateways {
+            if door == Door::Plain {
+                let bytes = account::resident_bytes(gateway.process.id())?;
+                found.resident_at_start.push((gateway.name.clone(), bytes));
+            }
+            if door == Door::Tls {
+                let agreed = tls::describe(gateway.address, self.certificate)
+                    .map_err(|error| io::Error::other(format!("{}: {error}", gateway.name)))?;
+                found.negotiated.push(Negotiated { gateway: gateway.name.clone(), agreed });
+            }
+            let version = (gateway.name.clone(), gateway.version.clone());
+            if !found.versions.contains(&version) {
+                found.versions.push(version);
+            }
+        }
+        let clients = Clients::new(self.certificate);
+        let Options { quick, seconds, no_fixed_rate, .. } = *self.options;
+        let (generator, rounds) = (self.generator, self.rounds());
+        let mut session = Session { quick, rounds, seconds, generator, clients, gateways, site };
+        let mut tables = vec![];
+        for row in rows {
+            tables.push(session.measure(row)?);
+        }
+        if door == Door::Plain && !no_fixed_rate {
+            found.fixed_rate = session.at_fixed_rate(&tables)?;
+        }
+        found.tables.append(&mut tables);
+        Ok(())
+    }
+
+    /// Idle connections over TLS, through one gateway after the other, each started for them.
+    fn measure_idle(&self, found: &mut Found) -> io::Result<()> {
+        let count = if self.options.quick { 100 } else { self.options.idle_connections };
+        let client = Client::new(self.certificate, Version::Tls13, Beginning::Full)?;
+        let plan = idle::Plan::over_tls(count, self.descriptors_max, &client);
+        let folder = self.folder(workload::IDLE)?;
+        for peer in self.peers.iter().filter(|peer| peer.has(Door::Tls)) {
+            let gateway = peer.start(self.site(Door::Tls, &folder, plan.clients_max()));
+            match gateway.and_then(|gateway| plan.measure(&gateway)) {
+                Ok(idle) => found.idle.push(idle),
+                Err(error) => found.cannot_measure(peer, "idle TLS connections", &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.scratch.path().join(name.replace(['/', ' '], "-"));
+        std::fs::create_dir_all(&folder).map(|()| folder)
+    }
+
+    fn site<'s>(&'s self, door: Door, folder: &'s Path, clients_max: u64) -> Site<'s> {
+        let Self { upstream, certificate, .. } = *self;
+        Site { upstream, folder, core: self.options.core, door, certificate, clients_max }
+    }
+
+    fn rounds(&self) -> usize {
+        if self.options.quick { 1 } else { usize::from(self.options.rounds) }
+    }
+
+    fn record(&self, found: Found, cores: usize) -> io::Result<Record> {
+        let (commit, dirty) = record::commit(&ringway::workspace())?;
+        let (kernel, cpu) = record::machine();
+        Ok(Record {
+            date: clock::utc(),
+            commit,
+            dirty,
+            kernel,
+            cpu,
+            cores,
+            command_line: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            generator: format!("{:?}", self.generator).to_lowercase(),
+            rounds: self.rounds(),
+            seconds_each: self.options.seconds,
+            // A smoke run measures nothing that could be judged.
+            verdicts: match self.options.quick {
+                true => vec![],
+                false => verdict::judge(&found.tables, &found.resident_at_start),
+            },
+            versions: found.versions,
+            resident_at_start: found.resident_at_start,
+            tables: found.tables,
+            fixed_rate: found.fixed_rate,
+            negotiated: found.negotiated,
+            idle: found.idle,
+            not_measured: found.not_measured,
+        })
+    }
 }
 
 fn finish(options: &Options, found: &Record) -> io::Result<ExitCode> {
@@ -131,26 +255,35 @@ fn finish(options: &Options, found: &Record) -> io::Result<ExitCode> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(&folder)?;
         let stem = format!("{}-{}", found.date.replace(':', ""), found.commit);
+        let (plain, public): (Vec<_>, Vec<_>) =
+            found.tables.iter().partition(|table| table.workload.door() == Door::Plain);
         let files = [
-            ("json", serde_json::to_string_pretty(found)? + "\n"),
-            ("md", found.markdown()),
-            ("svg", chart::render(found)),
+            (".json", Some(serde_json::to_string_pretty(found)? + "\n")),
+            (".md", Some(found.markdown())),
+            (".svg", (!plain.is_empty()).then(|| chart::render(found, &plain))),
+            ("-tls.svg", (!public.is_empty()).then(|| chart::render(found, &public))),
         ];
-        for (extension, text) in files {
-            let path = folder.join(format!("{stem}.{extension}"));
+        for (ending, text) in files {
+            let Some(text) = text else { continue };
+            let path = folder.join(format!("{stem}{ending}"));
             std::fs::write(&path, text)?;
             println!("wrote {}", path.display());
         }
     }
-    let good = found.is_valid() && found.verdicts.iter().all(|verdict| verdict.met);
+    let complete = found.is_valid() && found.not_measured.is_empty();
+    let good = complete && found.verdicts.iter().all(|verdict| verdict.met);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn workloads(options: &Options) -> Vec<Workload> {
-    let small = options.connections.iter().map(|&connections| ("/", connections));
-    let bodies = (!options.no_bodies).then_some((BODY_PATH, 64));
-    let all = small.chain(bodies);
-    all.map(|(path, connections)| Workload { path: path.to_owned(), connections }).collect()
+/// The rows that were asked for, as far as this machine has who drives them.
+fn choose_rows(options: &Options) -> io::Result<(Vec<Workload>, bool)> {
+    let Options { rows, connections, no_bodies, .. } = options;
+    let (mut workloads, idle) = workload::choose(rows, connections, !no_bodies)?;
+    if workloads.iter().any(Workload::is_http2) && h2load::version().is_none() {
+        println!("HTTP/2 is left out: h2load is not found in PATH (Debian: nghttp2-client)");
+        workloads.retain(|row| !row.is_http2());
+    }
+    Ok((workloads, idle))
 }
 
 fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
@@ -167,11 +300,14 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
     if wanted("ringway") {
         peers.push(Peer::Ringway { program: ringway::program(options.ringway.clone())? });
     }
+    for beside in &options.beside {
+        let (name, program) = split("--beside", beside)?;
+        let program = ringway::program(Some(program))?;
+        peers.push(Peer::RingwayBeside { name, program });
+    }
     for also in &options.also {
-        let (name, program) = also
-            .split_once('=')
-            .ok_or_else(|| io::Error::other(format!("--also {also}: expected NAME=PROGRAM")))?;
-        peers.push(Peer::Other { name: name.to_owned(), program: program.into() });
+        let (name, program) = split("--also", also)?;
+        peers.push(Peer::Other { name, program });
     }
     for peer in [Peer::Nginx, Peer::Haproxy, Peer::Envoy] {
         if !wanted(peer.name()) {
@@ -186,92 +322,9 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
     Ok(peers)
 }
 
-struct Session<'o> {
-    options: &'o Options,
-    generator: Generator,
-    gateways: Vec<Running>,
-}
-
-impl Session<'_> {
-    fn rounds(&self) -> usize {
-        if self.options.quick { 1 } else { usize::from(self.options.rounds) }
-    }
-
-    fn measure(&self, workload: Workload) -> io::Result<Table> {
-        let (count, rounds) = (self.gateways.len(), self.rounds());
-        let mut runs: Vec<Vec<Run>> = vec![vec![]; count];
-        for gateway in &self.gateways {
-            self.drive(gateway, &workload, Duration::from_secs(1))?;
-        }
-        for round in 0..rounds {
-            eprintln!("{}: round {} of {rounds}", workload.title(), round + 1);
-            for turn in 0..count {
-                let index = (round + turn) % count;
-                let time = Duration::from_secs(self.options.seconds);
-                runs[index].push(self.drive(&self.gateways[index], &workload, time)?);
-            }
-        }
-        let named = self.gateways.iter().zip(runs);
-        let rows = named.map(|(gateway, runs)| Row::new(&gateway.name, runs)).collect();
-        Ok(Table::new(workload, rows))
-    }
-
-    fn drive(&self, gateway: &Running, workload: &Workload, time: Duration) -> io::Result<Run> {
-        let (path, connections) = (workload.path.as_str(), workload.connections);
-        let load = Load { target: gateway.address, path, connections, duration: time };
-        let id = gateway.process.id();
-        let before = account::cpu_nanoseconds(id)?;
-        let driven = if self.options.quick {
-            let stop = Stop { after_requests: Some(300), ..Stop::default() };
-            own::drive(load, Pace::Closed, &stop)?
-        } else {
-            self.generator.drive(load)?
-        };
-        let used = account::cpu_nanoseconds(id)? - before;
-        if driven.errors > 0 {
-            let first = driven.first_error.as_deref().unwrap_or("unnamed");
-            eprintln!("INVALID RUN: {}: {} errors, {first}", gateway.name, driven.errors);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "both stay far below 2^53")]
-        let cpu_us_per_request = used as f64 / 1e3 / driven.requests.max(1) as f64;
-        let resident_bytes = account::resident_bytes(id)?;
-        let requests_per_second = driven.requests_per_second();
-        Ok(Run { cpu_us_per_request, requests_per_second, resident_bytes, driven })
-    }
-
-    /// Bodies deserve the floor with large buffers: it would otherwise be no floor.
-    fn swap_floor(&mut self, site: Site<'_>) -> io::Result<()> {
-        if let Some(floor) = self.gateways.iter_mut().find(|gateway| gateway.name == "floor") {
-            *floor = Peer::FloorForBodies.start(site)?;
-        }
-        Ok(())
-    }
-
-    fn at_fixed_rate(&self, tables: &[Table]) -> io::Result<Vec<FixedRate>> {
-        let busiest = tables.iter().find(|table| {
-            table.workload.is_small() && table.workload.connections == CONNECTIONS_AT_FIXED_RATE
-        });
-        let (Some(busiest), false) = (busiest, self.options.no_fixed_rate) else {
-            return Ok(vec![]);
-        };
-        let slowest = busiest.rows.iter().map(|row| row.requests_per_second);
-        let requests_per_second =
-            (slowest.fold(f64::INFINITY, f64::min) * FIXED_RATE_SHARE).floor();
-        let mut found = vec![];
-        for gateway in &self.gateways {
-            eprintln!("fixed rate of {requests_per_second}/s: {}", gateway.name);
-            let seconds = if self.options.quick { 1 } else { 2 * self.options.seconds };
-            let load = Load {
-                target: gateway.address,
-                path: "/",
-                connections: CONNECTIONS_AT_FIXED_RATE,
-                duration: Duration::from_secs(seconds),
-            };
-            let driven = own::drive(load, Pace::PerSecond(requests_per_second), &Stop::default())?;
-            found.push(FixedRate { gateway: gateway.name.clone(), requests_per_second, driven });
-        }
-        Ok(found)
-    }
+fn split(flag: &str, value: &str) -> io::Result<(String, PathBuf)> {
+    let parts = value.split_once('=').map(|(name, program)| (name.to_owned(), program.into()));
+    parts.ok_or_else(|| io::Error::other(format!("{flag} {value}: expected NAME=PROGRAM")))
 }
 
 /// The upstream as a child: this program, started as `loadtest upstream`.

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a program of the command line prints what it found")]
 
 mod account;
+mod certificate;
 mod chart;
 mod children;
 mod clock;
@@ -19,12 +20,15 @@ mod message;
 mod peers;
 mod record;
 mod reload_storm;
+mod session;
 mod soak;
 mod subject;
 mod sys;
 mod syscalls;
+mod tls;
 mod upstream;
 mod verdict;
+mod workload;
 
 use std::io;
 use std::net::SocketAddr;

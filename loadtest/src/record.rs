@@ -9,26 +9,8 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::drive::Driven;
-
-/// One kind of load.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Workload {
-    pub(crate) path: String,
-    pub(crate) connections: usize,
-}
-
-impl Workload {
-    /// Whether it is what the required ratios speak of.
-    pub(crate) fn is_small(&self) -> bool {
-        self.path == "/"
-    }
-
-    pub(crate) fn title(&self) -> String {
-        let body = if self.is_small() { "small responses" } else { &self.path };
-        let plural = if self.connections == 1 { "" } else { "s" };
-        format!("{} connection{plural}, {body}", self.connections)
-    }
-}
+use crate::idle::Idle;
+use crate::workload::Workload;
 
 /// One gateway driven once.
 #[derive(Clone, Debug, Serialize)]
@@ -78,7 +60,9 @@ pub(crate) struct Row {
     pub(crate) first_error: Option<String>,
     /// CPU per request divided by the floor's in the same round.
     pub(crate) to_floor: Option<Spread>,
-    /// The same against the better of nginx and HAProxy.
+    /// The same against nginx's, HAProxy's, and that of the better of them.
+    pub(crate) to_nginx: Option<Spread>,
+    pub(crate) to_haproxy: Option<Spread>,
     pub(crate) to_peer: Option<Spread>,
 }
 
@@ -96,6 +80,8 @@ impl Row {
             errors: runs.iter().map(|run| run.driven.errors).sum(),
             first_error: runs.iter().find_map(|run| run.driven.first_error.clone()),
             to_floor: None,
+            to_nginx: None,
+            to_haproxy: None,
             to_peer: None,
             runs,
         }
@@ -117,11 +103,14 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(workload: Workload, mut rows: Vec<Row>) -> Self {
-        let floor = rows.iter().find(|row| row.gateway == "floor").cloned();
+        let named = ["floor", "nginx", "haproxy"]
+            .map(|name| rows.iter().find(|row| row.gateway == name).cloned());
+        let [floor, nginx, haproxy] = &named;
         let peer = better_peer(&rows).cloned();
         for row in &mut rows {
-            row.to_floor = floor.as_ref().map(|floor| row.ratio_to(floor));
-            row.to_peer = peer.as_ref().map(|peer| row.ratio_to(peer));
+            let others = [floor, nginx, haproxy, &peer];
+            [row.to_floor, row.to_nginx, row.to_haproxy, row.to_peer] =
+                others.map(|other| other.as_ref().map(|other| row.ratio_to(other)));
         }
         Self { workload, rows }
     }
@@ -143,6 +132,21 @@ pub(crate) struct FixedRate {
     pub(crate) gateway: String,
     pub(crate) requests_per_second: f64,
     pub(crate) driven: Driven,
+}
+
+/// What one gateway and a client over TLS agreed to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Negotiated {
+    pub(crate) gateway: String,
+    pub(crate) agreed: String,
+}
+
+/// A gateway that could not be measured, which makes the comparison fail.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NotMeasured {
+    pub(crate) gateway: String,
+    pub(crate) what: String,
+    pub(crate) why: String,
 }
 
 /// One required ratio and whether it was met.
@@ -172,17 +176,18 @@ pub(crate) struct Record {
     pub(crate) resident_at_start: Vec<(String, u64)>,
     pub(crate) tables: Vec<Table>,
     pub(crate) fixed_rate: Vec<FixedRate>,
+    pub(crate) negotiated: Vec<Negotiated>,
+    pub(crate) idle: Vec<Idle>,
+    pub(crate) not_measured: Vec<NotMeasured>,
     pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Record {
     /// Whether every row is free of errors.
     pub(crate) fn is_valid(&self) -> bool {
-        let rows = self.tables.iter().flat_map(|table| &table.rows);
-        rows.map(|row| row.errors)
-            .chain(self.fixed_rate.iter().map(|f| f.driven.errors))
-            .sum::<u64>()
-            == 0
+        let rows = self.tables.iter().flat_map(|table| &table.rows).map(|row| row.errors);
+        let errors = rows.chain(self.fixed_rate.iter().map(|f| f.driven.errors)).sum::<u64>();
+        errors == 0 && self.idle.iter().all(|idle| idle.all_well)
     }
 
     /// The report as Markdown, which is also what the terminal gets.
@@ -199,14 +204,17 @@ impl Record {
         writeln!(out, "{}, {} cores. `{}`", self.cpu, self.cores, self.command_line)?;
         writeln!(
             out,
-            "{} rounds of {} s each, driven by {}. Medians over rounds; ratios are medians of \
-             per-round ratios of CPU per request [lowest, highest].",
+            "{} rounds of {} s each. HTTP/1.1 on kept connections is driven by {}, new connections \
+             by clients on rustls, HTTP/2 by h2load. Medians over rounds; ratios are medians of \
+             per-round ratios of CPU per request [lowest, highest]. Each run opens its connections \
+             anew: their handshakes are in its figures.",
             self.rounds, self.seconds_each, self.generator
         )?;
         for table in &self.tables {
             write_table(out, table)?;
         }
         self.write_fixed_rate(out)?;
+        self.write_idle(out)?;
         writeln!(out, "\nVersions:")?;
         for (name, version) in &self.versions {
             let resident = self.resident_at_start.iter().find(|(of, _)| of == name);
@@ -215,6 +223,12 @@ impl Record {
             });
             writeln!(out, "- {name}: {version}{resident}")?;
         }
+        if !self.negotiated.is_empty() {
+            writeln!(out, "\nAgreed with the clients on rustls, which prefer X25519:")?;
+        }
+        for Negotiated { gateway, agreed } in &self.negotiated {
+            writeln!(out, "- {gateway}: {agreed}")?;
+        }
         if !self.verdicts.is_empty() {
             writeln!(out, "\nRequired:")?;
         }
@@ -222,6 +236,9 @@ impl Record {
             let word = if verdict.met { "met" } else { "**MISSED**" };
             let Verdict { what, ratio, at_most, .. } = verdict;
             writeln!(out, "- {word}: {what}: {ratio:.3}, at most {at_most}")?;
+        }
+        for NotMeasured { gateway, what, why } in &self.not_measured {
+            writeln!(out, "- **NOT MEASURED**: {gateway}, {what}: {why}")?;
         }
         if !self.is_valid() {
             writeln!(
@@ -252,29 +269,52 @@ impl Record {
         }
         Ok(())
     }
+
+    fn write_idle(&self, out: &mut String) -> std::fmt::Result {
+        let Some(first) = self.idle.first() else { return Ok(()) };
+        writeln!(
+            out,
+            "\n### {} idle connections over TLS 1.3, each answered once\n\n\
+             Resident memory of the gateway; the kernel's is not in it. {} were asked for.\n",
+            first.connections, first.connections_wanted
+        )?;
+        writeln!(out, "| gateway | connections | RSS before | RSS | bytes each | all served |")?;
+        writeln!(out, "|---|--:|--:|--:|--:|---|")?;
+        for idle in &self.idle {
+            let Idle { gateway, connections, bytes_each, .. } = idle;
+            let (before, after) = (mib(idle.resident_bytes_before), mib(idle.resident_bytes));
+            let well = if idle.all_well { "yes" } else { "**no**" };
+            writeln!(
+                out,
+                "| {gateway} | {connections} | {before} | {after} | {bytes_each} | {well} |"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
     writeln!(out, "\n### {}\n", table.workload.title())?;
     writeln!(
         out,
-        "| gateway | CPU us/request | to floor | to nginx/HAProxy | requests/s | p50 us | p99 us | \
-         p99.9 us | RSS | errors |"
+        "| gateway | CPU us/request | to floor | to nginx | to HAProxy | requests/s | p50 us \
+         | p99 us | p99.9 us | RSS | errors |"
     )?;
-    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
     for row in &table.rows {
         let mark = if row.errors > 0 { "!" } else { "" };
         let cpu = &row.cpu_us;
         writeln!(
             out,
-            "| {}{mark} | {:.2} [{:.2}, {:.2}] | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} \
+            "| {}{mark} | {:.2} [{:.2}, {:.2}] | {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} \
              | {} |",
             row.gateway,
             cpu.median,
             cpu.lowest,
             cpu.highest,
             ratio(row.to_floor.as_ref()),
-            ratio(row.to_peer.as_ref()),
+            ratio(row.to_nginx.as_ref()),
+            ratio(row.to_haproxy.as_ref()),
             row.requests_per_second,
             row.p50_us,
             row.p99_us,
@@ -359,10 +399,11 @@ mod tests {
             row("nginx", &[20.0, 40.0]),
             row("haproxy", &[22.0, 44.0]),
         ];
-        let workload = Workload { path: "/".to_owned(), connections: 64 };
+        let workload = Workload::plain("/", 64);
         let table = Table::new(workload, rows);
         let ringway = table.row("ringway").unwrap();
         assert_eq!(format!("{:.3}", ringway.to_floor.unwrap().median), "1.100");
         assert_eq!(format!("{:.3}", ringway.to_peer.unwrap().highest), "0.550");
+        assert_eq!(format!("{:.3}", ringway.to_haproxy.unwrap().median), "0.500");
     }
 }

@@ -78,7 +78,7 @@ fn reload_many(subject: &mut Subject, options: &Options) -> io::Result<(u32, Dur
     let (mut in_force, mut slowest) = (0, Duration::ZERO);
     for number in 0..options.reloads {
         let route = format!("/reload-{number}");
-        ringway::write_configuration(subject.site(), Some(&route))?;
+        ringway::write_files(subject.site(), subject.gateway.address, Some(&route))?;
         let asked = clock::now();
         subject.gateway.process.signal(Signal::Hangup)?;
         if wait_for(subject, &route)? {

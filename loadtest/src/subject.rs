@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::certificate::Certificate;
 use crate::children::Scratch;
 use crate::compare::Upstream;
-use crate::peers::{Peer, Running, Site, ringway};
+use crate::peers::{CLIENTS_MAX, Door, Peer, Running, Site, ringway};
 use crate::sys;
 
 /// Which gateway, and where it runs.
@@ -31,7 +32,9 @@ pub(crate) struct Subject {
     pub(crate) gateway: Running,
     pub(crate) upstream: Upstream,
     pub(crate) scratch: Scratch,
+    pub(crate) certificate: Certificate,
     pub(crate) core: usize,
+    door: Door,
     /// How many descriptors this process and its children may have each.
     pub(crate) descriptors_max: u64,
 }
@@ -44,6 +47,16 @@ impl Choice {
 
     /// Starts the upstream and the gateway, and pins this thread to the load's core.
     pub(crate) fn start(&self, descriptors: u64) -> io::Result<Subject> {
+        self.start_for(descriptors, Door::Plain, CLIENTS_MAX)
+    }
+
+    /// The same, where `door` is spoken and for so many clients at once.
+    pub(crate) fn start_for(
+        &self,
+        descriptors: u64,
+        door: Door,
+        clients_max: u64,
+    ) -> io::Result<Subject> {
         let peer = match self.gateway.as_str() {
             "ringway" => Peer::Ringway { program: ringway::program(self.ringway.clone())? },
             "floor" => Peer::Floor,
@@ -56,17 +69,32 @@ impl Choice {
         sys::process::pin_to(self.load_core)?;
         let scratch = Scratch::new()?;
         let upstream = Upstream::start(self.load_core, Duration::ZERO)?;
-        let site = Site { upstream: upstream.address, folder: scratch.path(), core: self.core };
+        let certificate = Certificate::make(scratch.path())?;
+        let site = Site {
+            upstream: upstream.address,
+            folder: scratch.path(),
+            core: self.core,
+            door,
+            certificate: &certificate,
+            clients_max,
+        };
         let gateway = peer.start(site)?;
         println!("{} at {}: {}", gateway.name, gateway.address, gateway.version);
-        Ok(Subject { gateway, upstream, scratch, core: self.core, descriptors_max })
+        let core = self.core;
+        Ok(Subject { gateway, upstream, scratch, certificate, core, door, descriptors_max })
     }
 }
 
 impl Subject {
     /// Where the gateway's files are.
     pub(crate) fn site(&self) -> Site<'_> {
-        let folder = self.scratch.path();
-        Site { upstream: self.upstream.address, folder, core: self.core }
+        Site {
+            upstream: self.upstream.address,
+            folder: self.scratch.path(),
+            core: self.core,
+            door: self.door,
+            certificate: &self.certificate,
+            clients_max: CLIENTS_MAX,
+        }
     }
 }

@@ -43,6 +43,7 @@ fn a_quick_comparison_measures_the_floor_and_records_it() {
     assert!(said.contains("### 1 connection, small responses"), "{said}");
     assert!(said.contains("### 64 connections, small responses"), "{said}");
     assert!(said.contains("### 64 connections, /64k"), "{said}");
+    assert!(said.contains("### 64 connections, /1m"), "{said}");
     assert!(said.contains("### Fixed rate"), "{said}");
     let files: Vec<PathBuf> = fs::read_dir(&out).unwrap().map(|f| f.unwrap().path()).collect();
     let read = |extension: &str| {
@@ -64,11 +65,66 @@ fn a_quick_comparison_measures_the_floor_and_records_it() {
     assert!(read("md").contains("| floor |"));
 }
 
+/// Every other row, through nginx: Ringway is another package, whose binary may not be there.
+#[test]
+fn a_quick_comparison_measures_every_row_of_a_peer() {
+    if !["nginx", "h2load"].into_iter().all(is_installed) {
+        return;
+    }
+    let rows = "tls,handshakes,h2,h2c,idle";
+    let said = check_succeeds(&["compare", "--quick", "--only", "nginx", "--rows", rows]);
+    let titles = [
+        "HTTPS, 1 connection, small responses",
+        "HTTPS, 64 connections, /1m",
+        "HTTPS, a new connection for each request, TLS 1.3, full",
+        "HTTPS, a new connection for each request, TLS 1.3, resumed",
+        "HTTPS, a new connection for each request, TLS 1.2, full",
+        "HTTPS, a new connection for each request, TLS 1.2, resumed",
+        "HTTP/2 over TLS, 8 connections of 16 streams, small responses",
+        "HTTP/2 over TLS, 8 connections of 16 streams, /64k",
+        "HTTP/2 over TLS, 8 connections of 16 streams, /1m",
+        "HTTP/2 without TLS, 8 connections of 16 streams, small responses",
+        "100 idle connections over TLS 1.3, each answered once",
+    ];
+    for title in titles {
+        assert!(said.contains(&format!("### {title}\n")), "{title}: {said}");
+    }
+    let agreed = "TLS 1.3: TLS13_AES_256_GCM_SHA384 X25519, resumes (2 tickets); \
+                  TLS 1.2: TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 X25519, resumes";
+    assert!(said.contains(&format!("- nginx: {agreed}\n")), "{said}");
+}
+
+/// Whether a program is there. Where all must be (`CI` is set), it is an error when not.
+fn is_installed(program: &str) -> bool {
+    let found = Command::new(program).arg("-v").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
+    if !found {
+        eprintln!("NOT TESTED: {program} is not installed");
+    }
+    found
+}
+
+#[test]
+fn rows_that_nobody_knows_are_refused() {
+    let output = loadtest(&["compare", "--quick", "--rows", "h3"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("--rows h3: expected all, a group (plain, tls, "), "{errors}");
+}
+
 #[test]
 fn short_connections_leave_nothing_in_the_floor() {
     let small = ["--connections", "600", "--warm-up", "200"];
     let said = check_succeeds(&[&["soak", "--gateway", "floor"], &small[..]].concat());
     assert!(said.contains("met: everything came back"), "{said}");
+}
+
+#[test]
+fn idle_connections_over_tls_are_held_and_others_are_served() {
+    if is_installed("nginx") {
+        let said = check_succeeds(&["idle", "--gateway=nginx", "--tls", "--connections=300"]);
+        let served = "300 of 300 are still open; another client is served: true";
+        assert!(said.contains(served), "{said}");
+    }
 }
 
 #[test]

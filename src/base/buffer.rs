@@ -19,6 +19,18 @@ pub struct Shelf {
     this: Weak<Self>,
 }
 
+/// How many blocks of a shelf are to be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Supply {
+    /// Enough for everybody.
+    #[default]
+    Plenty,
+    /// Fewer than half of all: nobody may keep many of them now.
+    Scarce,
+    /// Fewer than an eighth.
+    Dry,
+}
+
 /// A block of memory that belongs to a shelf. Whoever holds it alone may write it.
 pub struct Block {
     bytes: Box<[u8]>,
@@ -63,12 +75,19 @@ impl Shelf {
         self.free.borrow().len() + (self.blocks_max - self.made.get())
     }
 
-    /// Fewer than half of all blocks are to be had: nobody may keep many of them now. It is over
-    /// only when there are three quarters again: `was` is what was said last.
+    /// How many blocks are to be had. What was said last stays said a little longer, so that it
+    /// does not change with every block.
     #[must_use]
-    pub fn is_scarce(&self, was: bool) -> bool {
-        let enough = if was { self.blocks_max / 4 * 3 } else { self.blocks_max / 2 };
-        self.available() < enough
+    pub fn supply(&self, was: Supply) -> Supply {
+        let (available, eighth) = (self.available(), self.blocks_max.div_ceil(8));
+        let below = |eighths: usize| available < eighths * eighth;
+        let dry = below(if was == Supply::Dry { 2 } else { 1 });
+        let scarce = below(if was == Supply::Plenty { 4 } else { 6 });
+        match (dry, scarce) {
+            (true, _) => Supply::Dry,
+            (false, true) => Supply::Scarce,
+            (false, false) => Supply::Plenty,
+        }
     }
 
     /// The block that came back last, or a new one; `None` at the bound. The `Rc` is unique.
@@ -252,19 +271,24 @@ mod tests {
         assert_eq!(shelf.blocks_made(), 1);
     }
 
+    /// Of 16 blocks: scarce below 8 until there are 12, dry below 2 until there are 4.
     #[test]
-    fn blocks_are_scarce_from_half_on_until_there_are_three_quarters() {
-        let shelf = Shelf::new(4, 4);
-        let one = shelf.gather(&[b"a"]);
-        let two = shelf.gather(&[b"b"]);
-        assert!(!shelf.is_scarce(false));
-        let three = shelf.gather(&[b"c"]);
-        assert!(shelf.is_scarce(false));
-        drop(three);
-        assert!(shelf.is_scarce(true));
-        drop(two);
-        assert!(!shelf.is_scarce(true));
-        drop(one);
+    fn blocks_are_scarce_and_dry_until_there_are_enough_again() {
+        let shelf = Shelf::new(4, 16);
+        let mut out: Vec<_> = (0..16).map(|_| shelf.take().expect("a block")).collect();
+        let mut check = |available: usize, was, expected| {
+            out.drain(..available.saturating_sub(shelf.available()))
+                .for_each(|block| shelf.give_back(block));
+            assert_eq!(shelf.supply(was), expected, "{available} are to be had, was {was:?}");
+        };
+        check(1, Supply::Scarce, Supply::Dry);
+        check(2, Supply::Scarce, Supply::Scarce);
+        check(3, Supply::Dry, Supply::Dry);
+        check(4, Supply::Dry, Supply::Scarce);
+        check(7, Supply::Plenty, Supply::Scarce);
+        check(8, Supply::Plenty, Supply::Plenty);
+        check(11, Supply::Scarce, Supply::Scarce);
+        check(12, Supply::Scarce, Supply::Plenty);
     }
 
     #[test]

@@ -39,11 +39,13 @@ pub const SMALL_BLOCK_BYTES: usize = 4_096;
 pub const SMALL_BLOCKS_MAX: usize = 16_384;
 /// A receive buffer for streaming bodies and for heads that do not fit a small one.
 pub const LARGE_BLOCK_BYTES: usize = 65_536;
-/// Large blocks of one shard: 32 MiB when all are in use.
-pub const LARGE_BLOCKS_MAX: usize = 512;
+/// Large blocks of one shard: 64 MiB when all are in use. Bodies of 1 MiB to 64 clients at once
+/// take 600 of them; when they are scarce, such a body costs half as much again.
+pub const LARGE_BLOCKS_MAX: usize = 1_024;
 
 /// Blocks that a socket may have received and not yet handed on, in bytes, before its receive is
-/// cancelled. When fewer than half of the blocks are left, a socket receives one block at a time.
+/// cancelled. When fewer than half of the blocks are left, a socket receives one block at a time;
+/// when fewer than an eighth of the large ones are, small ones.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * LARGE_BLOCK_BYTES;
 /// The same for a client's small blocks that nobody waits for: requests that come while one is
 /// answered. One byte takes a block, so the first piece reaches this: with the block of its head

@@ -9,7 +9,7 @@ mod text;
 mod time;
 
 pub use address::{Address, ListenAddress, UNIX_PATH_BYTES_MAX};
-pub use buffer::{Block, Buffer, Shelf};
+pub use buffer::{Block, Buffer, Shelf, Supply};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};
 pub use text::append;

@@ -4,7 +4,7 @@
 use std::{io, rc::Rc};
 
 use super::kernel::Kernel;
-use crate::base::{Block, Buffer, Shelf};
+use crate::base::{Block, Buffer, Shelf, Supply};
 
 /// The two groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub(super) enum GroupId {
 }
 
 impl GroupId {
-    /// The group to receive from: small blocks while the large ones are scarce.
-    pub(super) const fn unless_scarce(self, scarce: [bool; 2]) -> Self {
-        if scarce[self as usize] { Self::Small } else { self }
+    /// The group to receive from: small blocks while the large ones are all but used up.
+    pub(super) fn unless_dry(self, supply: [Supply; 2]) -> Self {
+        if supply[self as usize] == Supply::Dry { Self::Small } else { self }
     }
 
     pub(super) const fn number(self) -> u16 {
@@ -63,9 +63,9 @@ impl Group {
         self.lent.len() - self.idle.len()
     }
 
-    /// Blocks are few: see [`Shelf::is_scarce`].
-    pub(super) fn is_scarce(&self, was: bool) -> bool {
-        self.shelf.is_scarce(was)
+    /// How many blocks there are: see [`Shelf::supply`].
+    pub(super) fn supply(&self, was: Supply) -> Supply {
+        self.shelf.supply(was)
     }
 
     /// Tops the window up from the shelf: as late as possible, so that the blocks that were

@@ -23,7 +23,7 @@ use super::{
     wheel::Wheel,
 };
 use crate::base::{
-    Moment, Shelf, WallTime,
+    Moment, Shelf, Supply, WallTime,
     limits::{
         JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX, LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LINGER_WAIT,
         LISTENERS_MAX, SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX, SOCKETS_MAX,
@@ -89,8 +89,8 @@ pub(super) struct State {
     pub(super) sleepers: Slab<Sleeper>,
     pub(super) wheel: Wheel<Alarm>,
     pub(super) groups: [Group; 2],
-    /// Whose blocks are few, by group; as it was at the start of this turn.
-    pub(super) scarce: [bool; 2],
+    /// How many blocks there are, by group; as it was at the start of this turn.
+    pub(super) supply: [Supply; 2],
     /// Sockets whose receive ended for want of a buffer, first come first served.
     pub(super) starved: Vec<Key>,
     #[expect(clippy::vec_box, reason = "the kernel reads them while they move to a slot")]
@@ -141,7 +141,7 @@ impl Driver {
             sleepers: Slab::new(SOCKETS_MAX),
             wheel: Wheel::new(now),
             groups,
-            scarce: [false; 2],
+            supply: [Supply::Plenty; 2],
             starved: Vec::new(),
             gathers: Vec::new(),
             outgoings: Vec::new(),
@@ -300,7 +300,7 @@ impl State {
         for group in &mut self.groups {
             group.refill(&mut *self.kernel);
         }
-        self.note_scarcity();
+        self.note_supply();
         self.feed_starved();
         let until = if may_wait && !self.is_send_awaited() { self.next_alarm() } else { self.now };
         let entered = self.kernel.enter(Some(until));

@@ -10,7 +10,7 @@ use super::{
     socket::{End, Life, Polled, Receive, Slot},
 };
 use crate::base::{
-    Buffer,
+    Buffer, Supply,
     limits::{
         RECEIVE_COPY_BYTES_MAX, RECEIVE_QUEUE_BYTES_MAX, UNAWAITED_BODY_BYTES_MAX,
         UNAWAITED_BYTES_MAX,
@@ -146,13 +146,13 @@ impl State {
 
     /// Arms, ends or leaves the receive, whichever the slot's state asks for.
     pub(super) fn arm_receive(&mut self, key: Key) {
-        let (scarce, turns) = (self.scarce, self.turns);
+        let (supply, turns) = (self.supply, self.turns);
         let Some(slot) = self.slots.find(key) else { return };
         if slot.life != Life::Open || slot.end.is_some() {
             return;
         }
-        let wanted = slot.group.unless_scarce(scarce);
-        let once = scarce[wanted as usize];
+        let wanted = slot.group.unless_dry(supply);
+        let once = supply[wanted as usize] != Supply::Plenty;
         let held_max = held_max(slot, wanted, once);
         match slot.receive {
             Receive::Armed(group) => {
@@ -184,13 +184,18 @@ impl State {
         }
     }
 
-    /// Learns whether blocks are scarce. When that begins, everybody is made to receive one block
-    /// at a time: an armed multishot takes many in one go when many bytes are there.
-    pub(super) fn note_scarcity(&mut self) {
-        let before = self.scarce;
-        let now = [0, 1].map(|group| self.groups[group].is_scarce(before[group]));
-        self.scarce = now;
-        if (now[0] && !before[0]) || (now[1] && !before[1]) {
+    /// Learns how many blocks there are. When they become fewer, everybody is made to receive one
+    /// block at a time (an armed multishot takes many in one go when many bytes are there), at the
+    /// end into small ones.
+    pub(super) fn note_supply(&mut self) {
+        let before = self.supply;
+        let now = [0, 1].map(|group| self.groups[group].supply(before[group]));
+        self.supply = now;
+        let got_fewer = |group: usize| match (before[group], now[group]) {
+            (Supply::Plenty, Supply::Scarce | Supply::Dry) | (Supply::Scarce, Supply::Dry) => true,
+            (_, Supply::Plenty | Supply::Scarce) | (Supply::Dry, Supply::Dry) => false,
+        };
+        if got_fewer(0) || got_fewer(1) {
             self.slots.keys().into_iter().for_each(|key| self.arm_receive(key));
         }
     }
@@ -212,14 +217,14 @@ impl State {
             return;
         }
         let mut room = [self.groups[0].published(), self.groups[1].published()];
-        let scarce = self.scarce;
+        let supply = self.supply;
         let mut starved = std::mem::take(&mut self.starved);
         starved.retain(|&key| {
             let Some(slot) = self.slots.find(key) else { return false };
             if slot.receive != Receive::Starved || slot.is_closing() {
                 return false;
             }
-            let room = &mut room[slot.group.unless_scarce(scarce) as usize];
+            let room = &mut room[slot.group.unless_dry(supply) as usize];
             if *room == 0 {
                 return true;
             }

@@ -131,12 +131,12 @@ fn a_thousand_clients_that_pipeline_in_bulk_hold_nobody_else() {
     assert_serves(&gateway);
 }
 
-/// 43 downloads that are not read had all large blocks.
+/// 86 downloads that are not read had all large blocks.
 #[test]
 fn downloads_that_are_not_read_hold_nobody_else() {
     let upstream = upstream();
     let gateway = start(&upstream);
-    let mut hogs: Vec<Client> = (0..80).map(|_| Client::connect(gateway.address)).collect();
+    let mut hogs: Vec<Client> = (0..160).map(|_| Client::connect(gateway.address)).collect();
     for hog in &mut hogs {
         hog.shrink_receive_buffer();
         hog.send("GET /endless HTTP/1.1\r\nhost: it\r\n\r\n");

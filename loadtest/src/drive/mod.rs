@@ -1,17 +1,24 @@
 //! Drives load through whatever listens at an address, and says what came back.
 //!
 //! Closed loop (each connection asks again as soon as it was answered): wrk where it is installed,
-//! else the generator in `own.rs`. Open loop (a fixed rate): always `own.rs`.
+//! else the generator in `own.rs` or, over TLS, the clients in `clients.rs`. Open loop (a fixed
+//! rate): always `own.rs`. New connections for each request: always `clients.rs`. HTTP/2: h2load.
 
+mod answer;
+pub(crate) mod clients;
+pub(crate) mod h2load;
 pub(crate) mod own;
+mod tally;
 pub(crate) mod wrk;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
+
+use answer::Answer;
 
 /// What to drive.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +50,34 @@ impl Driven {
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
         let requests = self.requests as f64;
         requests / self.seconds
+    }
+}
+
+/// The request of every generator here.
+pub(crate) fn request(path: &str, host: SocketAddr) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+/// The same, on a connection that is closed behind the answer.
+pub(crate) fn last_request(path: &str, host: SocketAddr) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+}
+
+/// Sends a request and reads its answer, which is checked.
+pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> io::Result<()> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Answer::default();
+    let mut piece = [0; 16 << 10];
+    loop {
+        let length = stream.read(&mut piece)?;
+        if length == 0 {
+            return Err(io::Error::other("a connection was closed before the end of an answer"));
+        }
+        match answer.read(&piece[..length]) {
+            answer::Read::Partial => {}
+            answer::Read::Complete { .. } => return Ok(()),
+            answer::Read::Wrong(what) => return Err(io::Error::other(what)),
+        }
     }
 }
 
@@ -102,7 +137,7 @@ impl Generator {
     /// One closed-loop run. `Auto` must have been resolved.
     pub(crate) fn drive(self, load: Load<'_>) -> io::Result<Driven> {
         match self {
-            Self::Wrk => wrk::drive(load),
+            Self::Wrk => wrk::drive(load, "http"),
             Self::Auto | Self::Own => own::drive(load, own::Pace::Closed, &own::Stop::default()),
         }
     }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
+use super::answer::{Answer, Read};
+use super::tally::Tally;
 use super::{Driven, Load};
 use crate::sys::uring::{Buffers, Event, Finish, Lease, Ring};
-use crate::{clock, message, sys};
+use crate::{clock, sys};
 
 /// How long a connection may be silent after the end before its request counts as lost.
 const GRACE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub(crate) struct Stop {
 /// One run on this thread. Errors are those of this machine; the target's are counted.
 pub(crate) fn drive(load: Load<'_>, pace: Pace, stop: &Stop) -> io::Result<Driven> {
     sys::process::exact_timers();
-    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", load.path, load.target);
+    let request = super::request(load.path, load.target);
     let mut run = Run {
         ring: Ring::new(Buffers { count: 1024, bytes: 16 << 10 })?,
         target: load.target,
@@ -99,13 +99,6 @@ struct Connection {
     answer: Answer,
     sending: bool,
     ended: bool,
-}
-
-struct Tally {
-    nanoseconds: Histogram<u64>,
-    answered: u64,
-    errors: u64,
-    first_error: Option<String>,
 }
 
 impl Run {
@@ -247,113 +240,10 @@ fn as_token(index: usize) -> u32 {
     u32::try_from(index).expect("connections are counted in thousands")
 }
 
-impl Tally {
-    fn new() -> Self {
-        let nanoseconds = Histogram::new_with_bounds(100, 60_000_000_000, 3)
-            .expect("the bounds are in order and three digits are allowed");
-        Self { nanoseconds, answered: 0, errors: 0, first_error: None }
-    }
-
-    fn answered(&mut self, latency: Duration) {
-        self.answered += 1;
-        self.nanoseconds.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
-    }
-
-    fn fail(&mut self, what: &str) {
-        self.errors += 1;
-        self.first_error.get_or_insert_with(|| what.to_owned());
-    }
-
-    fn report(self, duration: Duration) -> Driven {
-        #[expect(clippy::cast_precision_loss, reason = "a minute of nanoseconds is below 2^53")]
-        let at = |quantile| self.nanoseconds.value_at_quantile(quantile) as f64 / 1e3;
-        Driven {
-            requests: self.answered,
-            seconds: duration.as_secs_f64(),
-            p50_us: at(0.5),
-            p99_us: at(0.99),
-            p999_us: at(0.999),
-            errors: self.errors,
-            first_error: self.first_error,
-        }
-    }
-}
-
-/// One answer as it arrives.
-#[derive(Default)]
-struct Answer {
-    partial: Vec<u8>,
-    body_left: u64,
-    close: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Read {
-    Partial,
-    Complete { close: bool },
-    Wrong(String),
-}
-
-impl Answer {
-    fn read(&mut self, received: &[u8]) -> Read {
-        let joined;
-        let mut bytes = received;
-        if self.body_left == 0 {
-            if !self.partial.is_empty() {
-                joined = [std::mem::take(&mut self.partial).as_slice(), bytes].concat();
-                bytes = &joined;
-            }
-            let Some(end) = message::head_end(bytes) else {
-                self.partial = bytes.to_vec();
-                return Read::Partial;
-            };
-            let (head, body) = bytes.split_at(end);
-            match (message::status(head), message::content_length(head)) {
-                (Some(200..=299), Some(length)) => self.body_left = length,
-                (Some(200..=299), None) => return Read::Wrong("no Content-Length".to_owned()),
-                (Some(status), _) => return Read::Wrong(format!("status {status}")),
-                (None, _) => return Read::Wrong("not an HTTP/1.1 response".to_owned()),
-            }
-            self.close = message::says_close(head);
-            bytes = body;
-        }
-        let Some(left) = self.body_left.checked_sub(bytes.len() as u64) else {
-            return Read::Wrong("more bytes than Content-Length said".to_owned());
-        };
-        self.body_left = left;
-        if left > 0 { Read::Partial } else { Read::Complete { close: self.close } }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Due, Pace, Read};
+    use super::{Due, Pace};
     use std::time::Duration;
-
-    #[track_caller]
-    fn check(pieces: &[&str], expected: &Read) {
-        let mut answer = Answer::default();
-        let (last, before) = pieces.split_last().unwrap();
-        for piece in before {
-            assert_eq!(answer.read(piece.as_bytes()), Read::Partial, "{piece:?}");
-        }
-        assert_eq!(&answer.read(last.as_bytes()), expected, "{pieces:?}");
-    }
-
-    #[test]
-    fn answers_are_checked() {
-        let whole = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-        check(&[whole], &Read::Complete { close: false });
-        check(&[&whole[..9], &whole[9..40], &whole[40..]], &Read::Complete { close: false });
-        let close = "HTTP/1.1 204 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        check(&[close], &Read::Complete { close: true });
-        check(&["HTTP/1.1 503 x\r\n\r\n"], &Read::Wrong("status 503".to_owned()));
-        check(&["HTTP/1.1 301 x\r\n\r\n"], &Read::Wrong("status 301".to_owned()));
-        check(&["HTTP/1.1 200 x\r\n\r\n"], &Read::Wrong("no Content-Length".to_owned()));
-        check(&["nonsense\r\n\r\n"], &Read::Wrong("not an HTTP/1.1 response".to_owned()));
-        let surplus = format!("{whole}!");
-        check(&[&surplus], &Read::Wrong("more bytes than Content-Length said".to_owned()));
-    }
 
     /// The correction itself: the tenth request is due at a tenth of its number, sent or not.
     #[test]

@@ -14,8 +14,8 @@ done = function(summary, latency, requests)
 end
 "#;
 
-/// One run with one thread, on the calling thread's core.
-pub(crate) fn drive(load: Load<'_>) -> io::Result<Driven> {
+/// One run with one thread, on the calling thread's core. `scheme` is `http` or `https`.
+pub(crate) fn drive(load: Load<'_>, scheme: &str) -> io::Result<Driven> {
     let script = std::env::temp_dir().join(format!("ringway-loadtest-{}.lua", std::process::id()));
     std::fs::write(&script, DONE)?;
     let output = Command::new("wrk")
@@ -24,7 +24,7 @@ pub(crate) fn drive(load: Load<'_>) -> io::Result<Driven> {
         .arg(format!("-d{}s", load.duration.as_secs().max(1)))
         .arg("-s")
         .arg(&script)
-        .arg(format!("http://{}{}", load.target, load.path))
+        .arg(format!("{scheme}://{}{}", load.target, load.path))
         .stdin(Stdio::null())
         .output();
     std::fs::remove_file(&script)?;

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::{Site, configure, to_log};
+use super::{Door, Site, configure, to_log};
 use crate::children::Process;
 
 const LOG_FORMAT: &str = "{\"time\":\"%tr\",\"requestId\":\"%rt\",\"ip\":\"%ci\",\
@@ -22,13 +22,30 @@ pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
     Ok((Process::start(&mut command, site.core)?, address))
 }
 
+/// Session tickets are on by default; so is the order of its own cipher suites, which would give
+/// it the longer keys where a client prefers the shorter ones. Without `no strict-limits` it would
+/// not start where descriptors for both sides of all clients cannot be had, which idle ones do not
+/// need.
 fn render(site: Site<'_>, listen: SocketAddr) -> String {
-    let upstream = site.upstream;
+    let (upstream, clients_max) = (site.upstream, site.clients_max);
+    let certificate = site.certificate.both.display();
+    let (speaks, scheme) = match site.door {
+        Door::Plain => (String::new(), "http"),
+        Door::Tls => (
+            format!(
+                " ssl crt {certificate} alpn h2,http/1.1 ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3 \
+                 curves X25519:P-256 prefer-client-ciphers"
+            ),
+            "https",
+        ),
+        Door::PriorKnowledge => (" proto h2".to_owned(), "http"),
+    };
     let log_format = LOG_FORMAT;
     format!(
         r#"global
   nbthread 1
-  maxconn 8000
+  no strict-limits
+  maxconn {clients_max}
   log ring@requests format raw local0
 
 ring requests
@@ -51,8 +68,8 @@ defaults
   log-format '{log_format}'
 
 frontend in
-  bind {listen} backlog 4096
-  http-request set-header X-Forwarded-Proto http
+  bind {listen} backlog 4096{speaks}
+  http-request set-header X-Forwarded-Proto {scheme}
   default_backend out
 
 backend out

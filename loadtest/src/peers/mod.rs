@@ -8,16 +8,49 @@ mod nginx;
 mod other;
 pub(crate) mod ringway;
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::certificate::Certificate;
 use crate::children::Process;
+use crate::drive::{Load, h2load, last_request};
+use crate::tls::{Beginning, Client, Version};
 use crate::{clock, listen};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Clients at once that gateways are set up for, unless many shall be idle.
+pub(crate) const CLIENTS_MAX: u64 = 8000;
+
+/// What a gateway speaks where it is measured. It is started anew for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Door {
+    /// HTTP/1.1.
+    Plain,
+    /// HTTP/1.1 and HTTP/2 over TLS 1.3 and 1.2.
+    Tls,
+    /// HTTP/2 without TLS and without being asked.
+    PriorKnowledge,
+}
+
+impl Door {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::PriorKnowledge];
+
+    /// What is spoken there, in words.
+    pub(crate) fn speaks(self) -> &'static str {
+        match self {
+            Self::Plain => "HTTP/1.1",
+            Self::Tls => "TLS",
+            Self::PriorKnowledge => "HTTP/2 by prior knowledge",
+        }
+    }
+}
 
 /// Which gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +59,11 @@ pub(crate) enum Peer {
     /// The floor with buffers for bodies, which would be a handicap for small messages.
     FloorForBodies,
     Ringway {
+        program: PathBuf,
+    },
+    /// Another binary of Ringway, such as one of an earlier commit.
+    RingwayBeside {
+        name: String,
         program: PathBuf,
     },
     Nginx,
@@ -45,6 +83,10 @@ pub(crate) struct Site<'a> {
     /// For configurations and logs.
     pub(crate) folder: &'a Path,
     pub(crate) core: usize,
+    pub(crate) door: Door,
+    pub(crate) certificate: &'a Certificate,
+    /// How many clients there may be at once, for those who want to be told.
+    pub(crate) clients_max: u64,
 }
 
 /// A gateway that has answered a request.
@@ -53,6 +95,9 @@ pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) version: String,
+    door: Door,
+    /// Speaks TLS to it.
+    client: Client,
 }
 
 impl Peer {
@@ -63,7 +108,7 @@ impl Peer {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
-            Self::Other { name, .. } => name,
+            Self::RingwayBeside { name, .. } | Self::Other { name, .. } => name,
         }
     }
 
@@ -71,7 +116,7 @@ impl Peer {
     pub(crate) fn version(&self) -> Option<String> {
         match self {
             Self::Floor | Self::FloorForBodies => Some(env!("CARGO_PKG_VERSION").to_owned()),
-            Self::Ringway { program } => {
+            Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
                 Some(version_of(program, "--version").unwrap_or_else(|| "unversioned".to_owned()))
             }
             Self::Nginx => version_of("nginx", "-v"),
@@ -81,31 +126,76 @@ impl Peer {
         }
     }
 
+    /// Whether it can be measured there.
+    pub(crate) fn has(&self, door: Door) -> bool {
+        match self {
+            Self::Ringway { .. } | Self::RingwayBeside { .. } | Self::Nginx | Self::Haproxy => true,
+            Self::Floor | Self::FloorForBodies | Self::Envoy | Self::Other { .. } => {
+                door == Door::Plain
+            }
+        }
+    }
+
     /// Starts it and waits for its first good answer.
     pub(crate) fn start(&self, site: Site<'_>) -> io::Result<Running> {
+        if !self.has(site.door) {
+            let (name, speaks) = (self.name(), site.door.speaks());
+            return Err(io::Error::other(format!("{name} is not measured over {speaks}")));
+        }
         let version = self.version().ok_or_else(|| {
             io::Error::other(format!("{} is not installed (not found in PATH)", self.name()))
         })?;
+        // Two of a kind must not write the same files.
+        let folder = match self {
+            Self::RingwayBeside { name, .. } => site.folder.join(name),
+            _ => site.folder.to_owned(),
+        };
+        std::fs::create_dir_all(&folder)?;
+        let site = Site { folder: &folder, ..site };
         let (process, address) = match self {
             Self::Floor => floor::start(site, floor::SMALL)?,
             Self::FloorForBodies => floor::start(site, floor::BODIES)?,
-            Self::Ringway { program } => ringway::start(site, program)?,
+            Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
+                ringway::start(site, self.name(), program)?
+            }
             Self::Nginx => nginx::start(site)?,
             Self::Haproxy => haproxy::start(site)?,
             Self::Envoy => envoy::start(site)?,
             Self::Other { name, program } => other::start(site, name, program)?,
         };
-        let mut running = Running { name: self.name().to_owned(), process, address, version };
+        let name = self.name().to_owned();
+        let client = Client::new(site.certificate, Version::Tls13, Beginning::Full)?;
+        let mut running = Running { name, process, address, version, door: site.door, client };
         running.wait_until_it_answers(site.folder)?;
         Ok(running)
     }
 }
 
 impl Running {
+    /// One request on a connection of its own; the status of the answer.
+    pub(crate) fn ask(&self, path: &str) -> io::Result<u16> {
+        match self.door {
+            Door::Plain => ask(self.address, path),
+            Door::Tls => {
+                let connection = self.client.connect(connect(self.address)?)?;
+                ask_over(connection, self.address, path)
+            }
+            Door::PriorKnowledge => {
+                let (target, duration) = (self.address, Duration::ZERO);
+                let load = Load { target, path, connections: 1, duration };
+                let driven = h2load::drive(load, "http", Some(1))?;
+                match driven.first_error {
+                    None if driven.requests == 1 => Ok(200),
+                    said => Err(io::Error::other(said.unwrap_or_default())),
+                }
+            }
+        }
+    }
+
     fn wait_until_it_answers(&mut self, folder: &Path) -> io::Result<()> {
         let deadline = clock::now() + START_PATIENCE;
         loop {
-            let last = match ask(self.address, "/") {
+            let last = match self.ask("/") {
                 Ok(status) if (200..300).contains(&status) => return Ok(()),
                 Ok(status) => format!("status {status}"),
                 Err(error) => error.to_string(),
@@ -125,11 +215,19 @@ impl Running {
     }
 }
 
-/// One request on a connection of its own; the status of the answer.
+/// One request on a plain connection of its own; the status of the answer.
 pub(crate) fn ask(address: SocketAddr, path: &str) -> io::Result<u16> {
-    let mut stream = TcpStream::connect(address)?;
+    ask_over(connect(address)?, address, path)
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    Ok(stream)
+}
+
+fn ask_over(mut stream: impl Read + Write, host: SocketAddr, path: &str) -> io::Result<u16> {
+    stream.write_all(last_request(path, host).as_bytes())?;
     let mut head = [0; 512];
     let length = stream.read(&mut head)?;
     crate::message::status(&head[..length])

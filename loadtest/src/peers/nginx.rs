@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::{Site, configure, to_log};
+use super::{Door, Site, configure, to_log};
 use crate::children::Process;
 
 pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
@@ -18,16 +18,32 @@ pub(super) fn start(site: Site<'_>) -> io::Result<(Process, SocketAddr)> {
 
 /// `master_process off` leaves exactly the worker, which costs the same as under a master and
 /// cannot be orphaned. The keep-alive limits are lifted (their defaults reconnect every 1000
-/// requests); the buffers hold a 64 KiB body, so that nothing spills to disk.
+/// requests); the buffers hold a 64 KiB body, so that nothing spills to disk. Session tickets are
+/// on by default.
 fn render(site: Site<'_>, listen: SocketAddr) -> String {
     let folder = site.folder.display();
     let upstream = site.upstream;
+    let connections_max = 2 * site.clients_max;
+    let speaks = match site.door {
+        Door::Plain => "",
+        Door::Tls => " ssl http2",
+        Door::PriorKnowledge => " http2",
+    };
+    let certificate = match site.door {
+        Door::Tls => format!(
+            "ssl_certificate {};\n    ssl_certificate_key {};\n    \
+             ssl_protocols TLSv1.2 TLSv1.3;\n    ssl_ecdh_curve X25519:prime256v1;",
+            site.certificate.chain.display(),
+            site.certificate.key.display()
+        ),
+        Door::Plain | Door::PriorKnowledge => String::new(),
+    };
     format!(
         r#"daemon off;
 master_process off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-events {{ worker_connections 16000; use epoll; multi_accept on; }}
+events {{ worker_connections {connections_max}; use epoll; multi_accept on; }}
 http {{
   log_format json escape=json '{{"time":"$time_iso8601","requestId":"$request_id",'
     '"ip":"$remote_addr","method":"$request_method","path":"$uri","protocol":"$server_protocol",'
@@ -51,7 +67,8 @@ http {{
     keepalive_timeout 3600s;
   }}
   server {{
-    listen {listen} reuseport backlog=4096;
+    listen {listen}{speaks} reuseport backlog=4096;
+    {certificate}
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;

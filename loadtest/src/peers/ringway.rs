@@ -8,32 +8,48 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Site, to_log};
+use super::{Door, Site, to_log};
+use crate::certificate::Certificate;
 use crate::children::Process;
 use crate::listen;
 
 const GATEWAY_FILE: &str = "gateway.json";
 const DEFINITION: &str = "bench.json";
 
-pub(super) fn start(site: Site<'_>, program: &Path) -> io::Result<(Process, SocketAddr)> {
+pub(super) fn start(
+    site: Site<'_>,
+    name: &str,
+    program: &Path,
+) -> io::Result<(Process, SocketAddr)> {
     let address = listen::unused()?;
-    write_configuration(site, None)?;
+    write_files(site, address, None)?;
     let mut command = Command::new(program);
     command
         .arg("run")
         .arg(site.folder.join(GATEWAY_FILE))
-        .arg(format!("--listen={address}"))
         .arg(format!("--admin={}", listen::unused()?))
         .arg("--shards=1");
-    to_log(&mut command, site, "ringway")?;
+    to_log(&mut command, site, name)?;
     Ok((Process::start(&mut command, site.core)?, address))
 }
 
 /// Writes the gateway file and its definition; `extra` is a literal route in place of the one that
 /// catches all, so that a reload can be seen by its answer. Each file appears at once, never half
 /// written.
-pub(crate) fn write_configuration(site: Site<'_>, extra: Option<&str>) -> io::Result<()> {
+pub(crate) fn write_files(
+    site: Site<'_>,
+    address: SocketAddr,
+    extra: Option<&str>,
+) -> io::Result<()> {
+    let Certificate { chain, key, .. } = site.certificate;
+    let certificates = json!([{"certificate": chain, "privateKey": key}]);
+    let listener = match site.door {
+        Door::Plain => json!({"address": address}),
+        Door::PriorKnowledge => json!({"address": address, "http2": true}),
+        Door::Tls => json!({"address": address, "tls": {"certificates": certificates}}),
+    };
     let gateway = json!({
+        "listeners": [listener],
         "accessLog": {"destination": site.folder.join("ringway-access.log")},
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
             "stages": [{"stageName": "$default"}]}],
