@@ -98,9 +98,12 @@ pub(super) async fn run(tcp: &Tcp, party: Party) -> Result<(Session, Negotiated)
     };
     match outcome {
         Ok((mut session, negotiated)) => {
-            // A client waits for the end of a TLS 1.2 handshake; else what is left to send can go
-            // with the first data.
-            if matches!(session.kernel(), Kernel::Server(_)) && !session.is_tls13() {
+            // A client that has said nothing yet may wait for this: for the end of a TLS 1.2
+            // handshake, and under Nagle's rule for any word at all. In HTTP/2 we speak first.
+            let goes_with_more = !wire.rest.is_empty() || negotiated.alpn.as_deref() == Some(b"h2");
+            if matches!(session.kernel(), Kernel::Server(_))
+                && !(session.is_tls13() && goes_with_more)
+            {
                 wire.out = std::mem::take(&mut session.waiting);
                 wire.flush().await?;
             }

@@ -68,6 +68,23 @@ fn handshake_and_request_come_byte_by_byte() {
 }
 
 #[test]
+fn a_client_that_has_nothing_to_say_yet_gets_its_tickets() {
+    // Else Nagle's rule keeps its first request back until our side's kernel acknowledges.
+    let upstream = greeting();
+    let shown = Shown::start(&upstream);
+    let mut socket = raw(&shown);
+    let name = "localhost".try_into().unwrap();
+    let mut connection = ClientConnection::new(shown.client.clone(), name).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket).unwrap();
+    }
+    while connection.tls13_tickets_received() == 0 {
+        connection.read_tls(&mut socket).unwrap();
+        connection.process_new_packets().unwrap();
+    }
+}
+
+#[test]
 fn bodies_of_all_sizes_go_both_ways_unchanged() {
     let upstream = Upstream::echoing();
     let shown = Shown::start(&upstream);

@@ -5,7 +5,9 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
 
 use super::{await_number, number, with_pair};
@@ -183,6 +185,41 @@ fn the_next_connection_goes_on_with_the_session() {
         assert_eq!(get(&gateway).text(), "hello");
     }
     assert_eq!((upstream.connections(), upstream.resumed()), (5, 4));
+}
+
+/// However the upstream ends a connection that is kept, nobody's request is lost with it.
+#[test]
+fn a_kept_connection_that_the_upstream_ends_is_not_used_again() {
+    let authority = Authority::new("it");
+    let config = showing(&authority.sign(&Wish::host(&["localhost"])), None);
+    let turn = AtomicUsize::new(0);
+    let upstream = TlsUpstream::start(config, move |peer| {
+        read_head(peer)?;
+        peer.get_mut().write_all(&ok("hello")).ok()?;
+        let turn = turn.fetch_add(1, Ordering::SeqCst);
+        // Says so, or leaves; or leaves only once there is another request.
+        let stream = peer.get_mut();
+        if turn.is_multiple_of(2) {
+            stream.conn.send_close_notify();
+            stream.flush().ok()?;
+        }
+        match turn % 5 {
+            0 | 1 => {}
+            2 | 3 => thread::sleep(Duration::from_millis(300)),
+            _ => drop(stream.sock.read(&mut [0; 4096])),
+        }
+        Some(())
+    });
+    let gateway = before(&upstream, &authority);
+    let mut client = Client::connect(gateway.address);
+    for _ in 0..10 {
+        assert_eq!(client.get("/a").text(), "hello");
+        thread::sleep(Duration::from_millis(30));
+        let post = client.ask("POST /a HTTP/1.1\r\nhost: it\r\ncontent-length: 0\r\n\r\n");
+        // A request that changes something is not sent twice: the one that met the end is lost.
+        assert!(matches!(post.status, 200 | 502), "{}", post.status);
+        thread::sleep(Duration::from_millis(30));
+    }
 }
 
 #[test]
