@@ -112,24 +112,32 @@ impl Reading<'_> {
 
     /// The certificate of the command line: `None` when there is none, empty when it is wrong.
     fn given(&mut self) -> Option<Option<Certificate>> {
-        let parsed = match self.overrides.certificate.as_ref()? {
-            GivenCertificate::Made { chain, key } => {
-                let chain = ("the certificate made for this run", chain.as_bytes());
-                Certificate::parse(chain, ("its key", key.as_bytes()), None)
-            }
-            GivenCertificate::Files { chain, key } => {
-                // Paths of the command line begin where it was typed.
-                let (chain, key) = (self.read_at(chain, None)?, self.read_at(key, None)?);
-                Certificate::parse(chain.named(), key.named(), None)
-            }
-        };
-        let certificate = parsed.map_err(|sentence| self.problems.error_nowhere(sentence, "")).ok();
+        let given = self.overrides.certificate.as_ref()?;
+        let certificate = self.parse_given(given);
         if let Some(sentence) =
             certificate.as_ref().and_then(|own| own.complaint(self.overrides.now))
         {
             self.problems.warning_nowhere(sentence, "renew it");
         }
         Some(certificate)
+    }
+
+    fn parse_given(&mut self, given: &GivenCertificate) -> Option<Certificate> {
+        let parsed = match given {
+            GivenCertificate::Made { chain, key } => {
+                let chain = ("the certificate made for this run", chain.as_bytes());
+                Certificate::parse(chain, ("its key", key.as_bytes()), None)
+            }
+            GivenCertificate::Files { chain, key } => {
+                // Paths of the command line begin where it was typed.
+                let fix = "name files that exist with --tls-cert and --tls-key";
+                let chain = self.read_at(chain, None, fix);
+                let key = self.read_at(key, None, fix);
+                let (chain, key) = (chain?, key?);
+                Certificate::parse(chain.named(), key.named(), None)
+            }
+        };
+        parsed.map_err(|sentence| self.problems.error_nowhere(sentence, "")).ok()
     }
 
     fn listener(&mut self, listener: &raw::Listener, http2: Http2, at: &str) -> FaceDraft {
@@ -273,8 +281,9 @@ impl Reading<'_> {
                 self.warn(place.clone(), message, "add the key, or take the certificate out");
                 continue;
             }
-            let chain = self.read_at(&path.join(name), place.as_ref());
-            let key = self.read_at(&path.join(key_name), place.as_ref());
+            let fix = "make the files of the folder readable for this user";
+            let chain = self.read_at(&path.join(name), place.as_ref(), fix);
+            let key = self.read_at(&path.join(key_name), place.as_ref(), fix);
             let (Some(chain), Some(key)) = (chain, key) else { continue };
             certificates.extend(self.certificate(&chain, &key, None, place.clone()));
         }
@@ -347,10 +356,11 @@ impl Reading<'_> {
 
     /// A file and its name; `None`, and told, when it cannot be read.
     fn read(&mut self, path: &Path, place: Option<&Place>) -> Option<Given> {
-        self.read_at(&self.folder.join(path), place)
+        let fix = "name a file that exists; paths are relative to the gateway file";
+        self.read_at(&self.folder.join(path), place, fix)
     }
 
-    fn read_at(&mut self, path: &Path, place: Option<&Place>) -> Option<Given> {
+    fn read_at(&mut self, path: &Path, place: Option<&Place>, fix: &str) -> Option<Given> {
         self.note(path);
         match self.source.read_beside(path) {
             Ok(bytes) => {
@@ -358,7 +368,6 @@ impl Reading<'_> {
                 Some(Given { name: path.display().to_string(), bytes })
             }
             Err(reason) => {
-                let fix = "name a file that exists; paths are relative to the gateway file";
                 self.error(place.cloned(), format!("{} {reason}", path.display()), fix);
                 None
             }

@@ -280,7 +280,8 @@ impl Local {
         let now = self.runtime.now();
         self.seats.dismiss_idle(now + limits::DRAIN_IDLE_WAIT);
         let mut random = self.random.borrow_mut();
-        self.seats.dismiss_multiplexed(now, drain / 2, || random.f64());
+        let times = (drain / 2, limits::DRAIN_IDLE_WAIT);
+        self.seats.dismiss_multiplexed(now, times, || random.f64());
     }
 
     /// How long a connection may wait for its next request.

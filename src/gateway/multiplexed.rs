@@ -37,6 +37,9 @@ pub(super) async fn serve(local: &Rc<Local>, leaving: &Leaving<'_>, inbound: Inb
         waiting: RefCell::new(None),
     });
     lanes.rest();
+    if local.is_draining() {
+        server.leave();
+    }
     loop {
         match next(local, seat, &mut server).await {
             Next::Event(Event::Request(incoming)) => {
@@ -117,7 +120,7 @@ impl Lanes {
     /// Nothing is on its way: the connection may wait for its next request for a while.
     fn rest(&self) {
         self.seat.idle.set(true);
-        let until = self.local.runtime.now() + self.local.idle_wait();
+        let until = self.seat.idle_until(self.local.runtime.now(), self.local.idle_wait());
         self.seat.stream.set_deadline(Some(until));
     }
 }

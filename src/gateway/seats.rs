@@ -57,6 +57,12 @@ impl Seat {
         self.leave_at.get()
     }
 
+    /// How long this connection may be idle from now on, when it may be so for `wait`: not before
+    /// it has said goodbye, if that is to come.
+    pub fn idle_until(&self, now: Moment, wait: Duration) -> Moment {
+        self.leave_at.get().unwrap_or(now) + wait
+    }
+
     /// Goodbye was said.
     pub fn left(&self) {
         self.leave_at.set(None);
@@ -149,16 +155,20 @@ impl Seats {
     }
 
     /// Has HTTP/2 connections say goodbye, one after the other over `spread`, so that their clients
-    /// do not all come back at once.
+    /// do not all come back at once. Idle ones wait for their turn, and then for `patience`.
     pub fn dismiss_multiplexed(
         &self,
         now: Moment,
-        spread: Duration,
+        (spread, patience): (Duration, Duration),
         mut random: impl FnMut() -> f64,
     ) {
         for seat in self.taken.borrow().iter() {
             if let Some(listener) = seat.listener.take() {
-                seat.leave_at.set(Some(now + spread.mul_f64(random())));
+                let turn = now + spread.mul_f64(random());
+                seat.leave_at.set(Some(turn));
+                if seat.idle.get() {
+                    seat.stream.set_deadline(Some(turn + patience));
+                }
                 listener.wake();
             }
         }

@@ -3,13 +3,14 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    future::poll_fn,
     rc::{Rc, Weak},
 };
 
 use super::{Local, connection::write_refusal, inbound::Stop, seats::Seat};
 use crate::{
-    base::limits::{TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
-    net::{End, HandshakeFault},
+    base::limits::{LINGER_BYTES_MAX, LINGER_WAIT, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
+    net::{End, HandshakeFault, Stream},
     telemetry::ShardCounters,
 };
 
@@ -84,14 +85,40 @@ pub(super) async fn shake(local: &Local, seat: &Rc<Seat>) -> bool {
             if !is_given_up {
                 local.count(|telemetry| count(&mut telemetry.shard, &fault));
             }
-            // Told in plain HTTP. What the client sends then is not read: it will not wait for
-            // more than this.
+            // Told in plain HTTP.
             if matches!(fault, HandshakeFault::PlainHttp)
                 && let Some(out) = write_refusal(local, &seat.origin, &Stop::PlainHttp)
             {
                 stream.start_send_plain(out);
             }
+            if !is_given_up && is_told(&fault) {
+                linger(local, stream).await;
+            }
             false
+        }
+    }
+}
+
+/// The client is told what is wrong: by an alert, or in plain HTTP.
+const fn is_told(fault: &HandshakeFault) -> bool {
+    match fault {
+        HandshakeFault::PlainHttp | HandshakeFault::NoCertificate | HandshakeFault::Refused(_) => {
+            true
+        }
+        HandshakeFault::Silent | HandshakeFault::Broken(_) | HandshakeFault::Garbage => false,
+    }
+}
+
+/// Lets that reach the client. In TLS 1.3 a client sends its request before it hears of its
+/// certificate, and closing over that would reset the connection: so it is dropped for a while.
+async fn linger(local: &Local, stream: &Stream) {
+    stream.shutdown_send();
+    stream.set_deadline(Some(local.runtime.now() + LINGER_WAIT));
+    let mut dropped = 0;
+    while let Ok(Some(bytes)) = poll_fn(|cx| stream.poll_receive_raw(cx)).await {
+        dropped += bytes.len();
+        if dropped > LINGER_BYTES_MAX {
+            return;
         }
     }
 }

@@ -136,6 +136,19 @@ impl Stream {
         }
     }
 
+    /// What the socket received, whatever is spoken over it: for bytes that nobody reads, behind a
+    /// handshake that failed.
+    ///
+    /// # Errors
+    /// As [`Stream::poll_receive`].
+    pub fn poll_receive_raw(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
+        match &self.wire {
+            Wire::Plain(tcp) => tcp.poll_receive(context),
+            Wire::Tls(tls) => tls.tcp.poll_receive(context),
+            Wire::Lane(lane) => lane.poll_receive(context),
+        }
+    }
+
     /// As [`Stream::poll_receive`].
     ///
     /// # Errors

@@ -343,6 +343,53 @@ fn a_drain_says_goodbye_in_two_steps() {
     assert_eq!(gateway.wait().code(), Some(0), "{}", gateway.said());
 }
 
+/// Connections that rest say goodbye at moments of their own, too, and serve until then.
+#[test]
+fn idle_connections_say_goodbye_in_two_steps_one_after_the_other() {
+    let upstream = Upstream::answering(ok("done"));
+    let gateway = launch(&proxy_all(upstream.address()), "drainSeconds: 8").start();
+    let mut clients: Vec<_> = (0..12).map(|_| RawClient::open(gateway.address)).collect();
+    for client in &mut clients {
+        client.send(&get(1, "/"));
+        while !matches!(client.next(), Event::Frame(frame) if frame.has(END_STREAM)) {}
+    }
+    gateway.signal("TERM");
+    let begun = Instant::now();
+    let said: Vec<_> = thread::scope(|scope| {
+        let goodbyes = clients.into_iter().map(|client| scope.spawn(move || goodbye(client)));
+        let goodbyes: Vec<_> = goodbyes.collect();
+        goodbyes.into_iter().map(|goodbye| goodbye.join().unwrap()).collect()
+    });
+    for (_, last_streams) in &said {
+        assert_eq!(last_streams[..], [0x7fff_ffff, 1], "{said:?}");
+    }
+    let moments: Vec<_> = said.iter().map(|(moment, _)| moment.duration_since(begun)).collect();
+    let (first, last) = (moments.iter().min().unwrap(), moments.iter().max().unwrap());
+    assert!(*last < Duration::from_secs(5), "{moments:?}");
+    // Of twelve moments in four seconds: less apart once in a million runs.
+    assert!(*last - *first > Duration::from_secs(1), "{moments:?}");
+}
+
+/// When the first GOAWAY comes, and the last streams of all.
+fn goodbye(mut client: RawClient) -> (Instant, Vec<u32>) {
+    let mut first = None;
+    let mut last_streams = Vec::new();
+    loop {
+        match client.next() {
+            Event::Frame(frame) if frame.kind == kind::GOAWAY => {
+                first.get_or_insert_with(Instant::now);
+                last_streams.push(u32::from_be_bytes(frame.payload[..4].try_into().unwrap()));
+            }
+            Event::Frame(frame) if frame.kind == kind::PING && !frame.has(frame::ACK) => {
+                client.send(&frame::ping(frame::ACK, frame.payload[..].try_into().unwrap()));
+            }
+            Event::Frame(_) => {}
+            Event::Closed => return (first.unwrap(), last_streams),
+            Event::Silence => panic!("not closed: {}", client.story()),
+        }
+    }
+}
+
 #[test]
 fn one_listener_speaks_both() {
     let upstream = patterns();

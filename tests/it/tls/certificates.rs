@@ -205,3 +205,36 @@ fn a_given_certificate_and_a_made_one() {
     let error = TlsClient::try_connect(gateway.tls[0], &client, "localhost").err().unwrap();
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
 }
+
+/// What is wrong with the certificate of the command line is a sentence, at the start as later.
+#[test]
+fn a_given_certificate_that_is_missing_or_wrong_is_told() {
+    let upstream = greeting();
+    let authority = Authority::new("it");
+    let [given, other] = [0, 1].map(|_| authority.sign(&Wish::host(&["localhost"])));
+    let api = crate::harness::proxy_all(upstream.address());
+    let launch = |certificate: &str, key: &str| {
+        let launch = with_pair(Launch::file("api.yaml", &api), "a", &given);
+        with_pair(launch, "b", &other)
+            .flag("--listen-tls", "127.0.0.1:0")
+            .flag("--tls-cert", certificate)
+            .flag("--tls-key", key)
+    };
+    for (certificate, key, told) in [
+        ("no.pem", "a.key", "no.pem cannot be read"),
+        ("a.pem", "no.key", "no.key cannot be read"),
+        ("a.pem", "b.key", "the key b.key does not belong to the certificate a.pem"),
+        ("a.key", "a.key", "a.key holds no certificate"),
+        (".", "a.key", ". is a folder, not a file"),
+    ] {
+        let (status, said) = launch(certificate, key).try_start().err().expect("refused");
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+        assert!(said.contains(&format!("error: {told}")), "{said}");
+    }
+    let gateway = launch("a.pem", "a.key").start();
+    std::fs::remove_file(gateway.folder.join("a.pem")).unwrap();
+    eventually("told", || gateway.said().contains("the old plan stays in force"));
+    let client = Arc::new(trusting(&authority, None));
+    let mut connected = TlsClient::connect(gateway.tls[0], &client, "localhost");
+    assert_eq!(connected.get("it", "/").text(), "hello");
+}

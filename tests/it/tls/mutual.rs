@@ -145,6 +145,24 @@ fn certificates_that_are_not_sound_are_refused() {
     world.connect("revoking.example.com", Some(&client(clients, 67)));
 }
 
+/// In TLS 1.3 a client that is refused has sent its request by then: no reset may take the alert.
+#[test]
+fn a_refused_client_hears_why_also_behind_what_it_sends() {
+    let world = World::start();
+    let config = Arc::new(trusting(&world.servers, None));
+    let mut client =
+        TlsClient::try_connect(world.gateway.tls[0], &config, "mutual.example.com").unwrap();
+    // A reset would have ended the connection long before the last of these.
+    for _ in 0..10 {
+        client.try_send(vec![b'a'; 2_000]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(client.parts().1.peer_addr().is_ok());
+    let error = client.read_to_end().unwrap_err().to_string();
+    assert!(error.contains("CertificateRequired"), "{error}");
+    await_number(&world.gateway, "ringway_connections_open", 0);
+}
+
 #[test]
 fn a_chain_has_at_most_four_certificates() {
     let world = World::start();
