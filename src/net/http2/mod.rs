@@ -44,6 +44,10 @@ struct Link {
     flood: Cell<Option<Flood>>,
     /// The peer sent something: its SETTINGS first.
     heard: Cell<bool>,
+    /// When it did so last.
+    heard_at: Cell<Moment>,
+    /// A request got no answer in time, and nothing else was heard meanwhile.
+    silent: Cell<bool>,
     /// The stream's deadline has passed.
     expired: Cell<bool>,
     /// Lanes given up because the peer took nothing.
@@ -68,6 +72,8 @@ impl Link {
             watch: RefCell::new(watch),
             flood: Cell::new(None),
             heard: Cell::new(false),
+            heard_at: Cell::new(runtime.now()),
+            silent: Cell::new(false),
             expired: Cell::new(false),
             stalls: Cell::new(0),
             waker: RefCell::new(None),
@@ -75,7 +81,10 @@ impl Link {
     }
 
     fn received(&self, bytes: &[u8]) {
-        self.heard.set(self.heard.get() || !bytes.is_empty());
+        if !bytes.is_empty() {
+            self.heard.set(true);
+            self.heard_at.set(self.runtime.now());
+        }
         self.watching(|watch, now| watch.received(bytes, now));
     }
 
@@ -100,6 +109,13 @@ impl Link {
         if let Some(watch) = &mut *self.watch.borrow_mut() {
             let flood = look(watch, self.runtime.now());
             self.flood.set(self.flood.get().or(flood));
+        }
+    }
+
+    /// A lane gives up a request that was asked at this time.
+    fn unanswered(&self, asked: Moment) {
+        if self.heard_at.get() <= asked {
+            self.silent.set(true);
         }
     }
 
