@@ -2,6 +2,7 @@
 
 mod address;
 mod buffer;
+mod joints;
 pub mod limits;
 mod pool;
 mod problem;
@@ -10,6 +11,7 @@ mod time;
 
 pub use address::{Address, ListenAddress, UNIX_PATH_BYTES_MAX};
 pub use buffer::{Block, Buffer, Shelf, Supply};
+pub use joints::{Joint, Joints};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};
 pub use text::append;

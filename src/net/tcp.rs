@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    base::{Address, Buffer, Moment, Shelf},
+    base::{Address, Buffer, Joints, Moment, Shelf},
     ring::{Outgoing, Socket},
     runtime::Runtime,
 };
@@ -115,7 +115,7 @@ impl Tcp {
     }
 
     /// Blocks to join records in.
-    pub(super) fn joints(&self) -> &Shelf {
-        self.socket.driver().joint_shelf()
+    pub(super) fn joints(&self) -> &Joints {
+        self.socket.driver().joints()
     }
 }

@@ -23,7 +23,7 @@ use super::{
     wheel::Wheel,
 };
 use crate::base::{
-    Moment, Shelf, Supply, WallTime,
+    Joints, Moment, Shelf, Supply, WallTime,
     limits::{
         JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX, LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX, LINGER_WAIT,
         LISTENERS_MAX, SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX, SOCKETS_MAX,
@@ -51,7 +51,7 @@ pub struct Driver {
     bell: Arc<Bell>,
     small: Rc<Shelf>,
     large: Rc<Shelf>,
-    joint: Rc<Shelf>,
+    joints: Joints,
 }
 
 /// What the driver holds at the moment; for tests and the metrics.
@@ -128,7 +128,7 @@ impl Driver {
         let now = kernel.now();
         let small = Shelf::new(SMALL_BLOCK_BYTES, SMALL_BLOCKS_MAX);
         let large = Shelf::new(LARGE_BLOCK_BYTES, LARGE_BLOCKS_MAX);
-        let joint = Shelf::new(JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX);
+        let joints = Joints::new(JOINT_BLOCK_BYTES, JOINT_BLOCKS_MAX);
         let mut groups = [
             Group::new(GroupId::Small, Rc::clone(&small), SMALL_ENTRIES, SMALL_WINDOW),
             Group::new(GroupId::Large, Rc::clone(&large), LARGE_ENTRIES, LARGE_WINDOW),
@@ -160,7 +160,7 @@ impl Driver {
         }
         let state = RefCell::new(Some(state));
         let (now, wall) = (Cell::new(now), Cell::new(None));
-        Ok(Rc::new(Self { state, now, wall, bell, small, large, joint }))
+        Ok(Rc::new(Self { state, now, wall, bell, small, large, joints }))
     }
 
     /// The monotonic clock, as it was at the start of this turn.
@@ -207,10 +207,10 @@ impl Driver {
         &self.large
     }
 
-    /// The shelf of blocks that hold a whole TLS record.
+    /// Blocks that hold a whole TLS record.
     #[must_use]
-    pub const fn joint_shelf(&self) -> &Rc<Shelf> {
-        &self.joint
+    pub const fn joints(&self) -> &Joints {
+        &self.joints
     }
 
     /// Wakes `waker` when the bell is rung next.

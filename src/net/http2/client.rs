@@ -86,10 +86,11 @@ impl Client {
         }
     }
 
-    /// Whether it takes new requests, as far as is known.
+    /// Whether it takes no new requests, as far as is known. One that is silent may be all that is
+    /// left of an upstream whose machine is gone: what is on its way on it ends as it may.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.gone.get()
+        self.gone.get() || self.link.silent.get()
     }
 
     /// Lanes in use.

@@ -29,6 +29,8 @@ pub(in crate::net) struct Lane {
     inward: RefCell<Inward>,
     outward: RefCell<Outward>,
     deadline: Cell<Option<Moment>>,
+    /// When the last of a request was sent.
+    asked: Cell<Moment>,
     /// Runs while somebody waits, to the moment beside it.
     alarm: RefCell<Option<(Moment, Sleep)>>,
     /// Room that is reserved for the next pieces.
@@ -105,6 +107,7 @@ impl Lane {
 
     fn new(link: Rc<Link>, inward: Inward, stage: Stage, place: Option<Place>) -> Self {
         Self {
+            asked: Cell::new(link.runtime.now()),
             link,
             inward: RefCell::new(inward),
             outward: RefCell::new(Outward { stage, waiting: VecDeque::new(), last: None }),
@@ -131,7 +134,11 @@ impl Lane {
         let cx = &mut Context::from_waker(cx.waker());
         match self.inward.borrow_mut().poll(cx) {
             Poll::Ready(received) => Poll::Ready(received),
-            Poll::Pending => self.poll_deadline(cx).map(Err),
+            Poll::Pending => {
+                let error = ready!(self.poll_deadline(cx));
+                self.link.unanswered(self.asked.get());
+                Poll::Ready(Err(error))
+            }
         }
     }
 
@@ -153,6 +160,7 @@ impl Lane {
     fn send(&self, outgoing: Outgoing) {
         // The pieces count for themselves from here on.
         self.room.replace(None);
+        self.asked.set(self.link.runtime.now());
         if let Some(answer) = self.outward.borrow_mut().take(outgoing, &self.link) {
             self.inward.borrow_mut().source = Source::Head(answer);
         }

@@ -45,6 +45,10 @@ struct Link {
     flood: Cell<Option<Flood>>,
     /// The peer sent something: its SETTINGS first.
     heard: Cell<bool>,
+    /// When it did so last.
+    heard_at: Cell<Moment>,
+    /// A request got no answer in time, and nothing else was heard meanwhile.
+    silent: Cell<bool>,
     /// The stream's deadline has passed.
     expired: Cell<bool>,
     /// What a client's answers keep; upstreams are the operator's own.
@@ -71,6 +75,8 @@ impl Link {
             watch: RefCell::new(watch),
             flood: Cell::new(None),
             heard: Cell::new(false),
+            heard_at: Cell::new(runtime.now()),
+            silent: Cell::new(false),
             expired: Cell::new(false),
             held: Rc::default(),
             stalls: Cell::new(0),
@@ -79,7 +85,10 @@ impl Link {
     }
 
     fn received(&self, bytes: &[u8]) {
-        self.heard.set(self.heard.get() || !bytes.is_empty());
+        if !bytes.is_empty() {
+            self.heard.set(true);
+            self.heard_at.set(self.runtime.now());
+        }
         self.watching(|watch, now| watch.received(bytes, now));
     }
 
@@ -109,6 +118,13 @@ impl Link {
 
     fn is_of_client(&self) -> bool {
         self.watch.borrow().is_some()
+    }
+
+    /// A lane gives up a request that was asked at this time.
+    fn unanswered(&self, asked: Moment) {
+        if self.heard_at.get() <= asked {
+            self.silent.set(true);
+        }
     }
 
     /// A lane gives up an answer that the peer does not take.

@@ -4,7 +4,7 @@
 //! and makes the next ones (`KernelConnection`); the records and the few messages that may come
 //! after a handshake are read here.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use rustls::{
     ProtocolVersion, SupportedCipherSuite, client::ClientConnectionData, kernel::KernelConnection,
@@ -17,7 +17,7 @@ use super::{
     seal::Pace,
 };
 use crate::base::{
-    Buffer, Shelf,
+    Buffer, Joint, Joints,
     limits::{LARGE_BLOCK_BYTES, RECEIVE_COPY_BYTES_MAX, TLS_MESSAGE_BYTES_MAX, TLS_QUIET_MAX},
 };
 
@@ -35,8 +35,11 @@ pub(super) struct Session {
     /// As many records may be sealed with one key.
     sealed_max: u64,
     is_tls13: bool,
-    /// The beginning of a record whose end has not come.
+    /// The beginning of a record whose end has not come, as long as it lies in the block that it
+    /// came in.
     raw: Buffer,
+    /// Longer ones, in a block to join them in.
+    joint: Option<Rc<Joint>>,
     /// Plaintext that nobody has taken.
     plain: VecDeque<Buffer>,
     /// The beginning of a message that goes on in the next record.
@@ -47,7 +50,8 @@ pub(super) struct Session {
     pub(super) waiting: Vec<u8>,
     /// The peer waits for them.
     urgent: bool,
-    /// A key update was answered since the last send: one answer is enough (RFC 8446 4.6.3).
+    /// A key update, or a renegotiation, was answered since the last send: one answer is enough
+    /// (RFC 8446 4.6.3).
     pub(super) answered: bool,
     /// Why nothing more is received.
     pub(super) end: Option<End>,
@@ -95,6 +99,7 @@ impl Session {
             sealed_max,
             is_tls13,
             raw: Buffer::empty(),
+            joint: None,
             plain: VecDeque::new(),
             message: Vec::new(),
             quiet: 0,
@@ -123,22 +128,20 @@ impl Session {
 
     /// Neither plaintext nor part of a record lies here, and nothing has ended.
     pub(super) fn is_quiet(&self) -> bool {
-        self.plain.is_empty() && self.raw.is_empty() && self.end.is_none() && !self.closed
+        let is_between = self.raw.is_empty() && self.joint.is_none();
+        self.plain.is_empty() && is_between && self.end.is_none() && !self.closed
     }
 
     /// Opens all whole records of a received block; the rest is kept. `joints` has blocks to join
     /// a record in that came in two.
-    pub(super) fn receive(&mut self, mut block: Buffer, joints: &Shelf) {
+    pub(super) fn receive(&mut self, mut block: Buffer, joints: &Joints) {
         if self.end.is_some() {
             return;
         }
-        if !self.raw.is_empty() {
+        if !self.raw.is_empty() || self.joint.is_some() {
             match self.complete(&mut block, joints) {
-                Ok(true) => {
-                    let record = std::mem::replace(&mut self.raw, Buffer::empty());
-                    self.open_all(record);
-                }
-                Ok(false) => return,
+                Ok(Some(record)) => self.open_all(record),
+                Ok(None) => return,
                 Err(end) => return self.fail(end),
             }
         }
@@ -148,21 +151,34 @@ impl Session {
     }
 
     /// Moves bytes from `block` to the record that is not whole, copied into a block of its own
-    /// when they do not fit behind it. Says whether it is whole now.
-    fn complete(&mut self, block: &mut Buffer, joints: &Shelf) -> Result<bool, End> {
+    /// when they do not fit behind it. The record, once it is whole.
+    fn complete(&mut self, block: &mut Buffer, joints: &Joints) -> Result<Option<Buffer>, End> {
         loop {
-            let length = record_bytes(&self.raw).map_err(End::Unsound)?;
-            if length == Some(self.raw.len()) {
-                return Ok(true);
+            let read = |bytes: &[u8]| (record_bytes(bytes), bytes.len());
+            let (length, here) = match &self.joint {
+                Some(joint) => joint.look(read),
+                None => read(&self.raw),
+            };
+            let length = length.map_err(End::Unsound)?;
+            if length == Some(here) {
+                return match self.joint.take() {
+                    Some(joint) => joint.take().ok_or(End::Crowded).map(Some),
+                    None => Ok(Some(std::mem::replace(&mut self.raw, Buffer::empty()))),
+                };
             }
-            let missing = length.unwrap_or(HEADER_BYTES) - self.raw.len();
-            let taken = missing.min(block.len());
+            let taken = (length.unwrap_or(HEADER_BYTES) - here).min(block.len());
             if taken == 0 {
-                return Ok(false);
+                return Ok(None);
             }
             let more = &block[..taken];
-            if !self.raw.append(more) {
-                self.raw = joints.gather(&[&self.raw, more]).ok_or(End::Crowded)?;
+            match &self.joint {
+                Some(joint) => joint.append(more).ok_or(End::Crowded)?,
+                None if self.raw.append(more) => {}
+                None => {
+                    let joined = joints.gather(&[&self.raw, more]).ok_or(End::Crowded)?;
+                    self.raw = Buffer::empty();
+                    self.joint = Some(joints.keep(joined));
+                }
             }
             block.advance(taken);
         }
@@ -250,6 +266,10 @@ impl Session {
     /// another handshake, which is refused.
     fn read_messages(&mut self, text: &[u8]) -> Result<(), End> {
         if !self.is_tls13 {
+            // Once for each send: a peer that takes nothing cannot pile them up.
+            if std::mem::replace(&mut self.answered, true) {
+                return Ok(());
+            }
             self.seal_waiting(Content::Alert, &Alert::NO_RENEGOTIATION.bytes());
             self.urgent = true;
             return Ok(());
@@ -346,6 +366,7 @@ impl Session {
         self.end = Some(end);
         self.urgent = matches!(end, End::Unsound(_) | End::Crowded);
         self.raw = Buffer::empty();
+        self.joint = None;
         match end {
             End::Unsound(alert) => self.close(alert),
             End::Crowded => self.close(Alert::INTERNAL_ERROR),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{
-        Buffer, Moment, Shelf,
+        Buffer, Joints, Moment, Shelf,
         limits::{JOINT_BLOCK_BYTES, LARGE_BLOCK_BYTES, SMALL_BLOCK_BYTES, TLS_QUIET_MAX},
     },
     ring::Outgoing,
@@ -29,7 +29,7 @@ struct Ends {
     client: Session,
     large: Rc<Shelf>,
     small: Rc<Shelf>,
-    joints: Rc<Shelf>,
+    joints: Rc<Joints>,
 }
 
 impl Ends {
@@ -88,7 +88,7 @@ impl Ends {
             client: session(&of_client, Kernel::Client(Box::new(client)), lost),
             large: Shelf::new(LARGE_BLOCK_BYTES, 64),
             small: Shelf::new(SMALL_BLOCK_BYTES, 64),
-            joints: Shelf::new(JOINT_BLOCK_BYTES, 4),
+            joints: Rc::new(Joints::new(JOINT_BLOCK_BYTES, 4)),
         }
     }
 
@@ -145,7 +145,7 @@ fn records_are_opened_in_whatever_pieces_they_come() {
         assert!(ends.server.is_quiet());
         assert_eq!(ends.large.available(), 64);
         assert_eq!(ends.small.available(), 64);
-        assert_eq!(ends.joints.available(), 4);
+        assert_eq!(ends.joints.shelf().available(), 4);
     }
 }
 

@@ -537,3 +537,85 @@ fn bodies_go_up() {
     fields.push(("content-length", "4"));
     assert_eq!(client.ask(3, &fields, b"four").map(|answer| answer.text()), Ok("four".to_owned()));
 }
+
+/// Answers `/big` with as much as the gateway's windows have room for, everything else well.
+fn as_windows_allow(connection: &mut RawClient) {
+    let mut waiting: Vec<u32> = Vec::new();
+    let mut big: Vec<(u32, usize)> = Vec::new();
+    loop {
+        match connection.next_within(Duration::from_millis(20)) {
+            Event::Frame(frame) if frame.kind == kind::HEADERS => {
+                let stream = frame.stream;
+                let fields = connection.whole_block(frame).unwrap();
+                if fields.iter().any(|(_, value)| value.starts_with(b"/big")) {
+                    connection.send(&headers(stream, END_HEADERS, head_with(&[])));
+                    big.push((stream, connection.stream_window()));
+                } else {
+                    waiting.push(stream);
+                }
+            }
+            Event::Frame(frame) if frame.kind == kind::SETTINGS => {
+                connection.settings.extend(frame.settings());
+            }
+            Event::Frame(frame) if frame.kind == kind::WINDOW_UPDATE => {
+                let found = big.iter_mut().find(|(stream, _)| *stream == frame.stream);
+                found.into_iter().for_each(|(_, window)| *window += frame.increment());
+            }
+            Event::Frame(_) => {}
+            Event::Silence => {}
+            Event::Closed => return,
+        }
+        for (stream, window) in &mut big {
+            while *window > 0 && connection.credit > 0 {
+                let room = (*window).min(connection.credit).min(16_384);
+                connection.send(&data(*stream, 0, vec![b'b'; room]));
+                *window -= room;
+                connection.credit -= room;
+            }
+        }
+        while connection.credit >= 4
+            && let Some(stream) = waiting.pop()
+        {
+            connection.credit -= 4;
+            connection.send_all(&fine(stream));
+        }
+    }
+}
+
+/// 32 answers that were not read had the whole window of the connection that others shared.
+#[test]
+fn answers_that_are_not_read_hold_no_other_of_the_same_connection() {
+    let upstream = RawUpstream::start(|connection, _| as_windows_allow(connection));
+    let gateway = upstream.gateway(5_000);
+    let mut hog = RawClient::open(gateway.address);
+    for number in 0..100 {
+        hog.send(&headers(1 + 2 * number, WHOLE, block(&request("GET", "/big"))));
+    }
+    thread::sleep(Duration::from_millis(1_500));
+    let mut client = Client::connect(gateway.address);
+    client.set_patience(Duration::from_secs(5));
+    assert_eq!(client.get("/").text(), "fine");
+    assert_eq!(upstream.connections.load(Ordering::SeqCst), 1);
+}
+
+/// An upstream whose machine is gone says nothing, not even an end: every request went to it again,
+/// and waited in vain, until the kernel gave the connection up.
+#[test]
+fn a_connection_that_has_gone_silent_is_not_asked_again() {
+    let upstream = RawUpstream::start(|connection, number| {
+        let mut answers = if number == 0 { 1 } else { usize::MAX };
+        while let Some(asked) = take(connection) {
+            if answers > 0 {
+                connection.send_all(&fine(asked.stream));
+                answers -= 1;
+            }
+        }
+    });
+    let gateway = upstream.gateway(500);
+    assert_eq!(get(&gateway).unwrap().status, 200);
+    assert_eq!(get(&gateway).unwrap().status, 503);
+    for _ in 0..3 {
+        assert_eq!(get(&gateway).unwrap().status, 200);
+    }
+    assert_eq!(upstream.connections.load(Ordering::SeqCst), 2);
+}

@@ -4,6 +4,7 @@ mod bytes;
 mod certificates;
 mod mutual;
 mod peers;
+mod records;
 mod upstreams;
 
 use std::sync::Arc;
