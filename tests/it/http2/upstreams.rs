@@ -561,8 +561,7 @@ fn as_windows_allow(connection: &mut RawClient) {
                 let found = big.iter_mut().find(|(stream, _)| *stream == frame.stream);
                 found.into_iter().for_each(|(_, window)| *window += frame.increment());
             }
-            Event::Frame(_) => {}
-            Event::Silence => {}
+            Event::Frame(_) | Event::Silence => {}
             Event::Closed => return,
         }
         for (stream, window) in &mut big {

@@ -74,7 +74,7 @@ fn a_client_that_has_nothing_to_say_yet_gets_its_tickets() {
     let shown = Shown::start(&upstream);
     let mut socket = raw(&shown);
     let name = "localhost".try_into().unwrap();
-    let mut connection = ClientConnection::new(shown.client.clone(), name).unwrap();
+    let mut connection = ClientConnection::new(shown.client, name).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(&mut socket).unwrap();
     }
@@ -168,6 +168,15 @@ fn what_is_no_handshake_is_told_apart_and_counted() {
     client.finish_sending();
     let alert = client.read_to_end();
     assert!(alert.first() == Some(&21) || alert.is_empty(), "{alert:?}");
+    // Nobody's first message has 64 KiB.
+    let mut client = Client::connect(address);
+    let mut record = vec![0; 5 + 16_384];
+    record[..9].copy_from_slice(b"\x16\x03\x01\x40\x00\x01\x00\xff\xf0");
+    client.send(&record);
+    // The next record would be too much; it need not come whole.
+    client.send(&record[..5]);
+    client.assert_closed();
+    await_number(&shown.gateway, "ringway_tls_handshakes_broken_total", 1);
     assert_eq!(shown.connect().get("it", "/").text(), "hello");
 }
 

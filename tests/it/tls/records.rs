@@ -177,7 +177,7 @@ fn records_that_may_not_come_end_the_connection() {
         check(&|forger| forger.socket.write_all(&[CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1]).unwrap());
         check(&|forger| forger.socket.write_all(&[ALERT, 3, 3, 0, 2, 1, 0]).unwrap());
         check(&|forger| {
-            forger.socket.write_all(&[&[DATA, 3, 3, 0, 28], &get[..]].concat()).unwrap()
+            forger.socket.write_all(&[&[DATA, 3, 3, 0, 28], &get[..]].concat()).unwrap();
         });
         check(&|forger| forger.send(CHANGE_CIPHER_SPEC, &[1]));
         check(&|forger| forger.send(ALERT, &[1]));
