@@ -69,13 +69,16 @@ pub const JOINT_BLOCKS_MAX: usize = 2_048;
 pub const TLS_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
 /// TLS records without data between two with some: they cost work and bring nothing.
 pub const TLS_QUIET_MAX: u32 = 32;
-/// What a handshake may send before rustls has done with it: a message has at most 64 KiB, and
-/// comes in records.
+/// What an upstream may send of a handshake before rustls has done with it: a message has at most
+/// 64 KiB, and comes in records.
 pub const TLS_HANDSHAKE_BYTES_MAX: usize = 96 * 1_024;
+/// The same of a client: a hello has one or two KiB, a chain of four certificates with RSA-4096
+/// less than ten.
+pub const TLS_CLIENT_HANDSHAKE_BYTES_MAX: usize = 32 * 1_024;
 /// A handshake must be over in this time.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-/// Handshakes of one shard at the same time: about 20 KB each, 80 MB when all are under way. The
-/// oldest makes room for the next. A burst of clients that connect at once has to fit.
+/// Handshakes of one shard at the same time: about 20 KB each, 80 MB when all are under way, and two
+/// or three times that when all are as long as they may be. The oldest makes room for the next. A burst of clients that connect at once has to fit.
 pub const TLS_HANDSHAKES_MAX: usize = 4_096;
 
 /// Connections of one shard, clients and upstreams together.
