@@ -74,7 +74,7 @@ pub const TLS_QUIET_MAX: u32 = 32;
 pub const TLS_HANDSHAKE_BYTES_MAX: usize = 96 * 1_024;
 /// The same for a client, which may be anybody: its first message has some 2 KB (6 KB with several
 /// post-quantum keys), its chain of at most four certificates as much.
-pub const TLS_CLIENT_BYTES_MAX: usize = 24 * 1_024;
+pub const TLS_CLIENT_HANDSHAKE_BYTES_MAX: usize = 32 * 1_024;
 /// A handshake must be over in this time.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// Handshakes of one shard at the same time: measured 14 KB each, 57 MB when all are under way

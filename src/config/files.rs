@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::Read,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -76,6 +77,12 @@ impl Source {
     /// As [`Source::read`].
     pub(super) fn read_beside(&self, path: &Path) -> Result<Vec<u8>, String> {
         let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+        // Opening one waits for whoever writes: in a folder of certificates, that may be nobody.
+        // A shell's `<(..)` is one too, with its writer at the other end.
+        let is_fifo = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+        if is_fifo && !path.starts_with("/dev") && !path.starts_with("/proc") {
+            return Err("is a FIFO, not a file".to_owned());
+        }
         let file = File::open(path).map_err(cannot)?;
         if file.metadata().map_err(cannot)?.is_dir() {
             return Err("is a folder, not a file".to_owned());

@@ -52,6 +52,8 @@ impl Reframe {
         cx: &Context<'_>,
     ) -> Poll<Result<bool, BodyFault>> {
         let mut gathered = 0;
+        // Pieces of a stream of HTTP/2 are no blocks of a shelf, which bounds the others.
+        let most = if from.marks_ends() { most.min(limits::LARGE_BLOCK_BYTES) } else { most };
         loop {
             if body.is_done() {
                 self.end(body, out);

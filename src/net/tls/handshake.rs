@@ -20,7 +20,7 @@ use super::{
 use crate::{
     base::{
         Buffer,
-        limits::{TLS_CLIENT_BYTES_MAX, TLS_HANDSHAKE_BYTES_MAX},
+        limits::{TLS_CLIENT_HANDSHAKE_BYTES_MAX, TLS_HANDSHAKE_BYTES_MAX},
     },
     http::{ClientCertificate, Secured},
     net::tcp::Tcp,
@@ -94,11 +94,11 @@ pub enum HandshakeFault {
 /// See [`HandshakeFault`]. The connection is of no more use then.
 pub(super) async fn run(tcp: &Tcp, party: Party) -> Result<(Session, Negotiated), HandshakeFault> {
     let (rest, records, out) = (Buffer::empty(), Vec::new(), Vec::new());
-    let bound = match party {
-        Party::Server(_) => TLS_CLIENT_BYTES_MAX,
+    let bytes_max = match &party {
+        Party::Server(_) => TLS_CLIENT_HANDSHAKE_BYTES_MAX,
         Party::Client(..) => TLS_HANDSHAKE_BYTES_MAX,
     };
-    let mut wire = Wire { tcp, rest, records, out, bound, heard: false };
+    let mut wire = Wire { tcp, rest, records, bytes_max, out, heard: false };
     let outcome = match party {
         Party::Server(face) => wire.serve(&face).await,
         Party::Client(config, name) => wire.ask(config, name).await,
@@ -134,10 +134,10 @@ struct Wire<'t> {
     rest: Buffer,
     /// What rustls has not done with: whole records, and the beginning of one behind them.
     records: Vec<u8>,
+    /// How long those may become.
+    bytes_max: usize,
     /// To be sent.
     out: Vec<u8>,
-    /// `records` are no longer than this.
-    bound: usize,
     /// The peer has said something.
     heard: bool,
 }
@@ -264,7 +264,7 @@ impl Wire<'_> {
             if length.is_some() && missing == 0 {
                 return Ok(());
             }
-            if start + length.unwrap_or(0) > self.bound {
+            if start + length.unwrap_or(0) > self.bytes_max {
                 return Err(HandshakeFault::Broken(io::ErrorKind::InvalidData));
             }
             if self.rest.is_empty() {

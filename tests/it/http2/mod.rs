@@ -12,6 +12,7 @@ mod flow;
 mod frame;
 mod frames_suite;
 mod grpc;
+mod hogs;
 mod hpack;
 mod huffman;
 mod programs;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Shown, greeting, launch, with_pair};
-use crate::harness::{Authority, Launch, Pair, TlsClient, Wish, eventually, trusting};
+use crate::harness::{Authority, Launch, Pair, TlsClient, Wish, eventually, run, trusting};
 
 fn pair(authority: &Authority, name: &str, hosts: &[&str]) -> Pair {
     authority.sign(&Wish { name, ..Wish::host(hosts) })
@@ -165,6 +165,21 @@ fn a_certificate_that_is_put_into_the_folder_is_shown() {
     fs::remove_file(gateway.folder.join("certs/b.pem")).unwrap();
     eventually("it is not shown any more", || !shown());
     assert_eq!(TlsClient::connect(gateway.tls[0], &client, "localhost").shown(), "first");
+}
+
+/// Opening a FIFO waits for its writer, and with the reload waited signals and all else.
+#[test]
+fn a_fifo_in_the_folder_stops_nothing() {
+    let upstream = greeting();
+    let authority = Authority::new("it");
+    let launch = launch(&upstream, "certificateFolder: certs", "");
+    let first = pair(&authority, "first", &["localhost"]);
+    let mut gateway = with_pair(launch, "certs/a", &first).start();
+    gateway.folder.write("certs/b.key", &first.key);
+    run("mkfifo", &["certs/b.pem"], gateway.folder.path());
+    eventually("it is told", || gateway.said().contains("b.pem is a FIFO, not a file"));
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
 }
 
 #[test]

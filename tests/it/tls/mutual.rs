@@ -357,3 +357,69 @@ fn another_trust_store_takes_effect_without_a_restart() {
     eventually("the fault is told", || world.gateway.said().contains("holds no certificate"));
     world.connect("mutual.example.com", Some(&other));
 }
+
+/// Whatever is left of the time before is worth nothing: connections, sessions, names written
+/// otherwise.
+#[test]
+fn a_domain_that_begins_to_ask_for_certificates_lets_nobody_in_from_before() {
+    let upstream = Upstream::answering(ok("hello"));
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let route = Route::new("GET", "/", format!("http://{}/", upstream.address()));
+    let file = |asks: &str| {
+        let domains = format!(
+            "listeners:\n  - {{address: '127.0.0.1:0', tls: {{certificates: [{{certificate: a.pem, \
+             privateKey: a.key}}]}}}}\n  - {{address: '127.0.0.2:0'}}\ndomainNames:\n  - {{domainName: \
+             a.example.com, apiMappings: [{{api: it, stage: $default}}]{asks}}}\n  - {{domainName: \
+             b.example.com, apiMappings: [{{api: it, stage: $default}}]}}\n"
+        );
+        gateway_file("api.yaml", &["{stageName: $default}"], &domains)
+    };
+    let launch = Launch::file("gateway.yaml", &file(""))
+        .listeners_of_file()
+        .beside("api.yaml", &openapi(&[route]))
+        .beside("clients.pem", &clients.pem);
+    let names = ["localhost", "*.example.com"];
+    let gateway = with_pair(launch, "a", &servers.sign(&Wish::host(&names))).start();
+    let mut config = trusting(&servers, None);
+    config.resumption = rustls::client::Resumption::default();
+    let config = Arc::new(config);
+    let mut open: Vec<TlsClient> = ["a.example.com", "b.example.com"]
+        .map(|name| TlsClient::connect(gateway.tls[0], &config, name))
+        .into();
+    open.iter_mut().for_each(|client| assert_eq!(client.get("a.example.com", "/").status, 200));
+    let asks = ", mutualTlsAuthentication: {truststoreUri: clients.pem}";
+    gateway.folder.write("gateway.yaml", &file(asks));
+    let plain =
+        || Client::connect(gateway.address).ask("GET / HTTP/1.1\r\nhost: a.example.com\r\n\r\n");
+    eventually("it asks", || plain().status == 403);
+    for client in &mut open {
+        for host in ["a.example.com", "A.EXAMPLE.COM.", "a.example.com:80", "a.example.com.:443"] {
+            assert_eq!(client.get(host, "/").status, 421, "{host}");
+        }
+    }
+    // The session of before, which showed nothing.
+    let again = TlsClient::try_connect(gateway.tls[0], &config, "a.example.com");
+    let answered = again.and_then(|mut client| {
+        client.try_send("GET / HTTP/1.1\r\nhost: a.example.com\r\n\r\n")?;
+        client.try_answer().map_err(|fault| std::io::Error::other(format!("{fault:?}")))
+    });
+    assert!(answered.is_err(), "{answered:?}");
+    let mut other = TlsClient::connect(gateway.tls[0], &config, "b.example.com");
+    assert_eq!(other.get("a.example.com", "/").status, 421);
+    for request in [
+        "GET http://a.example.com/ HTTP/1.1\r\nhost: b.example.com\r\n\r\n",
+        "GET http://b.example.com/ HTTP/1.1\r\nhost: a.example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a.example.com\r\nhost: b.example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: b.example.com, a.example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x@a.example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a%2Eexample.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a.example.com..\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost:\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\nhost: a.example.com\r\n\r\n",
+    ] {
+        let mut client = TlsClient::connect(gateway.tls[0], &config, "b.example.com");
+        assert_ne!(client.ask(request).status, 200, "{request}");
+    }
+}

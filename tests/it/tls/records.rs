@@ -135,6 +135,29 @@ fn renegotiations_that_are_refused_leave_nothing_behind() {
     assert!(grown < 8 * 1_024, "{grown} KiB");
 }
 
+/// 4,096 hellos of 64 KiB that did not end were 370 MiB.
+#[test]
+fn a_hello_that_is_too_long_is_not_waited_for() {
+    let upstream = greeting();
+    let shown = Shown::start(&upstream);
+    let mut hello = vec![1, 0, 0xff, 0xf0, 3, 3];
+    hello.resize(65_000, 0);
+    let mut records = Vec::new();
+    for piece in hello.chunks(16_000) {
+        let [high, low] = u16::try_from(piece.len()).unwrap().to_be_bytes();
+        records.extend([HANDSHAKE, 3, 1, high, low]);
+        records.extend(piece);
+    }
+    for (count, is_borne) in [(32_010, true), (32_015, false)] {
+        let mut socket = TcpStream::connect(shown.gateway.tls[0]).unwrap();
+        socket.write_all(&records[..count]).unwrap();
+        let patience = if is_borne { Duration::from_millis(500) } else { PATIENCE };
+        socket.set_read_timeout(Some(patience)).unwrap();
+        let waits = socket.read(&mut [0; 9]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
+        assert_eq!(waits, is_borne, "{count} bytes");
+    }
+}
+
 /// 2,048 records that did not end had all blocks to join records in, and everybody else's
 /// connection ended at the first record that came in two pieces.
 #[test]
