@@ -103,8 +103,8 @@ pub const HTTP2_STREAMS_MAX: u32 = 128;
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 /// HTTP/2: the same of one connection, over all its streams: what it can make us hold.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
-/// HTTP/2: the same of a connection to an upstream, which many clients share: all its streams may be
-/// full of what their clients do not take, and the next one still has its window. 16 MiB.
+/// HTTP/2: the same of a connection to an upstream, which many clients share: all its streams may
+/// be full of what their clients do not take, and the next one still has its window. 16 MiB.
 pub const HTTP2_UPSTREAM_WINDOW_BYTES: u32 = HTTP2_STREAMS_MAX * HTTP2_STREAM_WINDOW_BYTES;
 /// HTTP/2: connections of one shard to one upstream; requests wait for room on them.
 pub const HTTP2_UPSTREAM_CONNECTIONS_MAX: usize = 16;
