@@ -63,8 +63,9 @@ pub const SEND_PIECES_MAX: usize = 16;
 pub const SEND_COPY_BYTES_MAX: usize = 2_048;
 /// A block to join a TLS record in that came in two pieces: a record is at most 16,645 bytes.
 pub const JOINT_BLOCK_BYTES: usize = 16_896;
-/// Such blocks of one shard: 33 MiB when all are in use. A record that does not end keeps one.
-pub const JOINT_BLOCKS_MAX: usize = 2_048;
+/// Such blocks of one shard: 132 MiB when all are in use. A record that does not end keeps one till
+/// others want it; what a client pipelines behind a slow answer keeps one until that is over.
+pub const JOINT_BLOCKS_MAX: usize = 8_192;
 /// A TLS message after the handshake: a ticket may have 64 KiB, and none is near that.
 pub const TLS_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
 /// TLS records without data between two with some: they cost work and bring nothing.
@@ -267,6 +268,7 @@ const _: () = assert!(JOINT_BLOCK_BYTES >= 16_384 + 256 + 5);
 // As many clients may pipeline behind slow answers, and most blocks are left to the others.
 const _: () =
     assert!(5_000 * (SMALL_BLOCK_BYTES + UNAWAITED_BYTES_MAX) < SMALL_SHELF_BYTES * 2 / 3);
+const _: () = assert!(5_000 < JOINT_BLOCKS_MAX * 2 / 3);
 const SMALL_SHELF_BYTES: usize = SMALL_BLOCKS_MAX * SMALL_BLOCK_BYTES;
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 // Header fields are kept as 16-bit offsets into the head.

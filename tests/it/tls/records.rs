@@ -158,13 +158,13 @@ fn a_hello_that_is_too_long_is_not_waited_for() {
     }
 }
 
-/// 2,048 records that did not end had all blocks to join records in, and everybody else's
+/// Records that did not end had all blocks to join records in, and everybody else's
 /// connection ended at the first record that came in two pieces.
 #[test]
 fn records_that_do_not_end_hold_nobody_else() {
     let upstream = Upstream::echoing();
     let shown = Shown::start(&upstream);
-    let mut hogs: Vec<Forger> = (0..2_100).map(|_| Forger::connect(&shown, &TLS13)).collect();
+    let mut hogs: Vec<Forger> = (0..9_000).map(|_| Forger::connect(&shown, &TLS13)).collect();
     for hog in &mut hogs {
         let record = hog.seal(DATA, &[b'x'; 16_000]);
         hog.socket.write_all(&record[..6_000]).unwrap();
@@ -223,4 +223,29 @@ fn records_that_may_not_come_end_the_connection() {
     split.send(DATA, get);
     assert_eq!(split.read_to_end().last(), Some(&(DATA, 19)));
     assert!(upstream.requests().is_empty());
+}
+
+/// 2,100 clients that pipelined a long record behind a slow answer had all blocks to join ones in.
+#[test]
+fn records_behind_a_slow_answer_hold_nobody_else() {
+    let upstream = Upstream::start(|mut peer| {
+        while let Some(request) = peer.request() {
+            match request.target.as_str() {
+                "/never" => drop(peer.wait_for_close()),
+                _ => drop(peer.send(ok("good"))),
+            }
+        }
+    });
+    let shown = Shown::start(&upstream);
+    let mut hogs: Vec<Forger> = (0..2_500).map(|_| Forger::connect(&shown, &TLS13)).collect();
+    for hog in &mut hogs {
+        let mut text = b"GET /never HTTP/1.1\r\nhost: it\r\n\r\n".to_vec();
+        text.resize(16_000, b'x');
+        hog.send(DATA, &text);
+    }
+    thread::sleep(Duration::from_secs(1));
+    let mut client = shown.connect();
+    client.send("POST / HTTP/1.1\r\nhost: it\r\ncontent-length: 60000\r\n\r\n");
+    client.send(vec![b'b'; 60_000]);
+    assert_eq!(client.answer().text(), "good");
 }
