@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use ::http::uri::Scheme;
 use bytes::{Buf, Bytes};
 use h2::{
     Reason, RecvStream, SendStream,
@@ -272,7 +273,7 @@ impl Outward {
         let mut begin = 0;
         let mut coming = None;
         if let Stage::Ask(requests) = &mut self.stage {
-            let (sent, length) = ask(requests, &outgoing, self.last.as_ref());
+            let (sent, length) = ask(requests, &outgoing, &link.scheme(), self.last.as_ref());
             begin = length;
             self.stage = Stage::Ended;
             if let Some((answer, stream)) = sent {
@@ -375,9 +376,10 @@ type Asked = Option<(ResponseFuture, Option<SendStream<Piece>>)>;
 fn ask(
     requests: &mut SendRequest<Piece>,
     outgoing: &Outgoing,
+    scheme: &Scheme,
     last: Option<&Option<Vec<u8>>>,
 ) -> (Asked, usize) {
-    let Some((request, length)) = text::request_of(&outgoing.text) else {
+    let Some((request, length)) = text::request_of(&outgoing.text, scheme) else {
         return (None, outgoing.text.len());
     };
     let is_all = is_all(outgoing, length, last);

@@ -27,6 +27,8 @@ use std::{
     task::Waker,
 };
 
+use ::http::uri::Scheme;
+
 use self::watch::Watch;
 use super::Stream;
 use crate::{
@@ -114,6 +116,12 @@ impl Link {
             let flood = look(watch, self.runtime.now());
             self.flood.set(self.flood.get().or(flood));
         }
+    }
+
+    /// What `:scheme` says.
+    fn scheme(&self) -> Scheme {
+        let is_tls = self.stream.negotiated().is_some();
+        if is_tls { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
     fn is_of_client(&self) -> bool {

@@ -4,7 +4,9 @@
 //! nothing about them: it writes what was said, also what will be refused.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response, uri::Scheme,
+};
 
 use crate::base::{Buffer, append};
 
@@ -110,14 +112,14 @@ pub(super) fn response_of(text: &[u8]) -> Option<(http::Response<()>, usize)> {
 }
 
 /// A request's head out of our own lines, and how long they are; `None` when they are no head.
-pub(super) fn request_of(text: &[u8]) -> Option<(http::Request<()>, usize)> {
+pub(super) fn request_of(text: &[u8], scheme: &Scheme) -> Option<(http::Request<()>, usize)> {
     let (line_end, end) = ends_of(text)?;
     let mut words = text[..line_end].split(|&byte| byte == b' ');
     let (method, target) = (words.next()?, words.next()?);
     let mut fields = fields_of(text.get(line_end + 2..end + 2)?)?;
     let authority = fields.remove(header::HOST)?;
     let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(http::uri::Scheme::HTTP);
+    uri.scheme = Some(scheme.clone());
     uri.authority = Some(http::uri::Authority::try_from(authority.as_bytes()).ok()?);
     uri.path_and_query = Some(http::uri::PathAndQuery::try_from(target).ok()?);
     // Trailers are passed on, and gRPC's servers want to hear it.
@@ -254,10 +256,12 @@ mod tests {
     #[test]
     fn a_request_survives_the_way_out_and_back() {
         let lines = b"POST /a/b?c=d HTTP/1.1\r\nhost: up:81\r\nx-y: z\r\n\r\n";
-        let (request, end) = request_of(&[&lines[..], b"body"].concat()).unwrap();
+        let (request, end) = request_of(&[&lines[..], b"body"].concat(), &Scheme::HTTP).unwrap();
         assert_eq!(end, lines.len());
         assert_eq!(request.uri(), "http://up:81/a/b?c=d");
         assert_eq!(request.headers()["te"], "trailers");
+        let (secured, _) = request_of(lines, &Scheme::HTTPS).unwrap();
+        assert_eq!(secured.uri(), "https://up:81/a/b?c=d");
         let (parts, ()) = request.into_parts();
         let again = request_lines(&parts).unwrap();
         let expected = b"POST /a/b?c=d HTTP/1.1\r\nhost: up:81\r\nx-y: z\r\nte: trailers\r\n\r\n";
