@@ -308,6 +308,13 @@ impl Reading<'_> {
             let message = format!("{at}: {} is not called by TLS", upstream.origin);
             self.warn(place, message, "write https in the origin and in the URIs, or remove it");
         }
+        if tls.insecure_skip_verification {
+            let place = self.place(&format!("{at}.insecureSkipVerification"));
+            let message = format!(
+                "{at}: any certificate is taken: whoever is in between reads and changes all"
+            );
+            self.warn(place, message, "for tests only; name the authority in caCertificates");
+        }
         parts.server_name.clone_from(&tls.server_name_to_verify);
         parts.skips_verification = tls.insecure_skip_verification;
         if let Some(path) = &tls.ca_certificates {
