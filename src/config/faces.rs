@@ -194,7 +194,15 @@ impl Reading<'_> {
 
     fn trust(&mut self, trust: &raw::MutualTls, at: &str) -> Option<Trust> {
         let place = self.place(&format!("{at}.truststoreUri"));
-        let store = self.read(Path::new(&trust.truststore_uri), place.as_ref())?;
+        let store = match &trust.truststore_uri {
+            uri if uri.starts_with("s3://") => {
+                let message =
+                    format!("{at}.truststoreUri: {uri} is AWS's storage, which is not read");
+                self.error(place, message, "copy the object beside this file and name its path");
+                return None;
+            }
+            path => self.read(Path::new(path), place.as_ref())?,
+        };
         let revoked = match &trust.certificate_revocation_list {
             Some(path) => {
                 let place = self.place(&format!("{at}.certificateRevocationList"));
@@ -307,6 +315,13 @@ impl Reading<'_> {
             let place = self.place(&at);
             let message = format!("{at}: {} is not called by TLS", upstream.origin);
             self.warn(place, message, "write https in the origin and in the URIs, or remove it");
+        }
+        if tls.insecure_skip_verification {
+            let place = self.place(&format!("{at}.insecureSkipVerification"));
+            let message = format!(
+                "{at}: any certificate is taken: whoever is in between reads and changes all"
+            );
+            self.warn(place, message, "for tests only; name the authority in caCertificates");
         }
         parts.server_name.clone_from(&tls.server_name_to_verify);
         parts.skips_verification = tls.insecure_skip_verification;

@@ -51,6 +51,20 @@ pub struct CallerKey {
     http2: bool,
 }
 
+impl CallerKey {
+    /// The name that the upstream's certificate must be for, in lower case and without brackets.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Any certificate is taken.
+    #[must_use]
+    pub const fn skips_verification(&self) -> bool {
+        self.skips_verification
+    }
+}
+
 impl CallerParts {
     /// Trusts these authorities (PEM) instead of the system's.
     ///

@@ -113,7 +113,8 @@ fn explain_tells_what_a_domain_asks_and_that_tls_is_called() {
     folder.write("ca.pem", &Authority::new("clients").pem);
     let domain = "domainNames: [{domainName: a.example.com, endpointAccessMode: STRICT, \
                   apiMappings: [{api: it, stage: $default}], \
-                  mutualTlsAuthentication: {truststoreUri: ca.pem}}]\n";
+                  mutualTlsAuthentication: {truststoreUri: ca.pem}}]\n\
+                  upstreams: [{origin: 'https://pets.internal', protocolVersion: HTTP2}]\n";
     folder.write("gateway.yaml", &gateway_file("api.yaml", &["{stageName: $default}"], domain));
     let url = "https://a.example.com/pets";
     let ran = ringway(folder.path(), &["explain", "gateway.yaml", "GET", url]);
@@ -123,8 +124,16 @@ fn explain_tells_what_a_domain_asks_and_that_tls_is_called() {
             "by clients that show a certificate of its trust store",
             "by connections whose handshake names this host",
             "Calls  GET https://pets.internal/pets",
+            "x-forwarded-port: 443",
+            "x-forwarded-proto: https",
+            "over HTTP/2",
+            "by TLS, whatever certificate it shows",
         ],
     );
+    // What the gateway says to those who come without TLS.
+    let ran = ringway(folder.path(), &["explain", "gateway.yaml", "GET", &url.replace("s:", ":")]);
+    check_contains(&ran.output, &["Answer 403 {\"message\":\"Forbidden\"}"]);
+    assert!(!ran.output.contains("Calls"), "{ran:?}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The request that is asked about, as the head that a client would send.
 
+use crate::steps::integrate::Protocol;
+
 /// A request as text.
 pub(super) struct Asked {
     /// The whole head.
     pub(super) head: String,
+    /// How the client would come, when the URL says it.
+    pub(super) protocol: Option<Protocol>,
 }
 
 impl Asked {
@@ -20,12 +24,13 @@ impl Asked {
         if !is_sendable(url) {
             return Err(format!("{url:?} is no URL: it is empty or holds white space"));
         }
-        let rest = ["http://", "https://"].into_iter().find_map(|scheme| {
+        let schemes = [("http://", Protocol::Http), ("https://", Protocol::Https)];
+        let rest = schemes.into_iter().find_map(|(scheme, protocol)| {
             let start = url.get(..scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then(|| &url[scheme.len()..])
+            start.eq_ignore_ascii_case(scheme).then(|| (&url[scheme.len()..], protocol))
         });
         let (host, target) = match rest {
-            Some(rest) => {
+            Some((rest, _)) => {
                 let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 let (host, target) = rest.split_at(end);
                 let slash = if target.starts_with('/') { "" } else { "/" };
@@ -47,7 +52,7 @@ impl Asked {
         }
         headers.iter().for_each(|line| head.extend([line, "\r\n"]));
         head.push_str("\r\n");
-        Ok(Self { head })
+        Ok(Self { head, protocol: rest.map(|(_, protocol)| protocol) })
     }
 }
 

@@ -8,9 +8,9 @@ use std::{
 use super::{domain, request::Asked};
 use crate::{
     base::{Pooled, Shelf, WallTime},
-    http::{HeadSink, Method, Name, RequestHead, Status},
+    http::{HeadSink, Http2, Method, Name, RequestHead, Status},
     json::Body,
-    plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage},
+    plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage, Upstream},
     steps::{
         context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
         domain::{DomainId, DomainName, is_ping},
@@ -37,7 +37,7 @@ pub(super) fn tell(plan: &Plan, asked: &Asked) -> String {
         out.push_str("Answer 204 (OPTIONS * asks the gateway itself, not an API)\n");
         return out;
     }
-    tell_head(plan, &head, &mut out);
+    tell_head(plan, &head, asked.protocol, &mut out);
     out
 }
 
@@ -54,12 +54,19 @@ fn parse(asked: &Asked) -> Result<Pooled<RequestHead>, String> {
     }
 }
 
-fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
+fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &mut String) {
     let (path, host) = (head.target().path, head.authority().host);
     let domain = plan.domains().find(host);
     if let Some(id) = domain {
         domain::tell(plan, id, head, out);
         tell_guard(plan, id, out);
+        // Of a handshake nothing is known here: under TLS it is taken for the right one.
+        if protocol == Some(Protocol::Http)
+            && let Err(reject) = plan.admit(host, || None)
+        {
+            tell_reject(reject, out);
+            return;
+        }
         if is_ping(path) {
             out.push_str("Answer 200 healthy (the path is reserved for health checks)\n");
             return;
@@ -94,15 +101,31 @@ fn tell_head(plan: &Plan, head: &RequestHead, out: &mut String) {
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
         Some(matched) => {
-            tell_route(&selected, matched, head, out);
-            let route = &stage.routes[matched.route];
-            if let Reach::At(address) = &plan.upstream(route.upstream).reach {
-                let _ = writeln!(out, "       over a connection to {address}");
-            }
+            tell_route(&selected, matched, (head, protocol.unwrap_or(Protocol::Http)), out);
+            tell_upstream(plan.upstream(stage.routes[matched.route].upstream), out);
         }
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);
+}
+
+/// What the file says of an upstream's connections.
+fn tell_upstream(upstream: &Upstream, out: &mut String) {
+    if upstream.http2 == Http2::Offered {
+        out.push_str("       over HTTP/2\n");
+    }
+    match &upstream.caller {
+        Some(caller) if caller.skips_verification() => {
+            out.push_str("       by TLS, whatever certificate it shows\n");
+        }
+        Some(caller) if caller.name() != upstream.host => {
+            let _ = writeln!(out, "       by TLS, if its certificate is for {}", caller.name());
+        }
+        Some(_) | None => {}
+    }
+    if let Reach::At(address) = &upstream.reach {
+        let _ = writeln!(out, "       over a connection to {address}");
+    }
 }
 
 /// What a domain asks of the connection.
@@ -176,7 +199,7 @@ fn tell_reject(reject: Reject, out: &mut String) {
 fn tell_route(
     selected: &Selected<'_, '_>,
     matched: &Matched,
-    head: &RequestHead,
+    (head, protocol): (&RequestHead, Protocol),
     out: &mut String,
 ) {
     let Selected { api, stage, path, .. } = *selected;
@@ -191,8 +214,12 @@ fn tell_route(
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
     facts.record_custom_domain(selected.matched);
     facts.record_route(&route.key_text, &route.log_members);
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-    let origin = Origin::new(local, local, Protocol::Http, &TrustedProxies::default());
+    let port = match protocol {
+        Protocol::Http => 8080,
+        Protocol::Https => head.authority().port.unwrap_or(443),
+    };
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let origin = Origin::new(local, local, protocol, &TrustedProxies::default());
     let incoming = Incoming {
         method: head.method,
         path,

@@ -23,6 +23,8 @@ const PATH_BYTES_MAX: usize = 2_048;
 const USER_AGENT_BYTES_MAX: usize = 512;
 const ROUTE_KEY_BYTES_MAX: usize = 1_024;
 const NAME_BYTES_MAX: usize = 256;
+/// `Aug  5 09:36:04 2021 GMT`.
+const DATE_BYTES_MAX: usize = 32;
 /// An API mapping's key; a document's bound.
 const BASE_PATH_BYTES_MAX: usize = 300;
 /// Member names, punctuation, ids, times, numbers and reasons: all of bounded length.
@@ -32,7 +34,8 @@ const _: () = assert!(
     PATH_BYTES_MAX
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
-        + 7 * NAME_BYTES_MAX
+        + 8 * NAME_BYTES_MAX
+        + 2 * DATE_BYTES_MAX
         + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
         <= LINE_BYTES_MAX
@@ -87,9 +90,14 @@ fn write_secured(secured: &Secured, out: &mut Vec<u8>) {
     let (version, suite) = (secured.version.as_bytes(), secured.cipher_suite.as_bytes());
     append!(out, b",\"tlsVersion\":\"", version, b"\",\"cipherSuite\":\"", suite, b"\"");
     if let Some(client) = &secured.client {
-        let (subject, serial) = (client.subject_dn.as_bytes(), client.serial_number.as_bytes());
-        text(b",\"clientCertSubjectDN\":\"", subject, NAME_BYTES_MAX, out);
-        text(b"\",\"clientCertSerialNumber\":\"", serial, NAME_BYTES_MAX, out);
+        let text = |name: &[u8], value: &str, bytes_max, out: &mut Vec<u8>| {
+            text(name, value.as_bytes(), bytes_max, out);
+        };
+        text(b",\"clientCertSubjectDN\":\"", &client.subject_dn, NAME_BYTES_MAX, out);
+        text(b"\",\"clientCertIssuerDN\":\"", &client.issuer_dn, NAME_BYTES_MAX, out);
+        text(b"\",\"clientCertSerialNumber\":\"", &client.serial_number, NAME_BYTES_MAX, out);
+        text(b"\",\"clientCertNotBefore\":\"", &client.not_before, DATE_BYTES_MAX, out);
+        text(b"\",\"clientCertNotAfter\":\"", &client.not_after, DATE_BYTES_MAX, out);
         out.push(b'"');
     }
 }

@@ -1,11 +1,18 @@
-"""A gRPC client of grpc_server.py: runs the case that its second argument names."""
+"""A gRPC client of grpc_server.py: runs the case that its second argument names; by TLS when the
+third names an authority to trust."""
 import queue
 import sys
 import time
 
 import grpc
 
-channel = grpc.insecure_channel(sys.argv[1])
+if len(sys.argv) > 3:
+    with open(sys.argv[3], "rb") as file:
+        authority = grpc.ssl_channel_credentials(file.read())
+    options = (("grpc.ssl_target_name_override", "localhost"),)
+    channel = grpc.secure_channel(sys.argv[1], authority, options)
+else:
+    channel = grpc.insecure_channel(sys.argv[1])
 TIMEOUT = 20
 
 

@@ -75,7 +75,13 @@ class Methods(grpc.GenericRpcHandler):
 
 server = grpc.server(futures.ThreadPoolExecutor(max_workers=64))
 server.add_generic_rpc_handlers((Methods(),))
-port = server.add_insecure_port("127.0.0.1:0")
+if len(sys.argv) > 1:
+    # Certificate, key, and the authority of the clients, who have to show a certificate.
+    chain, key, authority = (open(name, "rb").read() for name in sys.argv[1:4])
+    credentials = grpc.ssl_server_credentials([(key, chain)], authority, require_client_auth=True)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+else:
+    port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 print(port, flush=True)
 sys.stdin.read()

@@ -253,3 +253,28 @@ fn a_given_certificate_that_is_missing_or_wrong_is_told() {
     let mut connected = TlsClient::connect(gateway.tls[0], &client, "localhost");
     assert_eq!(connected.get("it", "/").text(), "hello");
 }
+
+#[test]
+fn what_a_file_asks_of_trust_is_told_with_its_place() {
+    let folder = crate::harness::Folder::new();
+    folder.write("api.yaml", &crate::harness::proxy_all(([127, 0, 0, 1], 9000).into()));
+    let check = |more: &str, code: i32, told: &[&str]| {
+        let file = crate::harness::gateway_file("api.yaml", &["{stageName: $default}"], more);
+        let path = folder.write("gateway.yaml", &file).display().to_string();
+        let ran = crate::harness::ringway(folder.path(), &["validate", &path]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let all = format!("{}{}", ran.output, ran.said);
+        assert!(told.iter().all(|words| all.contains(words)), "{ran:?}");
+    };
+    check(
+        "upstreams: [{origin: 'https://a.internal', tls: {insecureSkipVerification: true}}]",
+        0,
+        &["warning: upstreams[0].tls: any certificate is taken", "for tests only"],
+    );
+    check(
+        "domainNames: [{domainName: a.example.com, apiMappings: [{api: it, stage: $default}], \
+         mutualTlsAuthentication: {truststoreUri: 's3://bucket/ca.pem'}}]",
+        1,
+        &["truststoreUri: s3://bucket/ca.pem is AWS's storage", "copy the object"],
+    );
+}

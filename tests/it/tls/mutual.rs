@@ -111,7 +111,7 @@ fn only_clients_of_the_trust_store_are_let_in_and_told_of() {
     assert!(request.field("x-suite").is_some_and(|suite| suite.starts_with("TLS_AES_")));
     assert_eq!(connected.get("mutual.example.com", "/").status, 200);
     let log = || fs::read_to_string(world.gateway.folder.join("log")).unwrap_or_default();
-    let line = "\"clientCertSubjectDN\":\"CN=orders\",\"clientCertSerialNumber\":\"a1:07\"";
+    let line = r#""clientCertSubjectDN":"CN=orders","clientCertIssuerDN":"CN=clients","clientCertSerialNumber":"a1:07","clientCertNotBefore":"Jan  1 00:00:00 1975 GMT","clientCertNotAfter":"Jan  1 00:00:00 4096 GMT""#;
     eventually("the log tells of the client", || log().contains(line));
     let refused = number(&world.gateway, "ringway_tls_handshakes_refused_total");
     world.refuses("mutual.example.com", None, "CertificateRequired");

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use rustls::crypto::{SupportedKxGroup, aws_lc_rs::kx_group};
+
 use super::{Shown, await_number, greeting, launch, number, with_pair};
 use crate::harness::{Authority, Gateway, Upstream, Wish, has, ok, pattern, python};
 
@@ -192,7 +194,10 @@ fn each_policy_offers_exactly_what_its_name_says() {
                 false => disagrees(&gateway, &flags),
             }
         }
-        assert_eq!(speaks_quantum(&gateway, &authority), case.quantum, "{}", case.policy);
+        for group in [kx_group::X25519MLKEM768, kx_group::SECP256R1MLKEM768] {
+            let speaks = speaks_quantum(&gateway, &authority, group);
+            assert_eq!(speaks, case.quantum, "{} {:?}", case.policy, group.name());
+        }
     }
 }
 
@@ -211,9 +216,13 @@ fn check_versions(gateway: &Gateway, case: &Case) {
 }
 
 /// OpenSSL 3.0 has no post-quantum groups: this asks with rustls.
-fn speaks_quantum(gateway: &Gateway, authority: &Authority) -> bool {
+fn speaks_quantum(
+    gateway: &Gateway,
+    authority: &Authority,
+    group: &'static dyn SupportedKxGroup,
+) -> bool {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768];
+    provider.kx_groups = vec![group];
     let config = crate::harness::trusting_with(authority, provider);
     crate::harness::TlsClient::try_connect(gateway.tls[0], &config.into(), "localhost").is_ok()
 }
