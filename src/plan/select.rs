@@ -48,9 +48,15 @@ impl Plan {
         if self.guards.ask_nothing() {
             return Ok(());
         }
-        let domain = self.domains.find(host);
-        let guard = domain.and_then(|domain| self.guards.of(domain.0 as usize));
-        let breach = guard.map_or(Ok(()), |guard| guard.check(host, shake));
+        let guard_of = |host: &[u8]| {
+            self.domains.find(host).and_then(|domain| self.guards.of(domain.0 as usize))
+        };
+        let shake = shake();
+        let of_host = guard_of(host).map_or(Ok(()), |guard| guard.check(host, || shake));
+        // A connection that was made for a STRICT domain is for no other one.
+        let name = shake.and_then(|shake| shake.server_name);
+        let of_name = name.and_then(|name| guard_of(name.as_bytes()));
+        let breach = of_host.and_then(|()| of_name.map_or(Ok(()), |guard| guard.keep(host, name)));
         breach.map_err(|breach| {
             Reject::Client(match breach {
                 Breach::Misdirected => Client::Misdirected,

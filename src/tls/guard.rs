@@ -97,14 +97,27 @@ impl Guard {
         let Some(shake) = shake() else {
             return Err(if self.mutual { Breach::Forbidden } else { Breach::Misdirected });
         };
-        let host = host.strip_suffix(b".").unwrap_or(host);
-        let same = shake.server_name.is_some_and(|name| host.eq_ignore_ascii_case(name.as_bytes()));
+        let same = is_same(host, shake.server_name);
         let proven = shake.verified && shake.domain == Some(self.key);
         if self.strict && !same || self.mutual && !proven {
             return Err(Breach::Misdirected);
         }
         Ok(())
     }
+
+    /// Whether a connection made for this domain, by `name`, may carry a request to `host`.
+    ///
+    /// # Errors
+    /// [`Breach::Misdirected`].
+    pub fn keep(&self, host: &[u8], name: Option<&str>) -> Result<(), Breach> {
+        if self.strict && !is_same(host, name) { Err(Breach::Misdirected) } else { Ok(()) }
+    }
+}
+
+/// The host, without its port, is the name that the client came to.
+fn is_same(host: &[u8], name: Option<&str>) -> bool {
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    name.is_some_and(|name| host.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 #[cfg(test)]

@@ -276,8 +276,9 @@ fn strict_wants_the_handshakes_name_to_be_the_requests() {
     let mut strict = world.connect("strict.example.com", None);
     assert_eq!(strict.get("strict.example.com", "/").status, 200);
     assert_eq!(strict.get("Strict.Example.com:8443", "/").status, 200);
-    // Elsewhere any connection does.
-    assert_eq!(strict.get("open.example.com", "/").status, 200);
+    // Nor does its connection lead elsewhere.
+    strict.get("open.example.com", "/").assert_refusal(421, "Misdirected Request");
+    strict.get("unknown.example.org", "/").assert_refusal(421, "Misdirected Request");
     let mut open = world.connect("open.example.com", None);
     open.get("strict.example.com", "/").assert_refusal(421, "Misdirected Request");
     let mut nameless = world.connect_without_name();
