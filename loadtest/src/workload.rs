@@ -10,6 +10,8 @@ use crate::tls::{Beginning, Version};
 
 /// The row of idle connections, which is no load.
 pub(crate) const IDLE: &str = "idle";
+/// Answered with 1 MiB.
+pub(crate) const LONG_PATH: &str = "/1m";
 /// Bodies of `/64k` and `/1m` are asked for by so many connections of HTTP/1.1.
 const BODY_CONNECTIONS: usize = 64;
 const HTTP2_CONNECTIONS: usize = 8;
@@ -151,14 +153,14 @@ fn all(connections: &[usize]) -> Vec<Workload> {
     };
     for protocol in [Protocol::Http, Protocol::Https] {
         connections.iter().for_each(|&count| add(protocol, "/", count));
-        ["/64k", "/1m"].into_iter().for_each(|path| add(protocol, path, BODY_CONNECTIONS));
+        ["/64k", LONG_PATH].into_iter().for_each(|path| add(protocol, path, BODY_CONNECTIONS));
     }
     for version in Version::ALL {
         for beginning in [Beginning::Full, Beginning::Resumed] {
             add(Protocol::Handshake(version, beginning), "/", VISITORS);
         }
     }
-    for path in ["/", "/64k", "/1m"] {
+    for path in ["/", "/64k", LONG_PATH] {
         add(Protocol::Http2, path, HTTP2_CONNECTIONS);
     }
     add(Protocol::Http2Plain, "/", HTTP2_CONNECTIONS);
