@@ -203,6 +203,8 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// Out of descriptors: how long until an upstream is tried again.
+pub const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 /// Out of descriptors: accepting rests this long.
 pub const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What is in flight at SIGTERM may take this long to finish.

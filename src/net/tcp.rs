@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    base::{Address, Buffer, Joints, Moment, Shelf},
-    ring::{Outgoing, Socket},
+    base::{Address, Buffer, Joints, Moment, Shelf, limits::DESCRIPTOR_WAIT},
+    ring::{Outgoing, Socket, is_out_of_descriptors},
     runtime::Runtime,
 };
 
@@ -29,10 +29,25 @@ impl Tcp {
         address: Address,
         deadline: Moment,
     ) -> io::Result<Self> {
-        let socket = runtime.driver().connect(address)?;
+        let socket = Self::dial(runtime, address, deadline).await?;
         socket.set_deadline(Some(deadline));
         std::future::poll_fn(|context| socket.poll_connected(context)).await?;
         Ok(Self::new(socket))
+    }
+
+    /// Out of descriptors it tries again: a burst of clients is accepted whole before the idle ones
+    /// that make room for it are gone, and holds what is kept for upstreams until then.
+    async fn dial(runtime: &Runtime, address: Address, deadline: Moment) -> io::Result<Socket> {
+        let is_starved =
+            |error: &io::Error| error.raw_os_error().is_some_and(is_out_of_descriptors);
+        loop {
+            match runtime.driver().connect(address.clone()) {
+                Err(error) if is_starved(&error) && runtime.now() < deadline => {
+                    runtime.sleep(DESCRIPTOR_WAIT).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     pub(super) fn poll_receive(&self, context: &Context<'_>) -> Poll<io::Result<Option<Buffer>>> {

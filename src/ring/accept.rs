@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     driver::{Alarm, Driver, State},
-    kernel::{Completion, Kernel, Key, Kind, Operation, Token},
+    kernel::{Completion, Kernel, Key, Kind, Operation, Token, is_out_of_descriptors},
     socket::Socket,
     uring::address_of,
     wheel::TimerId,
@@ -244,7 +244,7 @@ impl State {
             slot.retry = Some(timer);
             self.counts.accept_pauses += 1;
         }
-        if matches!(error, libc::EMFILE | libc::ENFILE) {
+        if is_out_of_descriptors(error) {
             let turned_away = self.kernel.shed(slot.descriptor);
             self.counts.turned_away += u64::from(turned_away);
         }

@@ -292,6 +292,12 @@ pub trait Kernel {
     fn bell(&mut self) -> io::Result<Arc<Bell>>;
 }
 
+/// Whether an `errno` says that the process, or the machine, has no descriptor left.
+#[must_use]
+pub const fn is_out_of_descriptors(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

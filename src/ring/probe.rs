@@ -10,7 +10,10 @@ use std::{
 
 use io_uring::{IoUring, Probe, opcode};
 
-use super::uring::{self, Uring};
+use super::{
+    kernel::is_out_of_descriptors,
+    uring::{self, Uring},
+};
 use crate::base::{Problem, Severity};
 
 /// The oldest kernel with all that the driver needs (multishot receive and `DEFER_TASKRUN` are
@@ -105,7 +108,7 @@ fn explain(error: &io::Error, executors: usize) -> Problem {
             "raise it (LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited) or start \
              fewer shards",
         ),
-        Some(libc::EMFILE | libc::ENFILE) => problem(
+        Some(errno) if is_out_of_descriptors(errno) => problem(
             "descriptors ran out while making the rings",
             "raise the limit (LimitNOFILE=1048576 in the unit file, or ulimit -n)",
         ),

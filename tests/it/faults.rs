@@ -70,6 +70,28 @@ fn idle_connections_make_room_for_one_with_a_request() {
     drop(crowd);
 }
 
+/// A burst is accepted whole before one idle connection of it has gone: for a moment it holds the
+/// descriptors that are kept for upstreams.
+#[test]
+fn a_burst_that_takes_every_descriptor_delays_a_request_and_fails_none() {
+    let upstream = good();
+    let gateway = Launch::file("api.yaml", &proxy_all(upstream.address()))
+        .shards(1)
+        .ulimit("-n 1024")
+        .start();
+    for _ in 0..5 {
+        gateway.signal("STOP");
+        let mut client = Client::connect(gateway.address);
+        client.send("GET /good HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n");
+        // The kernel completes these connections while nobody accepts.
+        let crowd: Vec<Client> = (0..1_000).map(|_| Client::connect(gateway.address)).collect();
+        gateway.signal("CONT");
+        assert_eq!(client.answer().status, 200);
+        drop(crowd);
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn a_full_access_log_disk_is_told_and_harmless() {
     let upstream = good();
