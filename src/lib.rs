@@ -18,6 +18,7 @@
 //! | [`base`] | limits, buffers, pools, time types, `Problem` |
 //! | [`http`] | the vocabulary: method, status, headers, target, heads |
 //! | [`json`] | simd-json views, JSONPath as AWS uses it |
+//! | [`ledger`] | throttles and quotas, exact over all shards |
 //! | [`telemetry`] | per-shard counters and histograms, merge, Prometheus text |
 //! | [`wire`] | codecs without IO: HTTP/1 heads, chunked bodies, the PROXY header |
 //! | [`steps`] | one folder per API Gateway concept, each pure |
@@ -49,6 +50,7 @@ pub mod demo;
 pub mod gateway;
 pub mod http;
 pub mod json;
+pub mod ledger;
 pub mod net;
 pub mod plan;
 pub mod ring;

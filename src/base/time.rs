@@ -2,7 +2,7 @@
 
 use std::{ops::Add, time::Duration};
 
-/// A point on the shard's monotonic clock, in nanoseconds since an arbitrary start.
+/// A point on the monotonic clock, in nanoseconds since an arbitrary start that all shards share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub u64);
 

@@ -8,10 +8,10 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU16, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -34,7 +34,6 @@ pub struct Uring {
     /// Entries for which the submission queue had no room.
     backlog: Vec<squeue::Entry>,
     reserve: Option<File>,
-    start: Instant,
 }
 
 /// The shared memory of one provided-buffer ring.
@@ -53,13 +52,7 @@ impl Uring {
     /// As io_uring_setup(2); [`super::probe`] turns them into sentences.
     pub fn new() -> io::Result<Self> {
         let ring = open_own()?;
-        Ok(Self {
-            ring,
-            groups: Vec::new(),
-            backlog: Vec::new(),
-            reserve: open_reserve(),
-            start: instant(),
-        })
+        Ok(Self { ring, groups: Vec::new(), backlog: Vec::new(), reserve: open_reserve() })
     }
 
     /// Whether a buffer group can be registered; for the probe, before any driver uses this ring.
@@ -143,9 +136,11 @@ pub(super) fn open_own() -> io::Result<IoUring> {
     }
 }
 
+/// Since the first time that somebody asked: the same on all shards, which share a ledger.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
-fn instant() -> Instant {
-    Instant::now()
+fn elapsed() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
@@ -160,7 +155,7 @@ fn open_reserve() -> Option<File> {
 
 impl Kernel for Uring {
     fn now(&mut self) -> Moment {
-        Moment(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Moment(u64::try_from(elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
     fn wall(&mut self) -> WallTime {

@@ -15,3 +15,4 @@ pub mod reject;
 pub mod respond;
 pub mod route;
 pub mod stage;
+pub mod throttle;

@@ -23,13 +23,14 @@ pub(crate) const IMPORTS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("http", &["base"]),
     ("json", &["base"]),
+    ("ledger", &["base"]),
     ("telemetry", &["base", "http"]),
     ("wire", &["base", "http"]),
-    ("steps", &["base", "http", "json"]),
+    ("steps", &["base", "http", "json", "ledger"]),
     ("tls", &["base", "http"]),
-    ("plan", &["base", "http", "steps", "tls"]),
+    ("plan", &["base", "http", "ledger", "steps", "tls"]),
     ("demo", &[]),
-    ("config", &["base", "http", "json", "steps", "tls", "plan", "demo"]),
+    ("config", &["base", "http", "json", "ledger", "steps", "tls", "plan", "demo"]),
     ("ring", &["base"]),
     ("runtime", &["base", "ring"]),
     ("net", &["base", "http", "tls", "ring", "runtime"]),
@@ -37,7 +38,7 @@ pub(crate) const IMPORTS: &[(&str, &[&str])] = &[
     ("gateway", GATEWAY),
     ("websocket", WEBSOCKET),
     ("shard", SHARD),
-    ("admin", &["base", "http", "telemetry", "wire", "plan", "config", "net", "runtime"]),
+    ("admin", &["base", "http", "ledger", "telemetry", "wire", "plan", "config", "net", "runtime"]),
     ("serve", TOP),
     ("cli", TOP),
     ("", TOP),
@@ -46,6 +47,7 @@ const GATEWAY: &[&str] = &[
     "base",
     "http",
     "json",
+    "ledger",
     "telemetry",
     "wire",
     "steps",
@@ -60,6 +62,7 @@ const WEBSOCKET: &[&str] = &[
     "base",
     "http",
     "json",
+    "ledger",
     "telemetry",
     "wire",
     "steps",
@@ -75,6 +78,7 @@ const SHARD: &[&str] = &[
     "base",
     "http",
     "json",
+    "ledger",
     "telemetry",
     "wire",
     "steps",
@@ -90,8 +94,19 @@ const SHARD: &[&str] = &[
 const TOP: &[&str] = &["*"];
 
 /// No IO, clock, randomness or async here.
-const PURE: &[&str] =
-    &["base", "http", "json", "telemetry", "wire", "steps", "tls", "plan", "config", "demo"];
+const PURE: &[&str] = &[
+    "base",
+    "http",
+    "json",
+    "ledger",
+    "telemetry",
+    "wire",
+    "steps",
+    "tls",
+    "plan",
+    "config",
+    "demo",
+];
 
 /// A crate of `Cargo.toml` and the only places that may name it.
 const CRATES: &[(&str, &[&str])] = &[
