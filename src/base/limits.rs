@@ -165,6 +165,13 @@ impl Allowance {
     }
 }
 
+/// Accounts of throttles and concurrency limits, of all shards together: about 100 bytes each, 210
+/// MB when full. Beyond them, callers who have none share one under each limit.
+pub const LEDGER_ACCOUNTS_MAX: usize = 1 << 21;
+/// Parts of the ledger that have a lock each.
+pub const LEDGER_PARTITIONS: usize = 1_024;
+/// Leases of one shard; accounts beyond them are asked for in the ledger each time.
+pub const LEASES_MAX: usize = 65_536;
 /// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.

@@ -46,6 +46,9 @@ impl AccountId {
 pub struct Rate(u64);
 
 impl Rate {
+    /// Nothing ever.
+    pub const ZERO: Self = Self(0);
+
     /// More is no limit: a million millions a second.
     pub const PER_SECOND_MAX: f64 = 1e12;
 
@@ -79,17 +82,25 @@ impl Rate {
     /// What accrues in a time, in billionths of a request, rounded down.
     #[must_use]
     pub fn accrued(self, nanoseconds: u64) -> u64 {
-        let product = u128::from(nanoseconds) * u128::from(self.0) / 1_000_000;
-        u64::try_from(product).unwrap_or(u64::MAX)
+        match nanoseconds.checked_mul(self.0) {
+            Some(product) => product / 1_000_000,
+            None => {
+                let product = u128::from(nanoseconds) * u128::from(self.0) / 1_000_000;
+                u64::try_from(product).unwrap_or(u64::MAX)
+            }
+        }
     }
 
     /// How long it takes until this many billionths of a request have accrued, rounded up.
     #[must_use]
     pub fn time_for(self, billionths: u64) -> Duration {
-        let nanoseconds = match self.0 {
-            0 => u64::MAX,
-            rate => u64::try_from((u128::from(billionths) * 1_000_000).div_ceil(u128::from(rate)))
-                .unwrap_or(u64::MAX),
+        let nanoseconds = match (self.0, billionths.checked_mul(1_000_000)) {
+            (0, _) => u64::MAX,
+            (rate, Some(product)) => product.div_ceil(rate),
+            (rate, None) => {
+                let product = u128::from(billionths) * 1_000_000;
+                u64::try_from(product.div_ceil(u128::from(rate))).unwrap_or(u64::MAX)
+            }
         };
         Duration::from_nanos(nanoseconds)
     }
