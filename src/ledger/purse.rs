@@ -255,7 +255,7 @@ impl Lease {
         settled
     }
 
-    /// A lease that comes back elsewhere may bring a token before `until`: the ledger is asked
+    /// A lease that comes back elsewhere may bring a token before `until`: the ledger is asked again
     /// again within a round.
     fn note_empty(&mut self, until: Moment, round_later: Moment) -> Moment {
         self.empty_until = until.min(round_later);
