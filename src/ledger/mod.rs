@@ -5,6 +5,8 @@
 //! already subtracted, with plain arithmetic, and comes here when it has none. Nothing here reads a
 //! clock or does IO: `now` is an argument.
 
+pub mod period;
+pub mod quota;
 mod terms;
 
 pub use terms::{AccountId, LimitId, Period, QuotaTerms, Rate, Subject, Terms};
