@@ -172,6 +172,12 @@ pub const LEDGER_ACCOUNTS_MAX: usize = 1 << 21;
 pub const LEDGER_PARTITIONS: usize = 1_024;
 /// Leases of one shard; accounts beyond them are asked for in the ledger each time.
 pub const LEASES_MAX: usize = 65_536;
+/// Accounts of quotas: one for each key in each usage plan. 128 bytes each, 256 MB when full.
+pub const QUOTA_ACCOUNTS_MAX: usize = 1 << 21;
+/// Parts of them that have a lock each.
+pub const QUOTA_PARTITIONS: usize = 256;
+/// Wishes for reservations that wait for the journal; more are made again at the next request.
+pub const QUOTA_ASKS_MAX: usize = 4_096;
 /// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.

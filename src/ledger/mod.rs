@@ -10,11 +10,15 @@
 //! | `terms` | what limits say, and the names of accounts |
 //! | `bucket` | the arithmetic of one account |
 //! | `accounts` | all accounts, in partitions with a lock each |
-//! | `purse` | a shard's leases |
+//! | `purse`, `quota_purse` | a shard's leases |
+//! | `quota`, `period` | quotas: what is used, leased, and promised by the journal |
 
 mod accounts;
 mod bucket;
+pub mod period;
 mod purse;
+pub mod quota;
+mod quota_purse;
 mod terms;
 
 #[cfg(test)]
@@ -22,23 +26,35 @@ mod tests;
 
 pub use bucket::AccountView;
 pub use purse::{LeaseView, Paid, Purse};
+pub use quota_purse::Spent;
 pub use terms::{AccountId, LimitId, Period, QuotaTerms, Rate, Subject, Terms};
 
+use std::sync::mpsc::Receiver;
+
 use accounts::Accounts;
+use quota::{Ask, Quotas};
 
 use crate::base::Moment;
 
 /// The accounts of all shards.
 pub struct Ledger {
     accounts: Accounts,
+    quotas: Quotas,
     shards: usize,
 }
 
 impl Ledger {
-    /// An empty ledger for this many shards.
+    /// An empty ledger for this many shards, and where its quotas' wishes for the journal come out.
     #[must_use]
-    pub fn new(shards: usize) -> Self {
-        Self { accounts: Accounts::new(shards), shards }
+    pub fn new(shards: usize) -> (Self, Receiver<Ask>) {
+        let (quotas, asked) = Quotas::new();
+        (Self { accounts: Accounts::new(shards), quotas, shards }, asked)
+    }
+
+    /// The quotas.
+    #[must_use]
+    pub const fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// How many shards spend from it.

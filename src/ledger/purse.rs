@@ -12,9 +12,10 @@ use super::{
     Ledger,
     accounts::Hashed,
     bucket::{Settled, Taken},
-    terms::{AccountId, Rate, Terms},
+    quota_purse::{QuotaPurse, Spent},
+    terms::{AccountId, QuotaTerms, Rate, Terms},
 };
-use crate::base::{Moment, limits::LEASES_MAX};
+use crate::base::{Moment, WallTime, limits::LEASES_MAX};
 
 /// Tokens that a lease begins with, if there are as many.
 const FIRST_LEASE: u32 = 4;
@@ -23,6 +24,7 @@ const FIRST_LEASE: u32 = 4;
 pub struct Purse {
     ledger: Arc<Ledger>,
     leases: HashTable<Lease>,
+    quotas: QuotaPurse,
     round: Duration,
     /// Where the search for accounts to be forgotten goes on.
     sweep: Sweep,
@@ -76,7 +78,7 @@ impl Purse {
     #[must_use]
     pub fn new(ledger: Arc<Ledger>, shard: usize, round: Duration) -> Self {
         let sweep = Sweep { next: shard, step: ledger.shards() };
-        Self { ledger, leases: HashTable::new(), round, sweep }
+        Self { ledger, leases: HashTable::new(), quotas: QuotaPurse::new(), round, sweep }
     }
 
     /// From now on rounds are this long.
@@ -100,6 +102,24 @@ impl Purse {
         }
     }
 
+    /// Counts a request of a quota's account.
+    pub fn spend(
+        &mut self,
+        id: AccountId,
+        terms: &QuotaTerms,
+        now: Moment,
+        wall: WallTime,
+    ) -> Spent {
+        let account = self.ledger.accounts.hash(id);
+        self.quotas.spend(&self.ledger, account, terms, (now, wall), now + self.round)
+    }
+
+    /// Gives a request of a quota back that was not let through after all.
+    pub fn unspend(&mut self, id: AccountId, paid: Paid) {
+        let account = self.ledger.accounts.hash(id);
+        self.quotas.give_back(&self.ledger, account, paid);
+    }
+
     /// Gives a token back that was not used after all.
     pub fn give_back(&mut self, id: AccountId, paid: Paid) {
         let account = self.ledger.accounts.hash(id);
@@ -121,7 +141,8 @@ impl Purse {
     }
 
     /// Gives idle leases back and fits the others to their demand. To be called once a round.
-    pub fn reconcile(&mut self, now: Moment) {
+    pub fn reconcile(&mut self, now: Moment, wall: WallTime) {
+        self.quotas.reconcile(&self.ledger, wall);
         let accounts = &self.ledger.accounts;
         self.leases.retain(|lease| {
             let is_idle = lease.demand == 0;
@@ -149,6 +170,7 @@ impl Purse {
             let back = lease.tokens;
             self.ledger.accounts.settle(lease.account, now, lease.settle(back));
         }
+        self.quotas.give_all_back(&self.ledger);
     }
 
     /// What it has of an account; `None` when it has no lease.
@@ -160,7 +182,14 @@ impl Purse {
         Some(LeaseView { tokens: *tokens, spent: *spent, refused: *refused })
     }
 
-    /// How many leases there are.
+    /// What it has of a quota's account: requests to count, and those that the ledger does not know
+    /// yet; `None` when it has no lease.
+    #[must_use]
+    pub fn quota_view(&self, id: AccountId) -> Option<(u32, u32)> {
+        self.quotas.view(self.ledger.accounts.hash(id))
+    }
+
+    /// How many leases of throttles there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.leases.len()
@@ -255,8 +284,7 @@ impl Lease {
         settled
     }
 
-    /// A lease that comes back elsewhere may bring a token before `until`: the ledger is asked again
-    /// again within a round.
+    /// A lease that comes back elsewhere may bring a token before `until`: asks again in a round.
     fn note_empty(&mut self, until: Moment, round_later: Moment) -> Moment {
         self.empty_until = until.min(round_later);
         self.refused = self.refused.saturating_add(1);

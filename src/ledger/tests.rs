@@ -6,6 +6,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::{Quota, RateLimiter, clock::FakeRelativeClock};
 
 use super::*;
+use crate::base::WallTime;
 
 const ROUND: Duration = Duration::from_millis(50);
 const SECOND: u64 = 1_000_000_000;
@@ -108,7 +109,7 @@ impl Case {
     /// What was let through, and what one bucket would have let through of the same requests.
     fn run(&self) -> (u64, u64) {
         let name = self.name();
-        let ledger = Arc::new(Ledger::new(self.shards));
+        let ledger = Arc::new(Ledger::new(self.shards).0);
         let purse = |shard| Purse::new(Arc::clone(&ledger), shard, ROUND);
         let mut purses: Vec<Purse> = (0..self.shards).map(purse).collect();
         let mut random = fastrand::Rng::with_seed(self.seed);
@@ -124,7 +125,7 @@ impl Case {
             now += random.u64(0..=2 * gap);
             for (shard, at) in next_round.iter_mut().enumerate() {
                 if *at <= now && asleep[shard] <= now {
-                    purses[shard].reconcile(Moment(now));
+                    purses[shard].reconcile(Moment(now), WallTime(0));
                     *at = now + rounds;
                 }
             }
@@ -242,7 +243,7 @@ fn one_shard_decides_as_governor_does() {
         let quota = Quota::per_second(NonZeroU32::new(rate).expect("a rate"))
             .allow_burst(NonZeroU32::new(burst).expect("a burst"));
         let oracle = RateLimiter::direct_with_clock(quota, clock.clone());
-        let ledger = Arc::new(Ledger::new(1));
+        let ledger = Arc::new(Ledger::new(1).0);
         let mut purse = Purse::new(ledger, 0, ROUND);
         let mut random = fastrand::Rng::with_seed(u64::from(rate));
         let (mut now, mut round) = (0, 0);
@@ -251,7 +252,7 @@ fn one_shard_decides_as_governor_does() {
             now += wait;
             clock.advance(Duration::from_nanos(wait));
             if now >= round {
-                purse.reconcile(Moment(now));
+                purse.reconcile(Moment(now), WallTime(0));
                 round = now + SECOND / 20;
             }
             let ours = purse.take(account(1), &bucket(f64::from(rate), burst), Moment(now));
@@ -267,7 +268,7 @@ fn one_shard_decides_as_governor_does() {
 
 #[test]
 fn nothing_comes_of_a_burst_or_a_rate_of_zero() {
-    let mut purse = Purse::new(Arc::new(Ledger::new(2)), 0, ROUND);
+    let mut purse = Purse::new(Arc::new(Ledger::new(2).0), 0, ROUND);
     for terms in [bucket(0.0, 10), bucket(10.0, 0)] {
         let refused = purse.take(account(1), &terms, Moment(SECOND));
         assert_eq!(refused, Err(Moment(u64::MAX)));
@@ -276,7 +277,7 @@ fn nothing_comes_of_a_burst_or_a_rate_of_zero() {
 
 #[test]
 fn a_refusal_says_when_the_next_token_is_there() {
-    let mut purse = Purse::new(Arc::new(Ledger::new(1)), 0, ROUND);
+    let mut purse = Purse::new(Arc::new(Ledger::new(1).0), 0, ROUND);
     let terms = bucket(0.5, 1);
     assert_eq!(purse.take(account(1), &terms, Moment(0)), Ok(Paid::Ledger));
     assert_eq!(purse.take(account(1), &terms, Moment(SECOND)), Err(Moment(2 * SECOND)));
@@ -286,7 +287,7 @@ fn a_refusal_says_when_the_next_token_is_there() {
 
 #[test]
 fn a_token_that_was_not_used_is_there_for_the_next() {
-    let ledger = Arc::new(Ledger::new(2));
+    let ledger = Arc::new(Ledger::new(2).0);
     let mut purses = [0, 1].map(|shard| Purse::new(Arc::clone(&ledger), shard, ROUND));
     let terms = bucket(1.0, 40);
     let now = Moment(SECOND);
@@ -301,7 +302,7 @@ fn a_token_that_was_not_used_is_there_for_the_next() {
 
 #[test]
 fn requests_in_flight_are_counted_over_all_shards() {
-    let ledger = Arc::new(Ledger::new(2));
+    let ledger = Arc::new(Ledger::new(2).0);
     let mut purses = [0, 1].map(|shard| Purse::new(Arc::clone(&ledger), shard, ROUND));
     let terms = Terms::InFlight { max: 3 };
     let now = Moment(0);
@@ -324,7 +325,7 @@ fn requests_in_flight_are_counted_over_all_shards() {
 
 #[test]
 fn a_rate_that_a_reload_changes_holds_from_then_on() {
-    let mut purse = Purse::new(Arc::new(Ledger::new(1)), 0, ROUND);
+    let mut purse = Purse::new(Arc::new(Ledger::new(1).0), 0, ROUND);
     let (slow, fast) = (bucket(1.0, 10), bucket(1_000.0, 10));
     for _ in 0..10 {
         assert!(purse.take(account(1), &slow, Moment(0)).is_ok());
@@ -332,7 +333,7 @@ fn a_rate_that_a_reload_changes_holds_from_then_on() {
     // A second at one a second; nobody knows since when it is a thousand.
     let second = Moment(SECOND);
     assert!(purse.take(account(1), &fast, second).is_ok());
-    purse.reconcile(second);
+    purse.reconcile(second, WallTime(0));
     assert!(purse.take(account(1), &fast, second).is_err());
     for step in 1..=100 {
         let now = Moment(SECOND + step * SECOND / 1_000);
@@ -342,7 +343,7 @@ fn a_rate_that_a_reload_changes_holds_from_then_on() {
 
 #[test]
 fn accounts_that_are_full_again_are_forgotten_and_leases_go_back() {
-    let ledger = Arc::new(Ledger::new(2));
+    let ledger = Arc::new(Ledger::new(2).0);
     let mut purses = [0, 1].map(|shard| Purse::new(Arc::clone(&ledger), shard, ROUND));
     let terms = bucket(10.0, 20);
     for number in 0..5_000 {
@@ -353,25 +354,78 @@ fn accounts_that_are_full_again_are_forgotten_and_leases_go_back() {
     assert_eq!((ledger.len(), purses[0].len()), (5_000, 5_000));
     for round in 1..=1_200 {
         let now = Moment(round * SECOND / 20);
-        purses.iter_mut().for_each(|purse| purse.reconcile(now));
+        purses.iter_mut().for_each(|purse| purse.reconcile(now, WallTime(0)));
     }
     assert_eq!((ledger.len(), purses[0].len()), (0, 0));
 }
 
 #[test]
 fn who_was_refused_is_kept_for_a_while() {
-    let ledger = Arc::new(Ledger::new(1));
+    let ledger = Arc::new(Ledger::new(1).0);
     let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
     let terms = bucket(1.0, 1);
     let allowed = (0..5).filter(|_| purse.take(account(7), &terms, Moment(0)).is_ok()).count();
     assert_eq!(allowed, 1);
     for round in 1..=2_000 {
-        purse.reconcile(Moment(round * SECOND / 20));
+        purse.reconcile(Moment(round * SECOND / 20), WallTime(0));
     }
     let view = ledger.view(account(7), Moment(100 * SECOND));
     assert_eq!(view, Some(AccountView { level: 1, out: 0, refused: 4 }));
     for round in 1..=2_200 {
-        purse.reconcile(Moment(round * SECOND));
+        purse.reconcile(Moment(round * SECOND), WallTime(0));
     }
     assert!(ledger.is_empty());
+}
+
+/// The keeper, at once: whatever is asked for is promised.
+fn promise(ledger: &Ledger, asked: &Receiver<Ask>) {
+    for ask in asked.try_iter() {
+        ledger.quotas().reserve(ask.id, ask.period, ask.reserved);
+    }
+}
+
+#[test]
+fn a_quota_is_used_up_and_never_passed_whatever_shards_do_with_their_leases() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let shards = [1, 2, 8, 64][random.usize(0..4)];
+        let (ledger, asked) = Ledger::new(shards);
+        let ledger = Arc::new(ledger);
+        let purse = |shard| Purse::new(Arc::clone(&ledger), shard, ROUND);
+        let mut purses: Vec<Purse> = (0..shards).map(purse).collect();
+        let limit = random.u64(1..3_000);
+        let terms = QuotaTerms { limit, period: Period::Day, offset: 0 };
+        let ids = [account(1), account(2)];
+        let mut counted = [0, 0];
+        let mut now = 0;
+        for step in 0..40_000_u64 {
+            now += random.u64(0..SECOND / 500);
+            let (moment, wall) = (Moment(now), WallTime(now / 1_000_000));
+            let shard = random.usize(0..shards);
+            let which = usize::from(random.u32(0..10) == 0);
+            match purses[shard].spend(ids[which], &terms, moment, wall) {
+                // Now and then a throttle refuses what the quota let through.
+                Spent::Counted(paid) if random.u32(0..20) == 0 => {
+                    purses[shard].unspend(ids[which], paid);
+                }
+                Spent::Counted(_) => counted[which] += 1,
+                Spent::Exhausted => {}
+                Spent::Unreserved => promise(&ledger, &asked),
+            }
+            if random.u32(0..3) == 0 {
+                promise(&ledger, &asked);
+            }
+            assert!(counted.iter().all(|count| *count <= limit), "seed {seed}, step {step}");
+            if step % 100 == 0 {
+                purses[random.usize(0..shards)].reconcile(moment, wall);
+            }
+        }
+        purses.iter_mut().for_each(|purse| purse.give_all_back(Moment(now)));
+        let wall = WallTime(now / 1_000_000);
+        for (id, counted) in ids.into_iter().zip(counted) {
+            let told = ledger.quotas().counters(id, &terms, wall).map(|counters| counters.used);
+            assert_eq!(told, Some(counted), "seed {seed}");
+        }
+        assert_eq!(counted[0], limit, "seed {seed}: all of it is reached");
+    }
 }
