@@ -275,6 +275,30 @@ pub const FOLDER_NAMES_MAX: usize = 20_000;
 pub const TRUST_STORE_BYTES_MAX: usize = 1_000_000;
 /// And the certificates in it.
 pub const TRUST_STORE_CERTIFICATES_MAX: usize = 1_000;
+/// API keys of one gateway, some 250 bytes each. AWS's quota is 10,000 of one account.
+pub const API_KEYS_MAX: usize = 1 << 20;
+/// An API key's value, at least.
+pub const API_KEY_VALUE_BYTES_MIN: usize = 20;
+/// And at most.
+pub const API_KEY_VALUE_BYTES_MAX: usize = 128;
+/// A name or id of a key or a usage plan, in characters.
+pub const API_KEY_NAME_MAX: usize = 1_024;
+/// A file of API keys: 250 bytes for each that there may be.
+pub const API_KEY_FILE_BYTES_MAX: usize = 250 * API_KEYS_MAX;
+/// Files of API keys.
+pub const API_KEY_FILES_MAX: usize = 100;
+/// Usage plans of one gateway: ten times AWS's quota.
+pub const USAGE_PLANS_MAX: usize = 10 * USAGE_PLANS_QUOTA;
+/// AWS's quota of usage plans of one account; more are taken, with a warning.
+pub const USAGE_PLANS_QUOTA: usize = 300;
+/// Usage plans that one key may be in (AWS's quota).
+pub const PLANS_OF_KEY_MAX: usize = 10;
+/// Throttles of methods in one stage of a usage plan (AWS's quota).
+pub const METHOD_THROTTLES_MAX: usize = 20;
+/// Ringway's own limits of one gateway: one request may have to ask all of them.
+pub const OWN_LIMITS_MAX: usize = 64;
+/// How often shards and ledger agree on what was spent.
+pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.
 pub const PROBLEMS_MAX: usize = 200;
 

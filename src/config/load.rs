@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     base::{Place, Severity},
-    plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
+    plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft, TrafficDraft},
     steps::{
         context::StageVariables,
         stage::{self, StageName},
@@ -162,7 +162,7 @@ impl Loader<'_> {
             }
         }
         let apis = apis.into_iter().map(|(api, _)| api).collect();
-        PlanDraft { apis, domains, host_parent }
+        PlanDraft { apis, domains, host_parent, traffic: TrafficDraft::default() }
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {

@@ -52,6 +52,7 @@ names! {
     UserAgent = "user-agent",
     Via = "via",
     XAmznTraceId = "x-amzn-trace-id",
+    XApiKey = "x-api-key",
     XApigwApiId = "x-apigw-api-id",
     XForwardedFor = "x-forwarded-for",
     XForwardedHost = "x-forwarded-host",

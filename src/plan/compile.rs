@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Api, ExecuteApiEndpoint, OtherHosts, Plan, Reach, Route, RouteIndex, Stage, StageIndex,
-    Upstream, UpstreamIndex, select::API_ID_BYTES_MAX,
+    Throttling, TrafficDraft, Upstream, UpstreamIndex, select::API_ID_BYTES_MAX,
 };
 use crate::{
     http::Http2,
+    ledger::Terms,
     steps::{
+        api_key::Keys,
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
@@ -31,6 +33,8 @@ pub struct PlanDraft {
     /// What follows `{apiId}.execute-api.` in the APIs' own host names, such as
     /// `us-east-1.example.internal`. `None`: whatever the client sends.
     pub host_parent: Option<String>,
+    /// Keys, usage plans and limits.
+    pub traffic: TrafficDraft,
 }
 
 impl PlanDraft {
@@ -115,6 +119,10 @@ pub struct RouteDraft {
     pub key: RouteKey,
     /// How it goes to its upstream.
     pub integration: Integration,
+    /// Whether it takes an API key of a usage plan.
+    pub api_key_required: bool,
+    /// What it lets through, of all callers together.
+    pub throttle: Option<Terms>,
 }
 
 impl Plan {
@@ -139,9 +147,16 @@ impl Plan {
             callers: Vec::new(),
             faces: Faces::default(),
             guards: Guards::default(),
+            limits: Vec::new(),
+            keys: Keys::default(),
+            usage_plans: Vec::new(),
+            throttling: Throttling::default(),
             stage_count: 0,
             route_count: 0,
         };
+        let stages = draft.apis.iter().flat_map(|api| &api.stages);
+        let routes = stages.flat_map(|stage| &stage.routes);
+        let throttles: Vec<_> = routes.map(|route| route.throttle).collect();
         for draft in draft.apis {
             if let Err(problem) = check_id(&draft.id, &plan.apis) {
                 problems.push(format!("api {}: {problem}", draft.name));
@@ -150,6 +165,7 @@ impl Plan {
             plan.apis.push(api);
         }
         plan.check_destinations(&mut problems);
+        plan.compile_limits(draft.traffic, &throttles, &mut problems);
         let ids = plan.apis.iter().map(|api| api.id.clone()).collect();
         plan.api_ids = ApiIds::compile(ids, draft.host_parent.as_deref());
         if problems.is_empty() { Ok(plan) } else { Err(problems) }
@@ -230,6 +246,9 @@ impl Plan {
                 key_text,
                 key: route.key,
                 integration: route.integration,
+                guards: Vec::new(),
+                limits: Vec::new(),
+                api_key_required: route.api_key_required,
             });
         }
         let index = StageIndex(next(&mut self.stage_count));

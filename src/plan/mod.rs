@@ -4,7 +4,9 @@
 //! from start to end. Nothing of a document is reachable from here.
 
 mod compile;
+mod limits;
 mod select;
+mod usage;
 
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use crate::{
     base::Address,
     http::Http2,
     steps::{
+        api_key::Keys,
         context::StageVariables,
         domain::{ApiIds, Domains},
         endpoint::{Access, Labels},
@@ -19,12 +22,17 @@ use crate::{
         reject::Catalogue,
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
+        throttle::{Limit, LimitIndex},
     },
     tls::{Caller, CallerKey, Faces, Guards},
 };
 
 pub use compile::{AccessDraft, ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
+pub use limits::{
+    ApiKeyDraft, OwnLimitDraft, OwnRoutes, PlanStageDraft, TrafficDraft, UsagePlanDraft,
+};
 pub use select::Selected;
+pub use usage::{Throttling, UsagePlan};
 
 /// The compiled gateway.
 pub struct Plan {
@@ -38,6 +46,10 @@ pub struct Plan {
     callers: Vec<Option<Arc<Caller>>>,
     faces: Faces,
     guards: Guards,
+    limits: Vec<Limit>,
+    keys: Keys,
+    usage_plans: Vec<UsagePlan>,
+    throttling: Throttling,
     stage_count: usize,
     route_count: usize,
 }
@@ -104,6 +116,12 @@ pub struct Route {
     pub key_text: String,
     /// What the access log says of it in every line.
     pub log_members: Vec<u8>,
+    /// Ringway's own limits, asked right after the route matched.
+    pub guards: Vec<LimitIndex>,
+    /// AWS's limits of the route and of the account, in this order; a key's are asked before.
+    pub limits: Vec<LimitIndex>,
+    /// Whether it takes an API key of a usage plan. Without, no usage plan is consulted.
+    pub api_key_required: bool,
     /// Where it goes.
     pub upstream: UpstreamIndex,
     /// How it goes there.
@@ -214,6 +232,30 @@ impl Plan {
     #[must_use]
     pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {
         &self.upstreams[index.0 as usize]
+    }
+
+    /// The limits; [`LimitIndex`] counts in them.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The API keys.
+    #[must_use]
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The usage plans; [`crate::steps::api_key::UsagePlanIndex`] counts in them.
+    #[must_use]
+    pub fn usage_plans(&self) -> &[UsagePlan] {
+        &self.usage_plans
+    }
+
+    /// How throttling is told, and how often shards and ledger agree.
+    #[must_use]
+    pub const fn throttling(&self) -> Throttling {
+        self.throttling
     }
 
     /// How many stages there are; [`StageIndex`] counts up to here.

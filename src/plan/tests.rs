@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-fn route(key: &str, uri: &str) -> RouteDraft {
+pub(super) fn route(key: &str, uri: &str) -> RouteDraft {
     let integration = Integration {
         method: IntegrationMethod::Client,
         uri: Uri::parse(uri, &[]).unwrap(),
@@ -21,15 +21,16 @@ fn route(key: &str, uri: &str) -> RouteDraft {
         response: ResponseMapping::new(),
         timeout: TIMEOUT_MAX,
     };
-    RouteDraft { key: RouteKey::parse(key).unwrap(), integration }
+    let key = RouteKey::parse(key).unwrap();
+    RouteDraft { key, integration, api_key_required: false, throttle: None }
 }
 
-fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
+pub(super) fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
     let variables = StageVariables::default();
     StageDraft { name: StageName::parse(name).unwrap(), variables, routes }
 }
 
-fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
+pub(super) fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
     let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
     let (id, name, access) = (id.to_owned(), id.to_owned(), AccessDraft::Public);
     ApiDraft { id, name, catalogue, endpoint, access, stages }
@@ -135,7 +136,12 @@ fn with_a_domain(second: ApiDraft, host_parent: Option<&str>) -> Plan {
         catalogue: second.catalogue,
     };
     let host_parent = host_parent.map(str::to_owned);
-    let draft = PlanDraft { apis: vec![first, second], domains: vec![domain], host_parent };
+    let draft = PlanDraft {
+        apis: vec![first, second],
+        domains: vec![domain],
+        host_parent,
+        ..PlanDraft::default()
+    };
     Plan::compile(draft, &[]).unwrap()
 }
 
@@ -225,7 +231,7 @@ fn a_domain_leads_to_stages_that_are_there() {
         catalogue: Catalogue::HttpApi,
     };
     let apis = vec![api("a", vec![stage("$default", Vec::new())])];
-    let draft = PlanDraft { apis, domains: vec![domain], host_parent: None };
+    let draft = PlanDraft { apis, domains: vec![domain], ..PlanDraft::default() };
     let sentences = Plan::compile(draft, &[]).err().unwrap();
     assert_eq!(sentences.len(), 2, "{sentences:?}");
 }

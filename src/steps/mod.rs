@@ -3,6 +3,7 @@
 //! A step knows its own compiled configuration, the request and the [`context`]; it knows no
 //! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
 
+pub mod api_key;
 pub mod context;
 pub mod domain;
 pub mod endpoint;

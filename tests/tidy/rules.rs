@@ -120,11 +120,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_json", &["src/config/", "src/cli/", "src/demo/"]),
     ("schemars", &["src/config/", "src/cli/"]),
     ("saphyr_parser", &["src/config/"]),
+    ("csv", &["src/config/key_files.rs"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("h2", &["src/net/http2/"]),
     ("tokio", &["src/net/http2/"]),
     ("rustls", &["src/tls/", "src/net/", "src/upstream/pool.rs", "src/config/files.rs"]),
-    ("aws_lc_rs", &["src/net/tls/record.rs", "src/tls/"]),
+    ("aws_lc_rs", &["src/net/tls/record.rs", "src/tls/", "src/steps/api_key/"]),
     ("rcgen", &["src/tls/"]),
 ];
 

@@ -45,7 +45,7 @@ impl ApiDefinition {
     pub fn compile(&self, inputs: &StageInputs<'_>, problems: &mut Problems) -> Option<StageDraft> {
         let mut report = Report::new(problems);
         let mut routes = Vec::new();
-        for RouteDefinition { key, integration, .. } in &self.routes {
+        for RouteDefinition { key, integration, api_key_required, .. } in &self.routes {
             // What no variable can change was told at the import.
             if !self.is_sound && !integration.has_stage_variables() {
                 continue;
@@ -61,9 +61,12 @@ impl ApiDefinition {
             for mapping in compiling.integration.mappings() {
                 compiling.note_missing(&mapping.value, &mapping.place);
             }
-            routes.extend(
-                integration.map(|integration| RouteDraft { key: key.clone(), integration }),
-            );
+            routes.extend(integration.map(|integration| RouteDraft {
+                key: key.clone(),
+                integration,
+                api_key_required: *api_key_required,
+                throttle: None,
+            }));
         }
         (self.is_sound && !report.has_errors()).then(|| StageDraft {
             name: inputs.name.clone(),

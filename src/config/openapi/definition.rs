@@ -113,6 +113,8 @@ pub struct RouteDefinition {
     pub key: RouteKey,
     /// Where its operation stands.
     pub place: Place,
+    /// Whether it demands an API key.
+    pub api_key_required: bool,
     pub(super) integration: Arc<Integration>,
 }
 

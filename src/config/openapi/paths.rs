@@ -220,11 +220,13 @@ impl<'d> Reading<'d, '_, '_> {
                 free.insert(operation.key.clone());
             }
         }
-        self.security.check(operation.entry.value, &operation.label, self.report);
+        let (value, label) = (operation.entry.value, &operation.label);
+        let api_key_required = self.security.check(value, label, self.report);
         let Some(integration) = self.integration(&operation) else { return };
         self.check_integration(&operation, &integration);
         let place = operation.entry.key_place();
-        self.routes.push(RouteDefinition { key: operation.key, place, integration });
+        let key = operation.key;
+        self.routes.push(RouteDefinition { key, place, api_key_required, integration });
     }
 
     fn integration(&mut self, operation: &Operation<'d, '_>) -> Option<Arc<Integration>> {

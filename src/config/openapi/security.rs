@@ -1,11 +1,12 @@
-//! Who may call a route, as the document says it. This version has no authorizers yet, so every
-//! demand is an error: a route is never served with less protection than its document asks for.
+//! Who may call a route, as the document says it. An API key in `x-api-key` is taken; this version
+//! has no authorizers yet, so every other demand is an error: a route is never served with less
+//! protection than its document asks for.
 
 use std::collections::BTreeSet;
 
 use super::{fault::shorten, report::Report};
 use crate::config::{
-    document::{Kind, Node},
+    document::{Entry, Kind, Node},
     suggest::nearest,
 };
 
@@ -19,7 +20,26 @@ pub(super) struct Security<'d> {
     /// used, recordings show it applied (`api-gateway.md` 1.3): the safer reading is taken.
     everywhere: Option<Node<'d>>,
     used: BTreeSet<&'d str>,
-    is_inherited_told: bool,
+    /// What came of it, once an operation asked.
+    inherited: Option<ApiKey>,
+}
+
+/// Whether an operation demands an API key (AWS's `apiKeyRequired`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ApiKey {
+    #[default]
+    NotRequired,
+    Required,
+}
+
+/// What a scheme is.
+enum Scheme {
+    /// An API key as API Gateway takes it.
+    ApiKey,
+    /// An API key that is elsewhere: where.
+    OtherKey(String),
+    /// Anything else, in words, and what to do about it.
+    Unsupported { what: String, fix: String },
 }
 
 impl<'d> Security<'d> {
@@ -29,21 +49,32 @@ impl<'d> Security<'d> {
             schemes: root.find("components").and_then(|found| found.find("securitySchemes")),
             everywhere: root.find("security"),
             used: BTreeSet::new(),
-            is_inherited_told: false,
+            inherited: None,
         }
     }
 
-    /// Tells what `operation` demands.
-    pub(super) fn check(&mut self, operation: Node<'d>, label: &str, report: &mut Report<'_>) {
-        if let Some(own) = operation.find("security") {
-            self.check_demands(own, label, report);
-        } else if let Some(inherited) = self.everywhere.filter(|_| !self.is_inherited_told) {
-            self.is_inherited_told = true;
-            self.check_demands(inherited, &format!("{label} (and others)"), report);
-        }
+    /// Tells what `operation` demands and is not supported. Whether it demands an API key.
+    pub(super) fn check(
+        &mut self,
+        operation: Node<'d>,
+        label: &str,
+        report: &mut Report<'_>,
+    ) -> bool {
+        let api_key = match (operation.find("security"), self.everywhere, self.inherited) {
+            (Some(own), ..) => self.check_demands(own, label, report),
+            (None, Some(_), Some(known)) => known,
+            (None, Some(everywhere), None) => {
+                let label = format!("{label} (and others)");
+                let api_key = self.check_demands(everywhere, &label, report);
+                self.inherited = Some(api_key);
+                api_key
+            }
+            (None, None, _) => ApiKey::NotRequired,
+        };
         if let Some(auth) = operation.find("x-amazon-apigateway-auth") {
             check_auth(auth, label, report);
         }
+        api_key == ApiKey::Required
     }
 
     /// Tells of authorizers that no route uses.
@@ -58,11 +89,13 @@ impl<'d> Security<'d> {
         }
     }
 
-    fn check_demands(&mut self, demands: Node<'d>, label: &str, report: &mut Report<'_>) {
+    /// As in AWS's import, one demand of an API key among several is enough to require it.
+    fn check_demands(&mut self, demands: Node<'d>, label: &str, report: &mut Report<'_>) -> ApiKey {
+        let mut api_key = ApiKey::NotRequired;
         if demands.kind() != Kind::Sequence {
             let message = format!("{label}: security is {}; a list is expected", demands.kind());
             report.error(&demands, message, "write it as in security: [{name: []}]");
-            return;
+            return api_key;
         }
         for demand in demands.items() {
             if !demand.is_mapping() {
@@ -74,7 +107,41 @@ impl<'d> Security<'d> {
             }
             for named in demand.entries() {
                 self.used.insert(named.key);
-                let (what, fix) = self.describe(named.key, report.is_full());
+                if self.check_demand(named, label, report) == ApiKey::Required {
+                    api_key = ApiKey::Required;
+                }
+            }
+        }
+        let nothing = demands.items().find(|one| one.is_mapping() && one.entries().len() == 0);
+        if let Some(nothing) = nothing.filter(|_| api_key == ApiKey::Required) {
+            let message = format!(
+                "{label}: an API key or nothing is demanded; API Gateway knows no choice: the key \
+                 is required"
+            );
+            report.warning(&nothing, message, "remove {} from the list, or the key's demand");
+        }
+        api_key
+    }
+
+    fn check_demand(&self, named: Entry<'d>, label: &str, report: &mut Report<'_>) -> ApiKey {
+        match self.describe(named.key, report.is_full()) {
+            Scheme::ApiKey => {
+                if named.value.items().len() > 0 {
+                    let message =
+                        format!("{label}: scopes mean nothing to an API key; they are left out");
+                    report.info(&named, message, "");
+                }
+                return ApiKey::Required;
+            }
+            Scheme::OtherKey(place) => {
+                let name = shorten(named.key);
+                let message = format!(
+                    "{label} demands {name}, an API key {place}; API Gateway takes it in the \
+                     header x-api-key only"
+                );
+                report.error(&named, message, "write {type: apiKey, name: x-api-key, in: header}");
+            }
+            Scheme::Unsupported { what, fix } => {
                 let message = format!(
                     "{label} demands {what}, which is not yet supported: this version would serve \
                      the route without it"
@@ -82,10 +149,10 @@ impl<'d> Security<'d> {
                 report.error(&named, message, &fix);
             }
         }
+        ApiKey::NotRequired
     }
 
-    /// A scheme in words, and what to do about it.
-    fn describe(&self, name: &str, is_brief: bool) -> (String, String) {
+    fn describe(&self, name: &str, is_brief: bool) -> Scheme {
         const FIX: &str = "remove the demand if the route may be open to all";
         let short = shorten(name);
         let Some(scheme) = self.schemes.and_then(|schemes| schemes.find(name)) else {
@@ -95,24 +162,40 @@ impl<'d> Security<'d> {
                 Some(near) => format!("did you mean {near}?"),
                 None => FIX.to_owned(),
             };
-            return (format!("{short} (a scheme that components.securitySchemes lacks)"), fix);
+            let what = format!("{short} (a scheme that components.securitySchemes lacks)");
+            return Scheme::Unsupported { what, fix };
         };
-        let text = |node: Option<Node<'d>>| node.and_then(Node::scalar_text).map(shorten);
+        let text = |key| scheme.find(key).and_then(Node::scalar_text).map(shorten);
         let authorizer = scheme.find("x-amazon-apigateway-authorizer");
-        let kind = match (authorizer, text(scheme.find("x-amazon-apigateway-authtype"))) {
+        let kind = match (authorizer, text("x-amazon-apigateway-authtype")) {
             (Some(authorizer), _) => {
-                let kind = text(authorizer.find("type")).unwrap_or_default();
-                format!("an authorizer of type {kind}")
+                let kind = authorizer.find("type").and_then(Node::scalar_text).map(shorten);
+                format!("an authorizer of type {}", kind.unwrap_or_default())
             }
             (None, Some(kind)) => format!("authorization of type {kind}"),
-            (None, None) => match text(scheme.find("type")).as_deref() {
-                Some("apiKey") => "an API key".to_owned(),
+            (None, None) => match text("type").as_deref() {
+                Some("apiKey") => return api_key(scheme),
                 Some(kind) => format!("a scheme of type {kind}"),
                 None => "a scheme without a type".to_owned(),
             },
         };
-        (format!("{short} ({kind})"), FIX.to_owned())
+        Scheme::Unsupported { what: format!("{short} ({kind})"), fix: FIX.to_owned() }
     }
+}
+
+/// A scheme of type `apiKey`, by where it has the key.
+fn api_key(scheme: Node<'_>) -> Scheme {
+    let text = |key| scheme.find(key).and_then(Node::scalar_text).unwrap_or_default();
+    let (name, place) = (text("name"), text("in"));
+    if name.eq_ignore_ascii_case("x-api-key") && place == "header" {
+        return Scheme::ApiKey;
+    }
+    let place = match place {
+        "header" | "query" | "cookie" => format!("in the {place} {}", shorten(name)),
+        "" => "that is nowhere (it has no in)".to_owned(),
+        other => format!("in {} {}", shorten(other), shorten(name)),
+    };
+    Scheme::OtherKey(place)
 }
 
 fn check_auth(auth: Node<'_>, label: &str, report: &mut Report<'_>) {

@@ -98,7 +98,11 @@ const EXTENSIONS: &[Extension] = &[
         &[Where::Root],
         Fate::RestOnly(Severity::Warning),
     ),
-    extension("x-amazon-apigateway-api-key-source", &[Where::Root], Fate::RestOnly(Severity::Info)),
+    extension(
+        "x-amazon-apigateway-api-key-source",
+        &[Where::Root],
+        Fate::Judged(judge_api_key_source),
+    ),
     extension(
         "x-amazon-apigateway-binary-media-types",
         &[Where::Root],
@@ -371,6 +375,24 @@ fn judge_endpoint(entry: Entry<'_>, report: &mut Report<'_>) {
     if !entry.value.is_mapping() {
         let message = format!("{} is {}; a mapping is expected", entry.key, entry.value.kind());
         report.error(&entry, message, "write it as in {disableExecuteApiEndpoint: false}");
+    }
+}
+
+fn judge_api_key_source(entry: Entry<'_>, report: &mut Report<'_>) {
+    const NAME: &str = "x-amazon-apigateway-api-key-source";
+    match entry.value.scalar_text() {
+        Some("HEADER") => {}
+        Some("AUTHORIZER") => {
+            let message = format!(
+                "{NAME} AUTHORIZER is not yet supported: it takes the key from a Lambda \
+                 authorizer, and this version has none"
+            );
+            report.error(&entry, message, "write HEADER if callers may send it in x-api-key");
+        }
+        other => {
+            let found = other.map_or_else(|| entry.value.kind().to_string(), shorten);
+            report.error(&entry, format!("{NAME} is {found}"), "write HEADER");
+        }
     }
 }
 

@@ -101,7 +101,8 @@ fn render(definition: &ApiDefinition, draft: &StageDraft, out: &mut String) {
         };
         let timeout = integration.timeout.as_millis();
         write!(out, "{} -> {method} {}:{}", route.key, uri.host, uri.port).unwrap();
-        writeln!(out, " path {pieces}{rule}, {timeout} ms").unwrap();
+        let key = if route.api_key_required { ", for API keys" } else { "" };
+        writeln!(out, " path {pieces}{rule}, {timeout} ms{key}").unwrap();
         for mapping in &defined.integration.request {
             writeln!(out, "  {} = {}", mapping.key, mapping.value).unwrap();
         }

@@ -64,8 +64,9 @@ const REFUSED: &[(&str, usize)] = &[
     ("is a function that only CloudFormation can do", 6),
     ("known only where CloudFormation runs", 1),
     ("this version would serve the API without it", 11),
-    ("this version would serve the route without it", 17),
-    ("the integration's type is", 49),
+    ("this version would serve the route without it", 13),
+    ("x-amazon-apigateway-api-key-source AUTHORIZER is not yet supported", 1),
+    ("the integration's type is", 52),
     ("integrationSubtype", 2),
     ("connectionType VPC_LINK is not yet supported", 1),
     ("has no x-amazon-apigateway-integration", 4),
@@ -251,6 +252,7 @@ fn serve(tree: &mut Value) {
                 map.remove(key);
             }
             map.remove("x-amazon-apigateway-cors");
+            map.remove("x-amazon-apigateway-api-key-source");
             map.remove("x-amazon-apigateway-endpoint-configuration");
             for (key, value) in map {
                 if key == "x-amazon-apigateway-integration" {

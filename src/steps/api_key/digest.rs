@@ -1,0 +1,68 @@
+//! SHA-256, of keys' values and of names.
+
+use std::fmt;
+
+use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a text.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let digest = digest::digest(&digest::SHA256, text);
+        Self(digest.as_ref().try_into().expect("a SHA-256 has 32 bytes"))
+    }
+
+    /// The digest of names, a zero byte between them: of these names only, where none has one.
+    #[must_use]
+    pub fn of_names(names: &[&str]) -> Self {
+        Self::of(names.join("\0").as_bytes())
+    }
+
+    /// The digest that 64 hexadecimal digits say.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|v| u8::try_from(v).ok());
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = value(pair[0])? << 4 | value(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Whether it is this one, in the same time whatever it is.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+
+    /// The first 8 bytes, as a number.
+    #[must_use]
+    pub fn first_8(&self) -> u64 {
+        u64::from_be_bytes(*self.0.first_chunk().expect("it has 32"))
+    }
+
+    /// The first 16 bytes, as a number.
+    #[must_use]
+    pub fn first_16(&self) -> u128 {
+        u128::from_be_bytes(*self.0.first_chunk().expect("it has 32"))
+    }
+
+    /// The first bits, 1 to 32 of them, as a number.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits are left")]
+    pub(super) fn first_bits(&self, bits: u32) -> usize {
+        (self.first_8() >> (u64::BITS - bits)) as usize
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
