@@ -17,6 +17,7 @@ use std::{
     path::Path,
     process::Command,
     rc::Rc,
+    sync::Arc,
 };
 
 use ringway::{
@@ -26,6 +27,7 @@ use ringway::{
         connection::{self, Door, Terms},
     },
     http::Http2,
+    ledger::Ledger,
     net::{Listener, Stream, http2::Client},
     plan::{Plan, Upstream},
     ring::simulation::{Faults, Simulation},
@@ -187,7 +189,9 @@ fn open_gateway(runtime: &Runtime, address: SocketAddr, http2: Http2) {
     let upstream = Upstream::named("127.0.0.1", 9001);
     let addresses: Addresses = [(upstream, vec![self::address(9001).into()])].into();
     let (mut logs, chunks) = access_log::channel(1);
-    let local = Rc::new(Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1));
+    let spends = (Arc::new(Ledger::new(1).0), 0);
+    let local = Local::new(runtime.clone(), plan(), &addresses, logs.pop(), 1, spends);
+    let local = Rc::new(local);
     let terms = Terms { http2, ..Terms::default() };
     let door = Rc::new(Door::new(address.into(), terms, None));
     let listener = Listener::bind(runtime, address, false).expect("the simulation has room");

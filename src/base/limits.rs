@@ -182,6 +182,8 @@ pub const QUOTA_ASKS_MAX: usize = 4_096;
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
 pub const ROUTE_SERIES_MAX: usize = 65_536;
+/// Limits that are counted by name when they refuse.
+pub const LIMIT_SERIES_MAX: usize = 4_096;
 /// A chunk of access-log lines on its way to the writer.
 pub const LOG_CHUNK_BYTES: usize = 131_072;
 /// Full chunks that wait for the writer, over all shards: 4 MiB. More are dropped and counted.
@@ -216,6 +218,8 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// A request waits this long for the journal of quotas; then it goes on uncounted.
+pub const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 /// Out of descriptors: how long until an upstream is tried again.
 pub const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 /// Out of descriptors: accepting rests this long.

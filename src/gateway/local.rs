@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Seats, visit::Guide};
+use super::{Handshakes, Promises, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
+    ledger::{Ledger, Purse},
     net::Outgoing,
     plan::{Plan, Upstream},
     runtime::Runtime,
@@ -52,6 +53,12 @@ pub struct Local {
     pub seats: Seats,
     /// Their TLS handshakes.
     pub handshakes: Handshakes,
+    /// Throttles and quotas, for all shards.
+    pub ledger: Arc<Ledger>,
+    /// This shard's leases of them.
+    pub purse: RefCell<Purse>,
+    /// Requests that wait for the journal of quotas.
+    pub promises: Promises,
     tally: Rc<upstream::Tally>,
     telemetry: RefCell<Telemetry>,
     log: RefCell<Option<AccessLog>>,
@@ -90,7 +97,8 @@ impl Dates {
 }
 
 impl Local {
-    /// A shard's share with its first plan. `seed` makes ids unique among shards and restarts.
+    /// A shard's share with its first plan. `seed` makes ids unique among shards and restarts;
+    /// `number` is the shard's, which spends from `ledger`.
     #[must_use]
     pub fn new(
         runtime: Runtime,
@@ -98,7 +106,10 @@ impl Local {
         addresses: &Addresses,
         log: Option<AccessLog>,
         seed: u64,
+        (ledger, number): (Arc<Ledger>, usize),
     ) -> Self {
+        let round = plan.throttling().reconciliation;
+        let purse = RefCell::new(Purse::new(Arc::clone(&ledger), number, round));
         let mut telemetry = Telemetry::default();
         let tally = Rc::new(upstream::Tally::default());
         let known = HashMap::new();
@@ -114,6 +125,9 @@ impl Local {
             installed: RefCell::new(Rc::new(installed)),
             seats: Seats::default(),
             handshakes: Handshakes::default(),
+            ledger,
+            purse,
+            promises: Promises::default(),
             tally,
             telemetry: RefCell::new(telemetry),
             log: RefCell::new(log),
@@ -144,6 +158,10 @@ impl Local {
     /// the last of them; pools of upstreams that both plans have live on.
     pub fn replace(&self, plan: Arc<Plan>, addresses: &Addresses) {
         let old = self.installed();
+        // Leases are as large as the old terms let them be.
+        let mut purse = self.purse.borrow_mut();
+        purse.give_all_back(self.runtime.now());
+        purse.set_round(plan.throttling().reconciliation);
         let known = old.plan.upstreams().iter().zip(&old.pools).collect();
         let mut telemetry = self.telemetry.borrow_mut();
         let (next, tally) = (old.number + 1, &self.tally);
@@ -159,6 +177,13 @@ impl Local {
                 pool.set_addresses(addresses.clone());
             }
         }
+    }
+
+    /// Settles this shard's leases with the ledger. How long until the next time.
+    pub fn reconcile(&self) -> Duration {
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+        self.purse.borrow_mut().reconcile(now, wall);
+        self.installed().plan.throttling().reconciliation
     }
 
     /// Closes upstream connections that have been idle for too long.

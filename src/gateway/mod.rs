@@ -4,6 +4,7 @@
 //! a client and hands answers back, [`forward`] is one exchange with an upstream, [`deliver`] the
 //! answer's way to the client. Here things are done; what is done is decided in `steps/`.
 
+mod admission;
 mod body;
 mod chunks;
 pub mod connection;
@@ -20,6 +21,7 @@ mod tunnel;
 mod upload;
 mod visit;
 
+pub use admission::{Places, Promises};
 pub use body::{After, BodyFault, Incoming};
 pub use local::{Addresses, Installed, Local, stage_names};
 pub use seats::Seats;

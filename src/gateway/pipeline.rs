@@ -3,10 +3,11 @@
 //! Each line of [`travel`] is one concept and lives in the folder of that name. Each early exit is
 //! a typed [`Reject`]; it becomes bytes in `steps::respond` only.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use super::{
     Installed, Local,
+    admission::{Gate, Places},
     forward::{self, Call, Exchange, RequestBody},
     seats::Seat,
 };
@@ -106,6 +107,8 @@ pub struct Path {
     pub series: Cell<Option<SeriesKey>>,
     /// What exactly is wrong with the integration's answer, when it is malformed.
     pub detail: Cell<Option<&'static str>>,
+    /// Places among requests in flight that it holds.
+    places: RefCell<Vec<Places>>,
 }
 
 async fn travel<'x, 'c>(
@@ -132,6 +135,8 @@ async fn travel<'x, 'c>(
     facts.record_route(&route.key_text, &route.log_members);
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
     trail.series.set(Some(series));
+    let at = (stage.index, api.catalogue);
+    Gate { local, installed, route, at, head, places: &trail.places }.pass(facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;

@@ -19,6 +19,8 @@ impl Status {
     pub const BAD_REQUEST: Self = Self(400);
     /// 403
     pub const FORBIDDEN: Self = Self(403);
+    /// 429
+    pub const TOO_MANY_REQUESTS: Self = Self(429);
     /// 404
     pub const NOT_FOUND: Self = Self(404);
     /// 408

@@ -30,6 +30,8 @@ const PARTITION_ACCOUNTS_MAX: usize = LEDGER_ACCOUNTS_MAX / LEDGER_PARTITIONS;
 pub(super) struct Accounts {
     partitions: Box<[Partition]>,
     hasher: RandomState,
+    /// Together with `hasher` it makes 128 bits of values.
+    second: RandomState,
     shards: u32,
 }
 
@@ -50,12 +52,18 @@ impl Accounts {
         Self {
             partitions: (0..LEDGER_PARTITIONS).map(|_| Partition::default()).collect(),
             hasher: RandomState::default(),
+            second: RandomState::default(),
             shards: u32::try_from(shards.max(1)).unwrap_or(u32::MAX / 4),
         }
     }
 
     pub(super) fn hash(&self, id: AccountId) -> Hashed {
         Hashed { id, hash: self.hasher.hash_one(id) }
+    }
+
+    pub(super) fn subject_of(&self, value: &[u8]) -> Subject {
+        let (high, low) = (self.hasher.hash_one(value), self.second.hash_one(value));
+        Subject(u128::from(high) << 64 | u128::from(low))
     }
 
     /// Settles and takes, as [`Bucket::take`].

@@ -63,6 +63,11 @@ impl Ledger {
         self.shards
     }
 
+    /// One request less is in flight.
+    pub fn leave(&self, id: AccountId) {
+        self.accounts.leave(self.accounts.hash(id));
+    }
+
     /// An account as it is now; `None` when it is full and not kept.
     #[must_use]
     pub fn view(&self, id: AccountId, now: Moment) -> Option<AccountView> {

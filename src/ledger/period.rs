@@ -60,7 +60,7 @@ impl Day {
     /// Year, month (1 to 12), day of the month (from 1).
     ///
     /// Years are counted from March on here, so that a leap day is a year's last; in eras of 400
-    /// years, which are all as long (Howard Hinnant, "chrono-compatible low-level date algorithms").
+    /// years, which are all as long (Hinnant, "chrono-compatible low-level date algorithms").
     fn civil(self) -> (u32, u32, u32) {
         const ERA_DAYS: u64 = 146_097;
         const BEFORE_1970: u64 = 719_468;

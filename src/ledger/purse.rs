@@ -13,7 +13,7 @@ use super::{
     accounts::Hashed,
     bucket::{Settled, Taken},
     quota_purse::{QuotaPurse, Spent},
-    terms::{AccountId, QuotaTerms, Rate, Terms},
+    terms::{AccountId, QuotaTerms, Rate, Subject, Terms},
 };
 use crate::base::{Moment, WallTime, limits::LEASES_MAX};
 
@@ -60,6 +60,8 @@ struct Lease {
     refused: u32,
     /// The ledger has none before this time, as far as it was known.
     empty_until: Moment,
+    /// Until then it is believed: a lease that comes back elsewhere may bring one earlier.
+    believed_until: Moment,
 }
 
 /// A shard's lease as a person looks at it.
@@ -118,6 +120,12 @@ impl Purse {
     pub fn unspend(&mut self, id: AccountId, paid: Paid) {
         let account = self.ledger.accounts.hash(id);
         self.quotas.give_back(&self.ledger, account, paid);
+    }
+
+    /// Who a value stands for, such as a header field's: as hard to guess as the process's seed.
+    #[must_use]
+    pub fn subject_of(&self, value: &[u8]) -> Subject {
+        self.ledger.accounts.subject_of(value)
     }
 
     /// Gives a token back that was not used after all.
@@ -215,7 +223,7 @@ impl Purse {
             lease.spent += 1;
             return Ok(Paid::Lease);
         }
-        if lease.empty_until > now {
+        if lease.believed_until > now {
             lease.refused = lease.refused.saturating_add(1);
             return Err(lease.empty_until);
         }
@@ -258,6 +266,7 @@ impl Purse {
             size: FIRST_LEASE,
             refused: 0,
             empty_until: Moment(0),
+            believed_until: Moment(0),
         };
         let outcome = match taken {
             Taken::Granted { .. } => Ok(Paid::Ledger),
@@ -284,9 +293,9 @@ impl Lease {
         settled
     }
 
-    /// A lease that comes back elsewhere may bring a token before `until`: asks again in a round.
     fn note_empty(&mut self, until: Moment, round_later: Moment) -> Moment {
-        self.empty_until = until.min(round_later);
+        self.empty_until = until;
+        self.believed_until = until.min(round_later);
         self.refused = self.refused.saturating_add(1);
         until
     }

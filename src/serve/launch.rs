@@ -31,6 +31,7 @@ use crate::{
     config::{self, AccessLogTo, Listener, Overrides, Settings, Shards, Source, Transport},
     demo,
     gateway::{Addresses, connection::Terms},
+    ledger::Ledger,
     plan::Plan,
     ring,
     runtime::{ExecutorSpec, Sender as Mail, mailbox, start},
@@ -133,6 +134,8 @@ fn start_shards(
     let Doors { of_shards, addresses: listeners, files } = bind_doors(settings, shards, inherited)?;
     let (logs, log) = open_log(settings, shards)?;
     let clients_max = clients_of(ring::descriptors_max(), shards);
+    let (ledger, _) = Ledger::new(shards);
+    let ledger = Arc::new(ledger);
     let mut mails = Vec::new();
     let parts = of_shards.into_iter().zip(Handing::among(shards)).zip(logs);
     for (number, ((entrances, handing), log)) in parts.enumerate() {
@@ -140,8 +143,19 @@ fn start_shards(
         mails.push(mail);
         let (plan, addresses) = (Arc::clone(plan), Arc::clone(addresses));
         let seed = fastrand::u64(..);
-        let build =
-            Build { number, entrances, handing, clients_max, plan, addresses, log, seed, orders };
+        let ledger = Arc::clone(&ledger);
+        let build = Build {
+            number,
+            entrances,
+            handing,
+            clients_max,
+            plan,
+            addresses,
+            ledger,
+            log,
+            seed,
+            orders,
+        };
         let cpu = cores.get(number % cores.len().max(1)).map(|core| core.id);
         start_shard(build, cpu, events.clone())?;
     }

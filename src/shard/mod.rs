@@ -10,6 +10,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
     gateway::{Addresses, Local},
+    ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
     telemetry::{Reported, access_log::AccessLog},
@@ -40,6 +41,8 @@ pub struct Build {
     pub plan: Arc<Plan>,
     /// What its upstreams' names resolve to.
     pub addresses: Arc<Addresses>,
+    /// Throttles and quotas, for all shards.
+    pub ledger: Arc<Ledger>,
     /// Where its log lines go; `None` when there is no access log.
     pub log: Option<AccessLog>,
     /// Makes its ids differ from all others'.
@@ -61,6 +64,8 @@ pub enum Order {
     },
     /// Names resolve to this now.
     Resolved(Arc<Addresses>),
+    /// The journal has promised more of quotas.
+    Reserved,
     /// Send your numbers.
     Count {
         /// To be told with them.
@@ -77,11 +82,23 @@ pub enum Order {
 /// # Errors
 /// When a listening socket cannot be used.
 pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
-    let Build { number, entrances, handing, clients_max, plan, addresses, log, seed, orders } =
-        build;
-    let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed));
+    let Build {
+        number,
+        entrances,
+        handing,
+        clients_max,
+        plan,
+        addresses,
+        ledger,
+        log,
+        seed,
+        orders,
+    } = build;
+    let spends = (ledger, number);
+    let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed, spends));
     let doors = Doors::open(&local, number, entrances, handing, clients_max)?;
     runtime.spawn(keep_house(Rc::clone(&local)));
+    runtime.spawn(reconcile(Rc::clone(&local)));
     let drain = loop {
         match orders.receive(&runtime).await {
             Order::Drain(drain) => break drain,
@@ -104,6 +121,7 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
         }
     }
     local.installed().pools.iter().for_each(|pool| pool.close_idle());
+    local.purse.borrow_mut().give_all_back(runtime.now());
     local.close_log();
     Ok(())
 }
@@ -118,6 +136,13 @@ async fn keep_house(local: Rc<Local>) {
     }
 }
 
+async fn reconcile(local: Rc<Local>) {
+    loop {
+        let wait = local.reconcile();
+        local.runtime.sleep(wait).await;
+    }
+}
+
 fn follow(local: &Local, number: usize, order: Order) {
     match order {
         Order::Serve { plan, addresses, generation } => {
@@ -125,6 +150,7 @@ fn follow(local: &Local, number: usize, order: Order) {
             local.count(|telemetry| telemetry.shard.plan_generation = generation);
         }
         Order::Resolved(addresses) => local.resolve(&addresses),
+        Order::Reserved => local.promises.tell(),
         Order::Count { round, to } => {
             let report = Reported { shard: number, round, snapshot: local.snapshot() };
             // Full means that nobody reads: whoever asked has given up.

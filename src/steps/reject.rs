@@ -51,6 +51,13 @@ pub enum Client {
     /// The API is private, and not to the listener that the request came by: 403, as AWS answers
     /// for a private API from outside.
     NotOnThisListener,
+    /// The route asks for an API key of a usage plan of its stage, and there is none, or it is not
+    /// valid: 403.
+    NoApiKey(Catalogue, KeyFault),
+    /// A throttle has no token for it: 429.
+    Throttled(Catalogue),
+    /// The quota of its key is used up: 429.
+    QuotaExceeded(Catalogue),
     /// No stage has this name and there is no `$default` stage: 404.
     NoStage,
     /// No route matches method and path: 404.
@@ -69,6 +76,30 @@ pub enum Client {
     NotImplemented,
     /// An HTTP version other than 1.0 and 1.1: 505.
     Version,
+}
+
+/// What is wrong with an API key; the client is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyFault {
+    /// There is none, or more than one.
+    Missing,
+    /// No key has this value.
+    Unknown,
+    /// It is not enabled.
+    Disabled,
+    /// No usage plan of the stage has it.
+    NotInPlan,
+}
+
+impl KeyFault {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "no x-api-key, or several",
+            Self::Unknown => "no API key has this value",
+            Self::Disabled => "the API key is disabled",
+            Self::NotInPlan => "the API key is in no usage plan of this stage",
+        }
+    }
 }
 
 /// What went wrong behind the gateway.
@@ -126,6 +157,19 @@ impl Reject {
         }
     }
 
+    /// What REST APIs call it in `x-amzn-errortype`; HTTP APIs do not say it.
+    #[must_use]
+    pub const fn error_type(self) -> Option<&'static str> {
+        match self {
+            Self::Client(Client::NoApiKey(Catalogue::RestApi, _)) => Some("ForbiddenException"),
+            Self::Client(Client::Throttled(Catalogue::RestApi)) => Some("TooManyRequestsException"),
+            Self::Client(Client::QuotaExceeded(Catalogue::RestApi)) => {
+                Some("LimitExceededException")
+            }
+            _ => None,
+        }
+    }
+
     /// The reason for the access log (`errorMessage`); never sent to the client.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -164,7 +208,8 @@ impl Client {
         match self {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
-            Self::NotOnThisListener | Self::Uncertified => Status::FORBIDDEN,
+            Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => Status::FORBIDDEN,
+            Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
@@ -185,7 +230,11 @@ impl Client {
             }
             Self::Misdirected => r#"{"message":"Misdirected Request"}"#,
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
-            Self::NotOnThisListener | Self::Uncertified => r#"{"message":"Forbidden"}"#,
+            Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => {
+                r#"{"message":"Forbidden"}"#
+            }
+            Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
+            Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
             Self::TooSlow => r#"{"message":"Request Timeout"}"#,
             Self::BodyTooLarge => r#"{"message":"Request Entity Too Large"}"#,
@@ -209,6 +258,9 @@ impl Client {
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
+            Self::NoApiKey(_, fault) => fault.reason(),
+            Self::Throttled(_) => "a throttle has no token for it",
+            Self::QuotaExceeded(_) => "the quota of its API key is used up",
             Self::NoStage => "no such stage",
             Self::NoRoute => "no route for method and path",
             Self::TooSlow => "the request did not arrive in time",

@@ -11,6 +11,7 @@ mod counters;
 mod distribution;
 pub mod prometheus;
 mod series;
+mod throttles;
 
 pub use counters::{Kind, Refused, Row, ShardCounters, Unproxied};
 pub use distribution::{DURATION_US_MAX, Distribution, Summary};
@@ -18,3 +19,4 @@ pub use series::{
     Answers, OTHER, Outcome, Reported, RouteSeries, SeriesKey, SeriesMap, Snapshot, StageNames,
     StageSeries, Telemetry,
 };
+pub use throttles::{Throttled, Throttles};

@@ -8,7 +8,9 @@
 
 use std::fmt::{Display, Write};
 
-use super::{Answers, Distribution, Kind, Refused, Snapshot, StageSeries, Unproxied};
+use super::{
+    Answers, Distribution, Kind, Refused, Snapshot, StageSeries, Throttled, Throttles, Unproxied,
+};
 use crate::http::Flood;
 
 /// The content type of what [`render`] returns.
@@ -60,6 +62,7 @@ pub fn render(reports: &[ShardReport], process: &ProcessNumbers) -> String {
     let mut text = Text(String::with_capacity(16 * 1024));
     text.stages(&merged.stages);
     text.routes(&merged);
+    text.throttles(&merged.throttles);
     text.shards(reports);
     text.process(process);
     text.0
@@ -145,6 +148,21 @@ impl Text {
                 let stage = stage_labels(&merged.stages[series.stage as usize]);
                 let labels = format!("{stage},route=\"{}\"", Escaped(&series.route));
                 self.sample(name, &labels, number(&series.answers));
+            }
+        }
+    }
+
+    fn throttles(&mut self, throttles: &Throttles) {
+        let counts: [Family<Throttled, u64>; 2] = [
+            ("ringway_throttled_total", "Requests refused, by limit or usage plan.", |t| t.refused),
+            ("ringway_throttled_dry_total", "Requests that a dry run would have refused.", |t| {
+                t.dry
+            }),
+        ];
+        for (name, help, number) in counts {
+            self.family(name, "counter", help);
+            for (limit, throttled) in throttles.iter() {
+                self.sample(name, &format!("limit=\"{}\"", Escaped(limit)), number(&throttled));
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{Distribution, ShardCounters};
+use super::{Distribution, ShardCounters, Throttles};
 use crate::{
     base::limits::{ROUTE_SERIES_MAX, STAGE_SERIES_MAX},
     http::Status,
@@ -128,6 +128,8 @@ impl Answers {
 pub struct Telemetry {
     /// Numbers that belong to no API.
     pub shard: ShardCounters,
+    /// Who refused how often.
+    pub throttles: Throttles,
     stages: Vec<StageSeries>,
     routes: Vec<RouteSeries>,
 }
@@ -170,6 +172,7 @@ impl Telemetry {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             shard: self.shard.clone(),
+            throttles: self.throttles.clone(),
             stages: self.stages.clone(),
             routes: self.routes.clone(),
         }
@@ -181,6 +184,8 @@ impl Telemetry {
 pub struct Snapshot {
     /// Numbers that belong to no API.
     pub shard: ShardCounters,
+    /// Who refused how often.
+    pub throttles: Throttles,
     /// Every stage that the shard ever served.
     pub stages: Vec<StageSeries>,
     /// Every route of these stages.
@@ -199,8 +204,9 @@ pub struct Reported {
 }
 
 impl Snapshot {
-    /// Adds another shard's stages and routes, by name; `shard` is left as it is.
+    /// Adds another shard's stages, routes and throttles, by name; `shard` is left as it is.
     pub fn merge(&mut self, other: &Self) {
+        self.throttles.merge(&other.throttles);
         let mut slots = Slots::of_series(&self.stages, &self.routes);
         let mut places = Vec::with_capacity(other.stages.len());
         for theirs in &other.stages {

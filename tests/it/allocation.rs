@@ -22,6 +22,7 @@ use std::{
 use ringway::{
     config::{self, Overrides, Source},
     gateway::{Addresses, connection::Terms},
+    ledger::Ledger,
     plan::Plan,
     ring::Uring,
     runtime::{Sender, mailbox, simulate},
@@ -115,6 +116,7 @@ impl Shard {
                 clients_max,
                 plan,
                 addresses,
+                ledger: Arc::new(Ledger::new(1).0),
                 log,
                 seed,
                 orders,

@@ -7,12 +7,14 @@
 mod clock;
 mod id;
 mod parameters;
+mod shown;
 mod variable;
 mod variables;
 
 pub use clock::{ClfTime, HttpDate};
 pub use id::{RequestId, TraceId};
 pub use parameters::{PARAMETERS_MAX, Parameters};
+pub use shown::{Left, Shown};
 pub use variable::Variable;
 pub use variables::StageVariables;
 
@@ -126,6 +128,8 @@ pub struct Facts<'a> {
     target: Option<Target<'a>>,
     custom_domain: CustomDomain<'a>,
     route: Option<(&'a str, &'a [u8])>,
+    api_key_id: Option<&'a str>,
+    limit: Option<Shown<'a>>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
     detail: Option<&'static str>,
@@ -142,6 +146,8 @@ impl<'a> Facts<'a> {
             target: None,
             custom_domain: CustomDomain { base_path: "", routing_rule_id: "" },
             route: None,
+            api_key_id: None,
+            limit: None,
             integrated: None,
             rejected: None,
             detail: None,
@@ -165,6 +171,16 @@ impl<'a> Facts<'a> {
     pub const fn record_route(&mut self, route_key: &'a str, members: &'a [u8]) {
         debug_assert!(self.route.is_none());
         self.route = Some((route_key, members));
+    }
+
+    /// Records whose API key the request names.
+    pub const fn record_api_key(&mut self, id: &'a str) {
+        self.api_key_id = Some(id);
+    }
+
+    /// Records what the client is told of the limits that the request came under.
+    pub const fn record_limit(&mut self, shown: Shown<'a>) {
+        self.limit = Some(shown);
     }
 
     /// Records how the integration did.
@@ -224,6 +240,18 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn route_members(&self) -> Option<&'a [u8]> {
         self.route.map(|(_, members)| members)
+    }
+
+    /// The id of the API key that the request names.
+    #[must_use]
+    pub const fn api_key_id(&self) -> Option<&'a str> {
+        self.api_key_id
+    }
+
+    /// What the client is told of limits.
+    #[must_use]
+    pub const fn limit(&self) -> Option<&Shown<'a>> {
+        self.limit.as_ref()
     }
 
     /// How the integration did.

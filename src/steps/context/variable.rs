@@ -8,6 +8,8 @@ use crate::http::{ClientCertificate, Version};
 pub enum Variable {
     /// `apiId`
     ApiId,
+    /// `identity.apiKeyId`
+    ApiKeyId,
     /// `customDomain.basePathMatched`
     BasePathMatched,
     /// `customDomain.routingRuleIdMatched`
@@ -95,7 +97,7 @@ impl CertificatePart {
     }
 }
 
-const NAMES: [(&str, Variable); 26] = [
+const NAMES: [(&str, Variable); 27] = [
     ("apiId", Variable::ApiId),
     ("customDomain.basePathMatched", Variable::BasePathMatched),
     ("customDomain.routingRuleIdMatched", Variable::RoutingRuleIdMatched),
@@ -105,6 +107,7 @@ const NAMES: [(&str, Variable); 26] = [
     ("error.message", Variable::ErrorMessage),
     ("extendedRequestId", Variable::RequestId),
     ("httpMethod", Variable::HttpMethod),
+    ("identity.apiKeyId", Variable::ApiKeyId),
     ("identity.sourceIp", Variable::SourceIp),
     ("identity.userAgent", Variable::UserAgent),
     ("integration.integrationStatus", Variable::IntegrationStatus),
@@ -172,6 +175,7 @@ impl Variable {
         let arrival = &facts.arrival;
         let text: Option<&[u8]> = match self {
             Self::ApiId => facts.target().map(|target| target.api_id.as_bytes()),
+            Self::ApiKeyId => facts.api_key_id().map(str::as_bytes),
             Self::CipherSuite => arrival.secured.map(|secured| secured.cipher_suite.as_bytes()),
             Self::TlsVersion => arrival.secured.map(|secured| secured.version.as_bytes()),
             Self::ClientCert(part) => {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
-pub const LINE_BYTES_MAX: usize = 7_168;
+pub const LINE_BYTES_MAX: usize = 7_424;
 
 const PATH_BYTES_MAX: usize = 2_048;
 const USER_AGENT_BYTES_MAX: usize = 512;
@@ -34,7 +34,7 @@ const _: () = assert!(
     PATH_BYTES_MAX
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
-        + 8 * NAME_BYTES_MAX
+        + 9 * NAME_BYTES_MAX
         + 2 * DATE_BYTES_MAX
         + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
@@ -55,6 +55,10 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         }
     }
     write_custom_domain(facts.custom_domain(), out);
+    if let Some(id) = facts.api_key_id() {
+        text(b",\"apiKeyId\":\"", id.as_bytes(), NAME_BYTES_MAX, out);
+        out.push(b'"');
+    }
     if let Some(secured) = facts.arrival.secured {
         write_secured(secured, out);
     }

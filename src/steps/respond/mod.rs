@@ -10,7 +10,7 @@ use crate::{
     },
     json::Body,
     steps::{
-        context::{Facts, HttpDate, Parameters, RequestId},
+        context::{Facts, HttpDate, Parameters, RequestId, Shown},
         mapping::{ForStatus, ResponseMapping, Sources},
         reject::Reject,
     },
@@ -60,6 +60,9 @@ pub fn interpret(
     } else {
         sink.sound_lines([b"apigw-requestid: ", id, b"\r\n"]);
     }
+    if let Some(shown) = facts.limit() {
+        shown.write(sink);
+    }
     if let Some(rules) = rules {
         rules.write_fields(&sources, scratch, sink);
     }
@@ -73,16 +76,24 @@ pub fn interpret(
 }
 
 /// Writes the head of a refusal and returns its body: JSON, whose length the forwarder declares.
+/// `shown` is what the client is told of limits.
 pub fn refuse(
     reject: Reject,
     request_id: &RequestId,
     date: &HttpDate,
+    shown: Option<&Shown<'_>>,
     sink: &mut impl HeadSink,
 ) -> &'static [u8] {
     sink.status_line(reject.status());
     sink.sound_field(b"date", &[date.as_bytes()]);
     sink.sound_field(b"content-type", &[b"application/json"]);
     sink.sound_field(b"apigw-requestid", &[request_id.as_bytes()]);
+    if let Some(kind) = reject.error_type() {
+        sink.sound_field(b"x-amzn-errortype", &[kind.as_bytes()]);
+    }
+    if let Some(shown) = shown {
+        shown.write(sink);
+    }
     reject.body().as_bytes()
 }
 

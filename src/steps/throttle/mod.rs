@@ -1,6 +1,15 @@
 //! How many requests a caller may make: which limits a request comes under, in AWS's order
 //! (`api-gateway.md` 4), and what refuses it. The counting is the ledger's.
 
+mod admit;
+mod left;
+
+#[cfg(test)]
+mod tests;
+
+pub use admit::{Asked, Caller, Verdict};
+pub use left::{left_of_limit, left_of_quota};
+
 use crate::ledger::{LimitId, QuotaTerms, Terms};
 
 /// A limit of the plan.

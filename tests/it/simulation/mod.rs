@@ -39,6 +39,7 @@ use ringway::{
         connection::{self, Door, Terms},
     },
     http::Http2,
+    ledger::Ledger,
     net::Listener,
     plan::Plan,
     ring::simulation::{Faults, Simulation},
@@ -157,7 +158,9 @@ async fn live(
     let mut random = world.random(0);
     let origins: Vec<_> = (1..=UPSTREAMS).map(|n| upstream::open(&world, address(n))).collect();
     let seed = world.seed();
-    let local = Rc::new(Local::new(runtime.clone(), plans[0].clone(), &addresses(), None, seed));
+    let spends = (Arc::new(Ledger::new(1).0), 0);
+    let plan = plans[0].clone();
+    let local = Rc::new(Local::new(runtime.clone(), plan, &addresses(), None, seed, spends));
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
     let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Rc::new(Listener::bind(&runtime, gateway, false).unwrap());
@@ -306,7 +309,9 @@ async fn settle(world: &World) {
 
 /// A gateway that accepts at `gateway` until the simulation's end.
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
-    let local = Rc::new(Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1));
+    let spends = (Arc::new(Ledger::new(1).0), 0);
+    let local = Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1, spends);
+    let local = Rc::new(local);
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
     let door = Rc::new(Door::new(gateway.into(), terms, None));
     let listener = Listener::bind(runtime, gateway, false).unwrap();

@@ -1,0 +1,252 @@
+//! Whether a request is let through: its API key, and the limits that it comes under. What is
+//! decided is in `steps::api_key` and `steps::throttle`; what is counted, in the shard's purse.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+use super::{Installed, Local};
+use crate::{
+    base::{
+        Moment,
+        limits::{RESERVATION_WAIT, SOCKETS_MAX},
+    },
+    http::{Name, RequestHead},
+    ledger::{AccountId, Ledger, Subject},
+    plan::{Plan, Route, StageIndex, UsagePlan},
+    steps::{
+        api_key::Key,
+        context::{Facts, Left, Shown},
+        reject::{Catalogue, Client, KeyFault, Reject},
+        throttle::{Asked, Caller, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
+    },
+};
+
+/// Places among requests in flight that a request holds; given up when this is dropped.
+pub struct Places {
+    ledger: Arc<Ledger>,
+    held: Vec<AccountId>,
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.held.iter().for_each(|account| self.ledger.leave(*account));
+    }
+}
+
+/// Requests that wait until the journal has promised more of a quota.
+#[derive(Default)]
+pub struct Promises {
+    told: Cell<u64>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Promises {
+    /// The journal has promised something: whoever waits asks again.
+    pub fn tell(&self) {
+        self.told.set(self.told.get() + 1);
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Until somebody was told, or `deadline`.
+    async fn wait(&self, local: &Local, deadline: Moment) {
+        let before = self.told.get();
+        let mut timeout = pin!(local.runtime.sleep_until(deadline));
+        poll_fn(|context| {
+            if self.told.get() != before {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.waiting.borrow_mut();
+            // Those who gave up are among them.
+            let too_many = if waiting.len() >= WAITING_MAX { waiting.split_off(0) } else { vec![] };
+            waiting.push(context.waker().clone());
+            drop(waiting);
+            too_many.into_iter().for_each(Waker::wake);
+            timeout.as_mut().poll(context)
+        })
+        .await;
+    }
+}
+
+/// A request at the gate.
+#[derive(Clone, Copy)]
+pub(super) struct Gate<'a, 'c> {
+    pub(super) local: &'a Local,
+    pub(super) installed: &'c Installed,
+    pub(super) route: &'c Route,
+    /// Its stage, and in whose words its API refuses.
+    pub(super) at: (StageIndex, Catalogue),
+    pub(super) head: &'c RequestHead,
+    /// Where the request's places are kept while its answer is on its way.
+    pub(super) places: &'a RefCell<Vec<Places>>,
+}
+
+/// A key that may call, and what it may call.
+#[derive(Clone, Copy)]
+struct Identified<'c> {
+    key: &'c Key,
+    plan: &'c UsagePlan,
+}
+
+impl<'c> Gate<'_, 'c> {
+    /// Asks Ringway's own limits, then for the key, then AWS's limits in AWS's order.
+    pub(super) async fn pass(self, facts: &mut Facts<'c>) -> Result<(), Reject> {
+        let route = self.route;
+        if !route.guards.is_empty() {
+            self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
+        }
+        let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
+        if identified.is_some() || !route.limits.is_empty() {
+            let asked = self.asked(identified, &route.limits, facts);
+            self.admit(asked, identified.map(|identified| identified.plan), facts).await?;
+        }
+        Ok(())
+    }
+
+    /// The key that the request names, and the usage plan that it has on this stage.
+    fn identify(self, facts: &mut Facts<'c>) -> Result<Identified<'c>, Reject> {
+        let plan: &Plan = &self.installed.plan;
+        let refused = |fault| Reject::Client(Client::NoApiKey(self.at.1, fault));
+        let mut values = self.head.fields().all(Name::XApiKey);
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(refused(KeyFault::Missing));
+        };
+        let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
+        facts.record_api_key(&key.id);
+        if !key.enabled {
+            return Err(refused(KeyFault::Disabled));
+        }
+        let index = key.plan(self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
+        Ok(Identified { key, plan: &plan.usage_plans()[index.0 as usize] })
+    }
+
+    fn asked(
+        self,
+        identified: Option<Identified<'c>>,
+        others: &'c [LimitIndex],
+        facts: &Facts<'c>,
+    ) -> Asked<'c> {
+        let of_key = identified.map_or([None; 2], |Identified { plan, .. }| {
+            [plan.method(self.route.index), plan.throttle]
+        });
+        let key = identified.map_or(Subject(0), |identified| identified.key.subject);
+        let quota = identified.and_then(|Identified { plan, .. }| plan.quota.as_ref());
+        let quota = quota.map(|Quota { id, terms }| (AccountId::new(*id, key), terms));
+        let (source_ip, fields) = (facts.arrival.source_ip, self.head.fields());
+        let caller = Caller { source_ip, fields, key };
+        Asked { table: self.installed.plan.limits(), quota, of_key, others, caller }
+    }
+
+    async fn admit(
+        self,
+        mut asked: Asked<'c>,
+        plan: Option<&'c UsagePlan>,
+        facts: &mut Facts<'c>,
+    ) -> Result<(), Reject> {
+        let mut deadline = None;
+        loop {
+            match self.ask(&asked) {
+                Verdict::Admitted { holds_places } => {
+                    self.admitted(&asked, plan, holds_places, facts);
+                    return Ok(());
+                }
+                Verdict::Throttled(limit, until) => {
+                    return Err(self.throttled(&asked, limit, until, facts));
+                }
+                Verdict::QuotaExceeded => return Err(self.exceeded(&asked, plan, facts)),
+                Verdict::Unreserved => {
+                    let now = self.local.runtime.now();
+                    let deadline = *deadline.get_or_insert(now + RESERVATION_WAIT);
+                    if now >= deadline {
+                        // The disk hangs. As AWS does when it cannot tell: the request goes on.
+                        asked.quota = None;
+                    } else {
+                        self.local.promises.wait(self.local, deadline).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(self, asked: &Asked<'c>) -> Verdict {
+        let local = self.local;
+        let (now, wall) = (local.runtime.now(), local.runtime.wall());
+        let dry = |limit| self.count(limit, true);
+        asked.admit(&mut local.purse.borrow_mut(), now, wall, dry)
+    }
+
+    fn count(self, limit: LimitIndex, is_dry: bool) {
+        let limit = &self.installed.plan.limits()[limit.0 as usize];
+        self.local.count(|telemetry| telemetry.throttles.count(&limit.name, is_dry));
+    }
+
+    fn admitted(
+        self,
+        asked: &Asked<'c>,
+        plan: Option<&'c UsagePlan>,
+        holds_places: bool,
+        facts: &mut Facts<'c>,
+    ) {
+        let local = self.local;
+        if holds_places {
+            let held = asked.places(&local.purse.borrow());
+            self.places.borrow_mut().push(Places { ledger: Arc::clone(&local.ledger), held });
+        }
+        if self.installed.plan.throttling().rate_limit_headers {
+            let purse = local.purse.borrow();
+            let name = plan.map_or("", |plan| &plan.name);
+            let (now, wall) = (local.runtime.now(), local.runtime.wall());
+            let left = asked.least_left((&local.ledger, &purse), name, now, wall);
+            let before = facts.limit().and_then(|shown| shown.limit);
+            let least = [before, left].into_iter().flatten().min_by_key(|left| left.remaining);
+            facts.record_limit(Shown { limit: least, retry_after: None });
+        }
+    }
+
+    fn throttled(
+        self,
+        asked: &Asked<'c>,
+        limit: LimitIndex,
+        until: Moment,
+        facts: &mut Facts<'c>,
+    ) -> Reject {
+        self.count(limit, false);
+        let wait = until.since(self.local.runtime.now());
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let left = left_of_limit(&asked.table[limit.0 as usize], 0);
+        self.tell(left, (until != NEVER).then_some(seconds.max(1)), facts);
+        Reject::Client(Client::Throttled(self.at.1))
+    }
+
+    fn exceeded(
+        self,
+        asked: &Asked<'c>,
+        plan: Option<&'c UsagePlan>,
+        facts: &mut Facts<'c>,
+    ) -> Reject {
+        let name = plan.map_or("", |plan| &plan.name);
+        self.local.count(|telemetry| telemetry.throttles.count(name, false));
+        let wall = self.local.runtime.wall();
+        let left = asked.quota.map(|(_, terms)| left_of_quota(name, terms, 0, wall));
+        self.tell(left, left.map(|left| left.reset.max(1)), facts);
+        Reject::Client(Client::QuotaExceeded(self.at.1))
+    }
+
+    fn tell(self, left: Option<Left<'c>>, seconds: Option<u64>, facts: &mut Facts<'c>) {
+        let told = self.installed.plan.throttling();
+        let limit = left.filter(|_| told.rate_limit_headers);
+        let retry_after = seconds.filter(|_| told.retry_after);
+        if limit.is_some() || retry_after.is_some() {
+            facts.record_limit(Shown { limit, retry_after });
+        }
+    }
+}
+
+/// Wakers that are kept, of requests that wait and of some that have given up.
+const WAITING_MAX: usize = SOCKETS_MAX;
+/// What [`crate::ledger::Purse::take`] says of a limit that lets nothing through.
+const NEVER: Moment = Moment(u64::MAX);
