@@ -42,15 +42,10 @@ impl Certificate {
         let read = read.ok_or_else(|| {
             format!("{}: the first certificate cannot be read, it is no X.509", chain.0)
         })?;
+        let (names, valid, dates) = (read.dns_names(), read.validity(), read.dates());
         let mut certified = certify(chain.0, certificates, key)?;
         certified.ocsp = staple.map(parse_staple).transpose()?;
-        Ok(Self {
-            name: chain.0.to_owned(),
-            key: Arc::new(certified),
-            names: read.dns_names(),
-            valid: read.validity(),
-            dates: read.dates(),
-        })
+        Ok(Self { name: chain.0.to_owned(), key: Arc::new(certified), names, valid, dates })
     }
 
     /// What rustls signs with.
