@@ -12,7 +12,7 @@ use rustls::{
     client::danger::HandshakeSignatureValid,
     crypto::CryptoProvider,
     pki_types::{
-        CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime, pem::PemObject,
+        CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime,
     },
     server::{
         VerifierBuilderError, WebPkiClientVerifier,
@@ -21,7 +21,7 @@ use rustls::{
 };
 
 use super::{
-    certificate::{Named, parse_chain},
+    certificate::{Named, parse_chain, parse_pem},
     x509::Read,
 };
 use crate::base::{
@@ -126,20 +126,11 @@ fn explain(error: &CertRevocationListError) -> String {
 }
 
 /// PEM, or one list in DER as authorities publish it.
-fn parse_revoked(
-    (name, bytes): Named<'_>,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    if bytes.first() == Some(&0x30) {
-        return Ok(vec![bytes.to_vec().into()]);
+fn parse_revoked(list: Named<'_>) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    if list.1.first() == Some(&0x30) {
+        return Ok(vec![list.1.to_vec().into()]);
     }
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(bytes).collect();
-    match lists {
-        Ok(lists) if lists.is_empty() => {
-            Err(format!("{name} holds no revocation list: expected PEM (-----BEGIN X509 CRL-----)"))
-        }
-        Ok(lists) => Ok(lists),
-        Err(error) => Err(format!("{name} is no sound PEM file: {error}")),
-    }
+    parse_pem(list, "revocation list", "X509 CRL")
 }
 
 /// What is wrong with a chain of more than [`CHAIN_MAX`] certificates.
