@@ -11,10 +11,11 @@ use crate::harness::{
     Client, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
 };
 
+/// How long `/middle` is.
 const MIDDLE: usize = 1 << 20;
 
 /// `/never` is not answered for long, `/endless` never ends.
-fn upstream() -> Upstream {
+pub(crate) fn upstream() -> Upstream {
     Upstream::start(|mut peer| {
         while let Some(request) = peer.request() {
             match request.target.as_str() {
@@ -36,8 +37,9 @@ fn start(upstream: &Upstream) -> Gateway {
     Launch::file("api.yaml", &proxy_all(upstream.address())).start()
 }
 
+/// Everybody else is served, and soon.
 #[track_caller]
-fn assert_serves(gateway: &Gateway) {
+pub(crate) fn assert_serves(gateway: &Gateway) {
     let mut client = Client::connect(gateway.address);
     client.set_patience(Duration::from_secs(5));
     for _ in 0..3 {
