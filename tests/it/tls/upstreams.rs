@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -12,8 +11,9 @@ use std::{
 
 use super::{await_number, number, with_pair};
 use crate::harness::{
-    Authority, Client, Folder, Gateway, Launch, Route, TlsUpstream, Upstream, Wish, dead_address,
-    eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head, showing,
+    Authority, Client, Folder, Gateway, Launch, Route, Server, TlsUpstream, Upstream, Wish,
+    dead_address, eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head,
+    showing,
 };
 
 /// A gateway whose routes go to `https://HOST:PORT`, with this upstream section.
@@ -45,16 +45,9 @@ fn refuses(launch: Launch, why: &str) {
 }
 
 struct Nginx {
-    child: Child,
     address: SocketAddr,
+    _server: Server,
     _folder: Folder,
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Nginx {
@@ -64,24 +57,14 @@ impl Nginx {
         folder.write("ca.pem", &authority.pem);
         let root = folder.path().display();
         let asks = if asks { "ssl_verify_client on;" } else { "" };
-        folder.write(
-            "nginx.conf",
-            &format!(
-                "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
-                 events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/a;\n\
-                 proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
-                 scgi_temp_path {root}/e; server {{ listen {address} ssl; ssl_protocols TLSv1.2 TLSv1.3;\n\
-                 ssl_certificate {root}/a.pem; ssl_certificate_key {root}/a.key;\n\
-                 ssl_client_certificate {root}/ca.pem; {asks}\n\
-                 location / {{ return 200 \"$ssl_protocol $ssl_server_name $ssl_client_s_dn $host\"; }}\n\
-                 }} }}\n"
-            ),
+        let server = format!(
+            "listen {address} ssl; ssl_protocols TLSv1.2 TLSv1.3;\n\
+             ssl_certificate {root}/a.pem; ssl_certificate_key {root}/a.key;\n\
+             ssl_client_certificate {root}/ca.pem; {asks}\n\
+             location / {{ return 200 \"$ssl_protocol $ssl_server_name $ssl_client_s_dn $host\"; }}"
         );
-        let mut command = Command::new("nginx");
-        command.arg("-e").arg(folder.join("errors")).arg("-c").arg(folder.join("nginx.conf"));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        eventually("nginx listens", || TcpStream::connect(address).is_ok());
-        Self { child, address, _folder: folder }
+        let listens = || TcpStream::connect(address).is_ok();
+        Self { address, _server: Server::nginx(&folder, &server, listens), _folder: folder }
     }
 }
 
