@@ -11,9 +11,7 @@ use rustls::{
     OtherError, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::CryptoProvider,
-    pki_types::{
-        CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime,
-    },
+    pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime},
     server::{
         VerifierBuilderError, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
