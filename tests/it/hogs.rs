@@ -7,9 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{
-    Client, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
-};
+use crate::harness::{Client, Gateway, Launch, Route, Upstream, ok, openapi, proxy_all};
 
 /// How long `/middle` is.
 const MIDDLE: usize = 1 << 20;
@@ -98,12 +96,8 @@ fn start_pipelining(upstream: &Upstream, count: usize) -> (Gateway, Vec<TcpStrea
         hog
     });
     let hogs = hogs.collect();
-    eventually("all of them wait", || {
-        let mut client = Client::connect(gateway.admin);
-        let text = client.ask("GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
-        let line = text.lines().find(|line| line.starts_with("ringway_requests_in_flight"));
-        line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()) == Some(count)
-    });
+    // All of them wait.
+    gateway.await_number("ringway_requests_in_flight", count as u64);
     (gateway, hogs)
 }
 

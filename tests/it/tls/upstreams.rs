@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{await_number, number, with_pair};
+use super::with_pair;
 use crate::harness::{
     Authority, Client, Folder, Gateway, Launch, Route, Server, TlsUpstream, Upstream, Wish,
     dead_address, eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head,
@@ -38,7 +38,7 @@ fn get(gateway: &Gateway) -> crate::harness::Answer {
 fn refuses(launch: Launch, why: &str) {
     let gateway = launch.logging("log").start();
     get(&gateway).assert_refusal(502, "Bad Gateway");
-    await_number(&gateway, "ringway_upstream_tls_failures_total", 1);
+    gateway.await_number("ringway_upstream_tls_failures_total", 1);
     let log = || fs::read_to_string(gateway.folder.join("log")).unwrap_or_default();
     let line = format!("no TLS connection to the integration: {why}");
     eventually(&line, || log().contains(&line));
@@ -83,7 +83,7 @@ fn nginx_is_trusted_for_its_authority_and_its_name() {
         let gateway = launch.start();
         let answer = get(&gateway);
         assert_eq!(answer.text().trim_end(), text, "{answer:?}");
-        assert_eq!(number(&gateway, "ringway_upstream_tls_failures_total"), 0);
+        assert_eq!(gateway.number("ringway_upstream_tls_failures_total"), 0);
     };
     answers(launch("localhost", ca, ""), "TLSv1.3 localhost  localhost");
     // The wrong name, and the right one said.
@@ -150,7 +150,7 @@ fn a_connection_is_kept_although_tickets_come_unasked() {
         assert_eq!(get(&gateway).text(), "hello");
     }
     assert_eq!(upstream.connections(), 1);
-    assert_eq!(number(&gateway, "ringway_upstream_reuses_total"), 19);
+    assert_eq!(gateway.number("ringway_upstream_reuses_total"), 19);
     assert_eq!(upstream.certificates(), 0);
 }
 
