@@ -192,8 +192,6 @@ pub const LOG_CHUNKS_MAX: usize = 32;
 pub const LOG_CHUNK_WAIT: Duration = Duration::from_millis(200);
 /// The operator is told of a failing access log at most this often.
 pub const LOG_COMPLAINT_WAIT: Duration = Duration::from_secs(10);
-/// At shutdown the access log's writer gets this long for what is still queued.
-pub const LOG_FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The private port: connections open at once; more are closed.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// The private port: a request must be complete, and an answer taken, in this time.

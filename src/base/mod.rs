@@ -2,6 +2,7 @@
 
 mod address;
 mod buffer;
+mod fingerprint;
 mod joints;
 pub mod limits;
 mod pool;
@@ -11,6 +12,7 @@ mod time;
 
 pub use address::{Address, ListenAddress, UNIX_PATH_BYTES_MAX};
 pub use buffer::{Block, Buffer, Shelf, Supply};
+pub use fingerprint::fingerprint;
 pub use joints::{Joint, Joints};
 pub use pool::{Pool, Pooled};
 pub use problem::{Place, Problem, Severity};

@@ -5,7 +5,6 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    hash::{DefaultHasher, Hash, Hasher},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -16,7 +15,7 @@ use annotate_snippets::{
 use serde_json::json;
 
 use super::{Problems, document};
-use crate::base::{Place, Problem, Severity};
+use crate::base::{Place, Problem, Severity, fingerprint};
 
 /// A line that is longer is not drawn: its place is told only.
 const LINE_BYTES_MAX: usize = 300;
@@ -61,12 +60,6 @@ impl Sources {
     fn text(&self, place: &Place) -> Option<&str> {
         self.texts.get(place.file.as_path()).map(AsRef::as_ref)
     }
-}
-
-fn fingerprint(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// All problems, for eyes: errors and warnings drawn, then what was left out, one line each, then

@@ -3,8 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
+    io,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -267,19 +269,27 @@ pub(super) enum Unread {
     No,
 }
 
-/// Lets the last answer reach the client before the connection goes. Closing over unread bytes
-/// would reset the connection, and the client might never see the answer: so they are read and
-/// dropped for a while.
+/// Lets the last answer reach the client before the connection goes.
 pub(super) async fn close(leaving: &Leaving<'_>, unread: Unread) {
     let (local, stream) = (leaving.local, &leaving.seat.stream);
     stream.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
     if poll_fn(|cx| stream.poll_sent(cx)).await.is_err() || unread == Unread::No {
         return;
     }
+    linger(local, stream, |cx| stream.poll_receive(cx)).await;
+}
+
+/// Says that nothing follows, and drops what `receive` gives for a while. Closing over unread bytes
+/// would reset the connection, and the client might never see what was sent to it last.
+pub(super) async fn linger(
+    local: &Local,
+    stream: &Stream,
+    receive: impl Fn(&Context<'_>) -> Poll<io::Result<Option<Buffer>>>,
+) {
     stream.shutdown_send();
     stream.set_deadline(Some(local.runtime.now() + limits::LINGER_WAIT));
     let mut dropped = 0;
-    while let Ok(Some(bytes)) = stream.receive().await {
+    while let Ok(Some(bytes)) = poll_fn(|cx| receive(cx)).await {
         dropped += bytes.len();
         if dropped > limits::LINGER_BYTES_MAX {
             return;

@@ -109,15 +109,7 @@ impl Receiver<'_> {
         let id = &facts.arrival.request_id;
         let body = respond::refuse(reject, id, &local.http_date(), facts.limit(), &mut writer);
         writer.framing(Framing::Length(body.len() as u64));
-        let keep = self.may_keep && self.body_is_here && !self.must_end(local);
-        self.end_head(keep, &mut out);
-        let shown = if self.head.method == Method::Head { &[][..] } else { body };
-        out.text.extend_from_slice(shown);
-        let sent = self.send_last(local, out, None).await;
-        let next = sent.map_or(Next::Abort, |()| Next::after(keep, None));
-        let body_bytes = shown.len() as u64;
-        let status = reject.status();
-        Delivered { status, body_bytes, uploaded_bytes: 0, next, cut_short: None }
+        self.finish_own(local, out, reject.status(), body).await
     }
 
     async fn answer_own(&self, local: &Local, own: Own, facts: &Facts<'_>) -> Delivered {
@@ -134,6 +126,17 @@ impl Receiver<'_> {
         if !status.has_no_body() {
             writer.framing(Framing::Length(body.len() as u64));
         }
+        self.finish_own(local, out, status, body).await
+    }
+
+    /// Ends an answer's head that the gateway has written itself, and sends it with its body.
+    async fn finish_own(
+        &self,
+        local: &Local,
+        mut out: Outgoing,
+        status: Status,
+        body: &[u8],
+    ) -> Delivered {
         let keep = self.may_keep && self.body_is_here && !self.must_end(local);
         self.end_head(keep, &mut out);
         let shown = if self.head.method == Method::Head { b"" } else { body };

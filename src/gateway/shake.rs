@@ -3,14 +3,18 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    future::poll_fn,
     rc::{Rc, Weak},
 };
 
-use super::{Local, connection::write_refusal, inbound::Stop, seats::Seat};
+use super::{
+    Local,
+    connection::{linger, write_refusal},
+    inbound::Stop,
+    seats::Seat,
+};
 use crate::{
-    base::limits::{LINGER_BYTES_MAX, LINGER_WAIT, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
-    net::{End, HandshakeFault, Stream},
+    base::limits::{TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
+    net::{End, HandshakeFault},
     telemetry::ShardCounters,
 };
 
@@ -91,8 +95,9 @@ pub(super) async fn shake(local: &Local, seat: &Rc<Seat>) -> bool {
             {
                 stream.start_send_plain(out);
             }
+            // In TLS 1.3 a client sends its request before it hears of its certificate.
             if !is_given_up && is_told(&fault) {
-                linger(local, stream).await;
+                linger(local, stream, |cx| stream.poll_receive_raw(cx)).await;
             }
             false
         }
@@ -106,20 +111,6 @@ const fn is_told(fault: &HandshakeFault) -> bool {
             true
         }
         HandshakeFault::Silent | HandshakeFault::Broken(_) | HandshakeFault::Garbage => false,
-    }
-}
-
-/// Lets that reach the client. In TLS 1.3 a client sends its request before it hears of its
-/// certificate, and closing over that would reset the connection: so it is dropped for a while.
-async fn linger(local: &Local, stream: &Stream) {
-    stream.shutdown_send();
-    stream.set_deadline(Some(local.runtime.now() + LINGER_WAIT));
-    let mut dropped = 0;
-    while let Ok(Some(bytes)) = poll_fn(|cx| stream.poll_receive_raw(cx)).await {
-        dropped += bytes.len();
-        if dropped > LINGER_BYTES_MAX {
-            return;
-        }
     }
 }
 

@@ -109,46 +109,96 @@ async fn exchange(stream: Stream, out: (u64, usize), back: (u64, usize), runtime
     receive_stream(&stream, back.0, back.1, &runtime).await;
 }
 
+/// Out of descriptors connections are shed: refused, but not whole.
+const fn with_descriptors() -> Faults {
+    Faults { no_descriptors: 0, ..Faults::unkind() }
+}
+
 #[test]
 fn nothing_is_lost_doubled_or_reordered() {
-    // Out of descriptors connections are shed: refused, but not whole.
-    let faults = Faults { no_descriptors: 0, ..Faults::unkind() };
-    for_seeds(12, faults, async |runtime, simulation| {
-        const PAIRS: u64 = 8;
-        let listener = Rc::new(Listener::bind(&runtime, address(), false).expect("binds"));
-        let left = Rc::new(Cell::new(2 * PAIRS));
-        let mut random = fastrand::Rng::with_seed(simulation.seed());
-        for name in 0..PAIRS {
-            let (there, back) = (random.usize(0..60_000), random.usize(0..60_000));
-            let (runtime_, left_) = (runtime.clone(), Rc::clone(&left));
-            runtime.spawn(async move {
-                let at = runtime_.now() + WAIT;
-                let Ok(stream) = Stream::connect(&runtime_, address(), at).await else {
-                    panic!("cannot connect")
-                };
-                // Who it is, so that the other side knows what to expect.
-                let hello = [name, there as u64, back as u64].map(u64::to_be_bytes).concat();
-                let text = Outgoing { text: hello, pieces: Vec::new() };
-                stream.send(text).await.expect("sends");
-                exchange(stream, (name, there), (!name, back), runtime_).await;
-                left_.set(left_.get() - 1);
+    for_seeds(12, with_descriptors(), async |runtime, simulation| {
+        exchange_all(runtime, simulation, Ends::Plain, 8, 60_000).await;
+    });
+}
+
+/// The same under TLS: both ends are ours, the network is as unkind, and records come in any
+/// pieces.
+#[test]
+fn nothing_is_lost_doubled_or_reordered_under_tls() {
+    for_seeds(12, with_descriptors(), async |runtime, simulation| {
+        let (face, caller) = tls_ends();
+        let ends = Ends::Tls(face, Rc::new(caller));
+        exchange_all(runtime, simulation, ends, 6, 90_000).await;
+    });
+}
+
+/// What the two ends of a connection speak.
+#[derive(Clone)]
+enum Ends {
+    Plain,
+    Tls(Arc<Face>, Rc<Caller>),
+}
+
+impl Ends {
+    async fn connect(&self, runtime: &Runtime) -> Stream {
+        let at = runtime.now() + WAIT;
+        let stream = Stream::connect(runtime, address(), at).await.expect("connects");
+        let Self::Tls(_, caller) = self else { return stream };
+        let stream = stream.with_trust(caller.config_of_shard(), caller.name().clone());
+        stream.handshake().await.expect("agrees");
+        stream
+    }
+
+    async fn welcome(&self, stream: Stream, runtime: &Runtime) -> Stream {
+        let Self::Tls(face, _) = self else { return stream };
+        let stream = stream.with_face(Arc::clone(face));
+        stream.set_deadline(Some(runtime.now() + WAIT));
+        stream.handshake().await.expect("agrees");
+        stream
+    }
+}
+
+/// `pairs` connections at the same time, each with up to `most` bytes both ways.
+async fn exchange_all(
+    runtime: Runtime,
+    simulation: Simulation,
+    ends: Ends,
+    pairs: u64,
+    most: usize,
+) {
+    let listener = Rc::new(Listener::bind(&runtime, address(), false).expect("binds"));
+    let left = Rc::new(Cell::new(2 * pairs));
+    let mut random = fastrand::Rng::with_seed(simulation.seed());
+    for name in 0..pairs {
+        let (there, back) = (random.usize(0..most), random.usize(0..most));
+        let (runtime_, left_, ends_) = (runtime.clone(), Rc::clone(&left), ends.clone());
+        runtime.spawn(async move {
+            let stream = ends_.connect(&runtime_).await;
+            // Who it is, so that the other side knows what to expect.
+            let hello = [name, there as u64, back as u64].map(u64::to_be_bytes).concat();
+            let text = Outgoing { text: hello, pieces: Vec::new() };
+            stream.send(text).await.expect("sends");
+            exchange(stream, (name, there), (!name, back), runtime_).await;
+            left_.set(left_.get() - 1);
+        });
+    }
+    let (acceptor, runtime_, left_) = (Rc::clone(&listener), runtime.clone(), left.clone());
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = acceptor.accept().await {
+            let (runtime__, left__, ends_) = (runtime_.clone(), Rc::clone(&left_), ends.clone());
+            runtime_.spawn(async move {
+                let stream = ends_.welcome(stream, &runtime__).await;
+                answer(stream, runtime__, left__).await;
             });
         }
-        let (acceptor, runtime_, left_) = (Rc::clone(&listener), runtime.clone(), left.clone());
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = acceptor.accept().await {
-                let (runtime__, left__) = (runtime_.clone(), Rc::clone(&left_));
-                runtime_.spawn(answer(stream, runtime__, left__));
-            }
-        });
-        let deadline = runtime.now() + WAIT;
-        while left.get() > 0 && runtime.now() < deadline {
-            assert_eq!(runtime.panics(), 0, "seed {}", simulation.seed());
-            runtime.sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(left.get(), 0, "seed {}", simulation.seed());
-        listener.stop();
     });
+    let deadline = runtime.now() + WAIT;
+    while left.get() > 0 && runtime.now() < deadline {
+        assert_eq!(runtime.panics(), 0, "seed {}", simulation.seed());
+        runtime.sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(left.get(), 0, "seed {}", simulation.seed());
+    listener.stop();
 }
 
 /// The accepting side: reads the hello byte by byte, then exchanges.
@@ -179,55 +229,6 @@ async fn answer(stream: Stream, runtime: Runtime, left: Rc<Cell<u64>>) {
     }
     assert_eq!(received, there, "connection {name}");
     left.set(left.get() - 1);
-}
-
-/// The same under TLS: both ends are ours, the network is as unkind, and records come in any
-/// pieces.
-#[test]
-fn nothing_is_lost_doubled_or_reordered_under_tls() {
-    let faults = Faults { no_descriptors: 0, ..Faults::unkind() };
-    for_seeds(12, faults, async |runtime, simulation| {
-        const PAIRS: u64 = 6;
-        let (face, caller) = tls_ends();
-        let listener = Rc::new(Listener::bind(&runtime, address(), false).expect("binds"));
-        let left = Rc::new(Cell::new(2 * PAIRS));
-        let mut random = fastrand::Rng::with_seed(simulation.seed());
-        for name in 0..PAIRS {
-            let (there, back) = (random.usize(0..90_000), random.usize(0..90_000));
-            let (runtime_, left_) = (runtime.clone(), Rc::clone(&left));
-            let (config, host) = (caller.config_of_shard(), caller.name().clone());
-            runtime.spawn(async move {
-                let at = runtime_.now() + WAIT;
-                let stream = Stream::connect(&runtime_, address(), at).await.expect("connects");
-                let stream = stream.with_trust(config, host);
-                stream.handshake().await.expect("agrees");
-                let hello = [name, there as u64, back as u64].map(u64::to_be_bytes).concat();
-                let text = Outgoing { text: hello, pieces: Vec::new() };
-                stream.send(text).await.expect("sends");
-                exchange(stream, (name, there), (!name, back), runtime_).await;
-                left_.set(left_.get() - 1);
-            });
-        }
-        let (acceptor, runtime_, left_) = (Rc::clone(&listener), runtime.clone(), left.clone());
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = acceptor.accept().await {
-                let stream = stream.with_face(Arc::clone(&face));
-                let (runtime__, left__) = (runtime_.clone(), Rc::clone(&left_));
-                runtime_.spawn(async move {
-                    stream.set_deadline(Some(runtime__.now() + WAIT));
-                    stream.handshake().await.expect("agrees");
-                    answer(stream, runtime__, left__).await;
-                });
-            }
-        });
-        let deadline = runtime.now() + WAIT;
-        while left.get() > 0 && runtime.now() < deadline {
-            assert_eq!(runtime.panics(), 0, "seed {}", simulation.seed());
-            runtime.sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(left.get(), 0, "seed {}", simulation.seed());
-        listener.stop();
-    });
 }
 
 /// A certificate for localhost, and a caller that trusts it.
@@ -350,7 +351,7 @@ fn sudden_ends_leave_nothing_behind() {
 
 #[test]
 fn a_slow_reader_stops_the_sender() {
-    for_seeds(10, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {
+    for_seeds(10, with_descriptors(), async |runtime, _| {
         let listener = Listener::bind(&runtime, address(), false).expect("binds");
         let sent = Rc::new(Cell::new(0));
         let (runtime_, sent_) = (runtime.clone(), Rc::clone(&sent));
@@ -382,7 +383,7 @@ fn a_slow_reader_stops_the_sender() {
 /// A header in front of the stream is read by one who gives back what is behind it.
 #[test]
 fn what_is_put_back_is_received_first() {
-    for_seeds(20, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, simulation| {
+    for_seeds(20, with_descriptors(), async |runtime, simulation| {
         let listener = Listener::bind(&runtime, address(), false).expect("binds");
         let at = runtime.now() + WAIT;
         let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
@@ -408,7 +409,7 @@ fn what_is_put_back_is_received_first() {
 
 #[test]
 fn deadlines_expire_in_virtual_time() {
-    for_seeds(5, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {
+    for_seeds(5, with_descriptors(), async |runtime, _| {
         let listener = Listener::bind(&runtime, address(), false).expect("binds");
         let at = runtime.now() + WAIT;
         let stream = Stream::connect(&runtime, address(), at).await.expect("connects");
@@ -452,7 +453,7 @@ fn a_connection_is_watched_from_the_turn_after_its_receive_is_armed() {
 /// The second of two sends was forgotten: a client that had half-closed lost the end of its answer.
 #[test]
 fn a_dropped_stream_still_sends_its_second_send() {
-    for_seeds(20, Faults { no_descriptors: 0, ..Faults::unkind() }, async |runtime, _| {
+    for_seeds(20, with_descriptors(), async |runtime, _| {
         let listener = Listener::bind(&runtime, address(), false).expect("binds");
         let at = runtime.now() + WAIT;
         // What connects receives more than a client before somebody asks for it.

@@ -8,7 +8,9 @@ mod executor;
 mod mailbox;
 mod seats;
 mod simulate;
+mod waiters;
 
 pub use executor::{ExecutorSpec, JoinHandle, Runtime, start};
 pub use mailbox::{Full, Mailbox, Sender, mailbox};
 pub use simulate::simulate;
+pub use waiters::Waiters;

@@ -42,15 +42,10 @@ impl Certificate {
         let read = read.ok_or_else(|| {
             format!("{}: the first certificate cannot be read, it is no X.509", chain.0)
         })?;
+        let (names, valid, dates) = (read.dns_names(), read.validity(), read.dates());
         let mut certified = certify(chain.0, certificates, key)?;
         certified.ocsp = staple.map(parse_staple).transpose()?;
-        Ok(Self {
-            name: chain.0.to_owned(),
-            key: Arc::new(certified),
-            names: read.dns_names(),
-            valid: read.validity(),
-            dates: read.dates(),
-        })
+        Ok(Self { name: chain.0.to_owned(), key: Arc::new(certified), names, valid, dates })
     }
 
     /// What rustls signs with.
@@ -126,13 +121,22 @@ pub(super) fn certify(
 }
 
 /// The certificates of a PEM file, at least one.
-pub(super) fn parse_chain((name, pem): Named<'_>) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(format!("{name} holds no certificate: expected PEM (-----BEGIN CERTIFICATE-----)"))
+pub(super) fn parse_chain(chain: Named<'_>) -> Result<Vec<CertificateDer<'static>>, String> {
+    parse_pem(chain, "certificate", "CERTIFICATE")
+}
+
+/// All of one kind that a PEM file holds, at least one: what people call it, and what PEM does.
+pub(super) fn parse_pem<T: PemObject>(
+    (name, pem): Named<'_>,
+    kind: &str,
+    label: &str,
+) -> Result<Vec<T>, String> {
+    let all: Result<Vec<T>, _> = T::pem_slice_iter(pem).collect();
+    match all {
+        Ok(all) if all.is_empty() => {
+            Err(format!("{name} holds no {kind}: expected PEM (-----BEGIN {label}-----)"))
         }
-        Ok(certificates) => Ok(certificates),
+        Ok(all) => Ok(all),
         Err(error) => Err(format!("{name} is no sound PEM file: {error}")),
     }
 }

@@ -4,7 +4,7 @@
 //! certificate, and in each request (Host). The second may be another one: by HTTP/2's coalescing,
 //! or on purpose.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::base::fingerprint;
 
 /// A domain, by its name: the same in all plans of a process, so that a connection made under one
 /// plan is known under the next.
@@ -15,10 +15,7 @@ impl DomainKey {
     /// The key of a name such as `api.example.com` or `*.example.com`.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        // The hasher has no seed here: it is the same each time.
-        let mut hasher = DefaultHasher::new();
-        name.trim_end_matches('.').to_ascii_lowercase().hash(&mut hasher);
-        Self(hasher.finish())
+        Self(fingerprint(&name.trim_end_matches('.').to_ascii_lowercase()))
     }
 }
 

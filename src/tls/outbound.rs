@@ -1,9 +1,6 @@
 //! TLS toward upstreams: whom to trust, what to show, under which name.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -17,7 +14,7 @@ use rustls::{
 };
 
 use super::certificate::{Named, certify, parse_chain};
-use crate::http::Http2;
+use crate::{base::fingerprint, http::Http2};
 
 /// Sessions that one shard keeps of one upstream, to go on with.
 const SESSIONS_KEPT: usize = 16;
@@ -87,7 +84,7 @@ impl CallerParts {
     /// One sentence.
     pub fn show(&mut self, chain: Named<'_>, key: Named<'_>) -> Result<(), String> {
         let own = certify(chain.0, parse_chain(chain)?, key)?;
-        self.own = Some((Arc::new(own), fingerprint((chain.1, key.1))));
+        self.own = Some((Arc::new(own), fingerprint(&(chain.1, key.1))));
         Ok(())
     }
 
@@ -233,12 +230,6 @@ fn explain_certificate(fault: &CertificateError) -> &'static str {
         CertificateError::Revoked => "its certificate was revoked",
         _ => "its certificate is not sound",
     }
-}
-
-fn fingerprint(of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The gateway's own certificate, for whoever asks.

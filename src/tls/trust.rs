@@ -11,7 +11,7 @@ use rustls::{
     OtherError, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime},
     server::{
         VerifierBuilderError, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -19,7 +19,7 @@ use rustls::{
 };
 
 use super::{
-    certificate::{Named, parse_chain},
+    certificate::{Named, parse_chain, parse_pem},
     x509::Read,
 };
 use crate::base::{
@@ -37,8 +37,6 @@ const HINT_BYTES_MAX: usize = 4 * 1_024;
 #[derive(Clone, Debug)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
-    /// Subject and key of each.
-    identities: Arc<Vec<(Vec<u8>, Vec<u8>)>>,
     revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
@@ -70,7 +68,6 @@ impl Trust {
             ));
         }
         let mut roots = RootCertStore::empty();
-        let mut identities = Vec::new();
         for (place, certificate) in certificates.into_iter().enumerate() {
             let number = place + 1;
             let read = Read::parse(&certificate);
@@ -92,10 +89,9 @@ impl Trust {
                     read.subject()
                 ));
             }
-            identities.extend(read.identity());
         }
         let revoked = revoked.map(parse_revoked).transpose()?.unwrap_or_default();
-        Ok(Self { roots: Arc::new(roots), identities: Arc::new(identities), revoked })
+        Ok(Self { roots: Arc::new(roots), revoked })
     }
 
     /// The verifier of a domain.
@@ -119,7 +115,7 @@ impl Trust {
             VerifierBuilderError::InvalidCrl(error) => explain(&error),
             error => error.to_string(),
         })?;
-        Ok(Arc::new(Verifier { inner, identities: Arc::clone(&self.identities) }))
+        Ok(Arc::new(Verifier { inner, roots: Arc::clone(&self.roots) }))
     }
 }
 
@@ -128,20 +124,11 @@ fn explain(error: &CertRevocationListError) -> String {
 }
 
 /// PEM, or one list in DER as authorities publish it.
-fn parse_revoked(
-    (name, bytes): Named<'_>,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    if bytes.first() == Some(&0x30) {
-        return Ok(vec![bytes.to_vec().into()]);
+fn parse_revoked(list: Named<'_>) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    if list.1.first() == Some(&0x30) {
+        return Ok(vec![list.1.to_vec().into()]);
     }
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(bytes).collect();
-    match lists {
-        Ok(lists) if lists.is_empty() => {
-            Err(format!("{name} holds no revocation list: expected PEM (-----BEGIN X509 CRL-----)"))
-        }
-        Ok(lists) => Ok(lists),
-        Err(error) => Err(format!("{name} is no sound PEM file: {error}")),
-    }
+    parse_pem(list, "revocation list", "X509 CRL")
 }
 
 /// What is wrong with a chain of more than [`CHAIN_MAX`] certificates.
@@ -160,16 +147,26 @@ impl std::error::Error for TooLong {}
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<dyn ClientCertVerifier>,
-    identities: Arc<Vec<(Vec<u8>, Vec<u8>)>>,
+    roots: Arc<RootCertStore>,
 }
 
 impl Verifier {
     /// The chain's length with its root, which need not be sent.
     fn length(&self, own: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> usize {
-        let last = others.last().unwrap_or(own);
-        let identity = Read::parse(last).and_then(|read| read.identity());
-        let is_root = identity.is_some_and(|identity| self.identities.contains(&identity));
+        let is_root = self.knows(others.last().unwrap_or(own));
         1 + others.len() + usize::from(!is_root)
+    }
+
+    /// Whether a certificate is an authority's: has the subject and the key of one.
+    fn knows(&self, certificate: &CertificateDer<'_>) -> bool {
+        let mut alone = RootCertStore::empty();
+        // What rustls does not take for an authority is none of ours.
+        let _ = alone.add(CertificateDer::from(certificate.as_ref()));
+        let same = |one: &TrustAnchor<'_>, other: &TrustAnchor<'_>| {
+            one.subject == other.subject
+                && one.subject_public_key_info == other.subject_public_key_info
+        };
+        alone.roots.iter().any(|it| self.roots.roots.iter().any(|root| same(root, it)))
     }
 }
 

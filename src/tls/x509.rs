@@ -6,7 +6,7 @@
 use rustls::pki_types::CertificateDer;
 use x509_cert::{
     certificate::{CertificateInner, Raw},
-    der::{Decode, Encode, oid::ObjectIdentifier},
+    der::{Decode, oid::ObjectIdentifier},
     ext::pkix::{SubjectAltName, name::GeneralName},
     time::Time,
 };
@@ -19,16 +19,16 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const PEM_COLUMNS: usize = 64;
 
 /// A certificate that was read.
-pub(super) struct Read {
+pub(super) struct Read<'d> {
     certificate: CertificateInner<Raw>,
-    pem: String,
+    der: &'d [u8],
 }
 
-impl Read {
+impl<'d> Read<'d> {
     /// Reads a certificate; `None` when it is none.
-    pub(super) fn parse(der: &CertificateDer<'_>) -> Option<Self> {
+    pub(super) fn parse(der: &'d CertificateDer<'_>) -> Option<Self> {
         let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
-        Some(Self { certificate, pem: pem(der) })
+        Some(Self { certificate, der })
     }
 
     /// The DNS names that it is for, in lower case.
@@ -61,12 +61,12 @@ impl Read {
         (date(&validity.not_before), date(&validity.not_after))
     }
 
-    /// The algorithm and the length of its key: `rsa` with bits, or another kind.
+    /// Its key is RSA's, and shorter than 2,048 bits.
     pub(super) fn is_weak(&self) -> bool {
         const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
         let key = self.certificate.tbs_certificate().subject_public_key_info();
         let bytes = key.subject_public_key.raw_bytes();
-        // A modulus of 2,048 bits, its exponent and the frame around them are 270 bytes.
+        // A modulus of 2,048 bits, an exponent of one byte and the frame around them are 268.
         key.algorithm.oid == RSA && bytes.len() < 268
     }
 
@@ -75,20 +75,13 @@ impl Read {
         let body = self.certificate.tbs_certificate();
         let (not_before, not_after) = self.dates();
         ClientCertificate {
-            pem: self.pem.clone(),
+            pem: pem(self.der),
             subject_dn: body.subject().to_string(),
             issuer_dn: body.issuer().to_string(),
             serial_number: serial(body.serial_number().as_bytes()),
             not_before,
             not_after,
         }
-    }
-
-    /// The encoded subject and key: what makes two certificates the same authority.
-    pub(super) fn identity(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let body = self.certificate.tbs_certificate();
-        let key = body.subject_public_key_info().to_der().ok()?;
-        Some((body.subject().to_der().ok()?, key))
     }
 }
 
@@ -142,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    fn made(change: impl FnOnce(&mut CertificateParams)) -> (Read, CertificateDer<'static>) {
+    fn made(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(["A.example".to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2019, 5, 28);
         params.not_after = rcgen::date_time_ymd(2052, 8, 5);
@@ -154,13 +147,13 @@ mod tests {
         params.serial_number = Some(SerialNumber::from_slice(&[0xa1, 7]));
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let der = params.self_signed(&key).unwrap().der().clone();
-        (Read::parse(&der).unwrap(), der)
+        params.self_signed(&key).unwrap().der().clone()
     }
 
     #[test]
     fn a_certificate_is_told_as_aws_tells_it() {
-        let (read, _) = made(|_| {});
+        let der = made(|_| {});
+        let read = Read::parse(&der).unwrap();
         let told = read.of_client();
         assert_eq!(told.subject_dn, r"CN=orders,O=Tom\, Dick,C=DE");
         assert_eq!(told.issuer_dn, told.subject_dn);
@@ -174,20 +167,21 @@ mod tests {
     #[test]
     fn pem_is_read_again() {
         for length in 1..70 {
-            let (read, der) = made(|params| {
+            let der = made(|params| {
                 let name = "x".repeat(length);
                 params.distinguished_name.push(DnType::CommonName, name);
             });
-            let again = CertificateDer::from_pem_slice(read.pem.as_bytes()).unwrap();
+            let pem = Read::parse(&der).unwrap().of_client().pem;
+            let again = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
             assert_eq!(again, der);
-            assert!(read.pem.lines().all(|line| line.len() <= PEM_COLUMNS));
+            assert!(pem.lines().all(|line| line.len() <= PEM_COLUMNS));
         }
     }
 
     #[test]
     fn what_is_no_certificate_is_none() {
         assert!(Read::parse(&CertificateDer::from(vec![0x30, 0])).is_none());
-        let (_, der) = made(|_| {});
+        let der = made(|_| {});
         for cut in 0..der.len() {
             assert!(Read::parse(&CertificateDer::from(&der[..cut])).is_none());
         }

@@ -8,13 +8,14 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
-    task::{Poll, Waker},
+    task::Poll,
 };
 
 use super::pool::{CheckoutFault, Pool};
 use crate::{
     base::{Moment, limits},
     net::{Stream, http2::Client},
+    runtime::Waiters,
 };
 
 /// The connections of a pool that are shared.
@@ -23,7 +24,7 @@ pub(super) struct Shared {
     clients: RefCell<Vec<Rc<Client>>>,
     connecting: Cell<bool>,
     /// Who waits until the connection that is being made is there, or is not.
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Waiters,
 }
 
 /// One connection is being made.
@@ -32,7 +33,7 @@ struct Connecting<'s>(&'s Shared);
 impl Drop for Connecting<'_> {
     fn drop(&mut self) {
         self.0.connecting.set(false);
-        self.0.waiting.take().into_iter().for_each(Waker::wake);
+        self.0.waiting.wake();
     }
 }
 
@@ -97,7 +98,7 @@ impl Shared {
             if !self.connecting.get() {
                 return Poll::Ready(());
             }
-            self.waiting.borrow_mut().push(cx.waker().clone());
+            self.waiting.add(cx);
             Poll::Pending
         })
         .await;

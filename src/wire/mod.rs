@@ -2,3 +2,6 @@
 
 pub mod http1;
 pub mod proxy_protocol;
+
+#[cfg(test)]
+mod suites;

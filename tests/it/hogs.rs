@@ -7,14 +7,13 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{
-    Client, Gateway, Launch, Route, Upstream, eventually, ok, openapi, proxy_all,
-};
+use crate::harness::{Client, Gateway, Launch, Route, Upstream, ok, openapi, proxy_all};
 
+/// How long `/middle` is.
 const MIDDLE: usize = 1 << 20;
 
 /// `/never` is not answered for long, `/endless` never ends.
-fn upstream() -> Upstream {
+pub(crate) fn upstream() -> Upstream {
     Upstream::start(|mut peer| {
         while let Some(request) = peer.request() {
             match request.target.as_str() {
@@ -36,8 +35,9 @@ fn start(upstream: &Upstream) -> Gateway {
     Launch::file("api.yaml", &proxy_all(upstream.address())).start()
 }
 
+/// Everybody else is served, and soon.
 #[track_caller]
-fn assert_serves(gateway: &Gateway) {
+pub(crate) fn assert_serves(gateway: &Gateway) {
     let mut client = Client::connect(gateway.address);
     client.set_patience(Duration::from_secs(5));
     for _ in 0..3 {
@@ -96,12 +96,8 @@ fn start_pipelining(upstream: &Upstream, count: usize) -> (Gateway, Vec<TcpStrea
         hog
     });
     let hogs = hogs.collect();
-    eventually("all of them wait", || {
-        let mut client = Client::connect(gateway.admin);
-        let text = client.ask("GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
-        let line = text.lines().find(|line| line.starts_with("ringway_requests_in_flight"));
-        line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()) == Some(count)
-    });
+    // All of them wait.
+    gateway.await_number("ringway_requests_in_flight", count as u64);
     (gateway, hogs)
 }
 

@@ -2,24 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use crate::harness::{Client, Gateway, Launch, Upstream, eventually, ok, proxy_all_in};
-
-/// The sum of a number over all shards.
-#[track_caller]
-fn number(gateway: &Gateway, name: &str) -> u64 {
-    let text = Client::connect(gateway.admin).get("/metrics").text();
-    let mut lines = text
-        .lines()
-        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok());
-    let first = lines.next().unwrap_or_else(|| panic!("no {name} in:\n{text}"));
-    std::iter::once(first).chain(lines).map(|line| value(line).unwrap()).sum()
-}
-
-#[track_caller]
-fn check(gateway: &Gateway, name: &str, expected: u64) {
-    eventually(&format!("{name} is {expected}"), || number(gateway, name) == expected);
-}
+use crate::harness::{Client, Gateway, Launch, Upstream, ok, proxy_all_in};
 
 fn start(upstream: &Upstream) -> Gateway {
     Launch::file("api.yaml", &proxy_all_in(upstream.address(), 300)).start()
@@ -43,16 +26,16 @@ fn what_an_upstream_does_wrong_is_counted() {
     let gateway = start(&upstream);
     let get = |target: &str| Client::connect(gateway.address).get(target).status;
     assert_eq!(get("/silent"), 503);
-    check(&gateway, "ringway_upstream_timeouts_total", 1);
+    gateway.await_number("ringway_upstream_timeouts_total", 1);
     assert_eq!(get("/malformed"), 502);
-    check(&gateway, "ringway_upstream_malformed_total", 1);
+    gateway.await_number("ringway_upstream_malformed_total", 1);
     assert_eq!(get("/good"), 200);
     assert_eq!(get("/dies"), 200, "sent again on a new connection");
-    check(&gateway, "ringway_upstream_retries_total", 1);
+    gateway.await_number("ringway_upstream_retries_total", 1);
     let mut client = Client::connect(gateway.address);
     client.send("GET /bad-chunk HTTP/1.1\r\nhost: it\r\n\r\n");
     assert!(client.try_answer_to("GET").is_err());
-    check(&gateway, "ringway_upstream_malformed_total", 2);
+    gateway.await_number("ringway_upstream_malformed_total", 2);
 }
 
 #[test]
@@ -62,7 +45,7 @@ fn a_question_to_the_gateway_itself_is_no_refusal() {
     let mut client = Client::connect(gateway.address);
     assert_eq!(client.ask("OPTIONS * HTTP/1.1\r\nhost: it\r\n\r\n").status, 204);
     assert_eq!(client.ask("BREW / HTTP/1.1\r\nhost: it\r\n\r\n").status, 501);
-    check(&gateway, "ringway_refused_requests_total", 1);
+    gateway.await_number("ringway_refused_requests_total", 1);
 }
 
 /// A chunked body announces no length: what went up is counted.
@@ -73,5 +56,5 @@ fn the_bytes_of_a_chunked_upload_are_counted() {
     let mut client = Client::connect(gateway.address);
     let head = "POST / HTTP/1.1\r\nhost: it\r\ntransfer-encoding: chunked\r\n\r\n";
     assert_eq!(client.ask(format!("{head}5\r\nhello\r\n0\r\n\r\n")).text(), "hello");
-    check(&gateway, "ringway_data_processed_bytes_total", 10);
+    gateway.await_number("ringway_data_processed_bytes_total", 10);
 }

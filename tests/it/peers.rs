@@ -16,28 +16,14 @@ fn nginx(folder: &Folder, address: SocketAddr) -> Server {
 
 /// nginx with the files of `folder`, at whatever its `listen` takes.
 pub(crate) fn nginx_on(folder: &Folder, listen: &str, listens: impl FnMut() -> bool) -> Server {
-    let root = folder.path().display();
-    folder.write(
-        "nginx.conf",
-        &format!(
-            "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
-             events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/a;\n\
-             proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
-             scgi_temp_path {root}/e; gzip on; gzip_proxied any; gzip_min_length 1;\n\
-             gzip_types text/plain; default_type text/plain;\n\
-             server {{ listen {listen}; root {root}/www;\n\
-             location = /moved {{ return 302 /a.txt; }} }} }}\n"
-        ),
+    let www = folder.join("www");
+    let server = format!(
+        "listen {listen}; root {}; location = /moved {{ return 302 /a.txt; }}\n\
+         gzip on; gzip_proxied any; gzip_min_length 1; gzip_types text/plain;\n\
+         default_type text/plain;",
+        www.display()
     );
-    let config = folder.join("nginx.conf");
-    let mut command = Command::new("nginx");
-    command.args([
-        "-e".as_ref(),
-        folder.join("errors").as_os_str(),
-        "-c".as_ref(),
-        config.as_os_str(),
-    ]);
-    Server::start_until(&mut command, listens)
+    Server::nginx(folder, &server, listens)
 }
 
 pub(crate) fn fill(folder: &Folder) -> Vec<u8> {

@@ -51,7 +51,7 @@ impl Client {
         let wire = Wire::new(Rc::clone(&link), Buffer::empty());
         let mut handshake = std::pin::pin!(builder().handshake::<Wire, Piece>(wire));
         let (requests, mut connection) = poll_fn(|cx| match handshake.as_mut().poll(cx) {
-            Poll::Pending if link.expired.get() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending if link.expired.get() => Poll::Ready(Err(late())),
             polled => polled.map_err(broken),
         })
         .await?;

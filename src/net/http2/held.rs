@@ -2,19 +2,22 @@
 //! streams: one client that asks for much and takes nothing must not keep the blocks of others.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use crate::base::limits::{HTTP2_HELD_BYTES_MAX, HTTP2_PIECES_BYTES_MAX};
+use crate::{
+    base::limits::{HTTP2_HELD_BYTES_MAX, HTTP2_PIECES_BYTES_MAX},
+    runtime::Waiters,
+};
 
 /// A connection's account.
 #[derive(Default)]
 pub(super) struct Account {
     bytes: Cell<usize>,
     /// Who waits for room.
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Waiters,
 }
 
 /// A part of the account, given back when dropped.
@@ -29,10 +32,7 @@ impl Account {
         if self.bytes.get() + HTTP2_PIECES_BYTES_MAX <= HTTP2_HELD_BYTES_MAX {
             return Poll::Ready(self.hold(HTTP2_PIECES_BYTES_MAX));
         }
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
-        }
+        self.waiting.add(cx);
         Poll::Pending
     }
 
@@ -46,14 +46,14 @@ impl Account {
 impl Drop for Held {
     fn drop(&mut self) {
         self.account.bytes.set(self.account.bytes.get() - self.bytes);
-        if !self.account.waiting.borrow().is_empty() {
-            self.account.waiting.take().into_iter().for_each(Waker::wake);
-        }
+        self.account.waiting.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     #[test]

@@ -65,22 +65,6 @@ pub enum Fault {
     Checksum,
 }
 
-impl Fault {
-    /// For people.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Absent => "no PROXY header comes first",
-            Self::TooLong => "the PROXY header is too long",
-            Self::Line => "the PROXY line is malformed",
-            Self::Unknown => "the PROXY header has an unknown version, command or family",
-            Self::Short => "the PROXY header is too short for its addresses",
-            Self::Values => "the PROXY header's values do not add up to its length",
-            Self::Checksum => "the PROXY header's checksum is wrong",
-        }
-    }
-}
-
 /// Reads the header that `bytes` begin with. Called again with more when it was not whole.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Folder, PATIENCE};
+use super::{Client, Folder, PATIENCE, eventually};
 
 /// How the gateway is started: a document and flags; see [`Launch::start`].
 pub(crate) struct Launch {
@@ -197,6 +197,29 @@ impl Gateway {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What its private port says in `/metrics`.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> String {
+        Client::connect(self.admin).get("/metrics").text()
+    }
+
+    /// The sum of one of those numbers over all shards.
+    #[track_caller]
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let is_it =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        let values: Vec<u64> = text.lines().filter(is_it).map(value).collect();
+        assert!(!values.is_empty(), "no {name} in:\n{text}");
+        values.iter().sum()
+    }
+
+    #[track_caller]
+    pub(crate) fn await_number(&self, name: &str, expected: u64) {
+        eventually(&format!("{name} is {expected}"), || self.number(name) == expected);
     }
 
     /// Resident memory in KiB.

@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::eventually;
+use super::{Folder, eventually};
 
 /// Whether the program is there; where CI runs, it has to be.
 pub(crate) fn has(program: &str) -> bool {
@@ -48,6 +48,21 @@ impl Server {
         let server = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         eventually("the server listens", listens);
         server
+    }
+
+    /// nginx with its files in `folder`; `server` is what its one server does.
+    pub(crate) fn nginx(folder: &Folder, server: &str, listens: impl FnMut() -> bool) -> Self {
+        let root = folder.path().display();
+        let config = format!(
+            "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
+             events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/a;\n\
+             proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
+             scgi_temp_path {root}/e; server {{ {server} }} }}\n"
+        );
+        let config = folder.write("nginx.conf", &config);
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(folder.join("errors")).arg("-c").arg(config);
+        Self::start_until(&mut command, listens)
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::{env, sync::Mutex, thread, time::Duration};
 
-use crate::harness::{Client, Gateway, Upstream, eventually, ok, proxy_all};
+use crate::harness::{Gateway, Upstream, ok, proxy_all};
 
 use super::{
     client::{Event, RawClient},
@@ -51,15 +51,9 @@ fn random_frames() {
     let mut client = RawClient::open(gateway.address);
     assert_eq!(client.ask(1, &request("GET", "/good"), b"").unwrap().status, 200);
     drop(client);
-    eventually("nothing is on its way any more", || in_flight(&gateway) == 0);
+    gateway.await_number("ringway_requests_in_flight", 0);
     let grown = gateway.memory_kib().saturating_sub(before);
     assert!(grown < 64 * 1024, "the gateway grew by {grown} KiB");
-}
-
-fn in_flight(gateway: &Gateway) -> u64 {
-    let text = Client::connect(gateway.admin).get("/metrics").text();
-    let lines = text.lines().filter(|line| line.starts_with("ringway_requests_in_flight"));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 /// One connection: some of it sound, some not, and an end at any time.

@@ -17,7 +17,7 @@ use ringway::base::limits::{
     HTTP2_WINDOW_UPDATES, SEND_WAIT,
 };
 
-use crate::harness::{Client, Gateway, Upstream, eventually, ok, proxy_all};
+use crate::harness::{Gateway, Upstream, eventually, ok, proxy_all};
 
 use super::{
     client::{Event, RawClient},
@@ -152,7 +152,7 @@ fn start(upstream: &Upstream) -> Gateway {
 
 /// What `/metrics` says of each kind.
 fn counts(gateway: &Gateway) -> Vec<(String, u64)> {
-    let text = Client::connect(gateway.admin).get("/metrics").text();
+    let text = gateway.metrics();
     let lines = text.lines().filter_map(|line| {
         let labels = line.strip_prefix("ringway_http2_floods_total{")?;
         let (kind, rest) = labels.split_once("kind=\"")?.1.split_once('"')?;

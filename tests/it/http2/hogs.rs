@@ -2,7 +2,10 @@
 
 use std::{thread, time::Duration};
 
-use crate::harness::{Client, Gateway, Upstream, ok, proxy_all};
+use crate::{
+    harness::proxy_all,
+    hogs::{assert_serves, upstream},
+};
 
 use super::{
     client::RawClient,
@@ -10,36 +13,6 @@ use super::{
     hpack::block,
     target::{launch, request},
 };
-
-const MIDDLE: usize = 1 << 20;
-
-/// `/endless` never ends.
-fn upstream() -> Upstream {
-    Upstream::start(|mut peer| {
-        while let Some(request) = peer.request() {
-            match request.target.as_str() {
-                "/endless" => {
-                    peer.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
-                    let piece = vec![b'e'; 65_536];
-                    while peer.send(&piece) {}
-                    return;
-                }
-                "/middle" => drop(peer.send(ok(vec![b'm'; MIDDLE]))),
-                _ => drop(peer.send(ok("good"))),
-            }
-        }
-    })
-}
-
-#[track_caller]
-fn assert_serves(gateway: &Gateway) {
-    let mut client = Client::connect(gateway.address);
-    client.set_patience(Duration::from_secs(5));
-    for _ in 0..3 {
-        assert_eq!(client.get("/good").text(), "good");
-        assert_eq!(client.get("/middle").body.len(), MIDDLE);
-    }
-}
 
 #[test]
 fn downloads_that_are_not_read_hold_nobody_else() {

@@ -3,9 +3,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::harness::{
-    Folder, Gateway, Launch, Upstream, eventually, has, ok, pattern, proxy_all, python, run,
-};
+use crate::harness::{Folder, Gateway, Launch, Upstream, has, ok, pattern, proxy_all, python, run};
 
 use super::target::launch;
 
@@ -43,14 +41,7 @@ fn echo(door: Door) -> Echo {
         Door::Tls => {
             let gateway =
                 Launch::file("api.yaml", &api).flag("--listen-tls", "127.0.0.1:0").start();
-            let mut address = None;
-            eventually("it listens for TLS", || {
-                let said = gateway.said();
-                let rest = said.split("listening on https://").nth(1);
-                address = rest.and_then(|rest| rest.lines().next()).map(str::to_owned);
-                address.is_some()
-            });
-            let url = format!("https://{}/up", address.unwrap());
+            let url = format!("https://{}/up", gateway.tls[0]);
             (gateway, url)
         }
     };

@@ -86,7 +86,7 @@ fn a_private_api_is_reached_by_its_listener_only() {
     let reason = "\"errorMessage\":\"the API is private to other listeners\"";
     let told = || fs::read_to_string(&log).unwrap_or_default().matches(reason).count();
     eventually("the log says why", || told() == 8);
-    let metrics = exchange(stand.gateway.admin, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
+    let metrics = stand.gateway.metrics();
     assert!(metrics.contains("reason=\"forbidden\"} 8\n"), "{metrics}");
 }
 

@@ -3,9 +3,7 @@
 use std::{fs, net::TcpListener, os::unix::fs::MetadataExt, path::Path, process::Command, thread};
 
 use super::{listening, total, unix};
-use crate::harness::{
-    Client, Folder, Gateway, Launch, Upstream, eventually, exchange, has, ok, proxy_all,
-};
+use crate::harness::{Client, Folder, Launch, Upstream, eventually, has, ok, proxy_all};
 
 /// Passes sockets on as systemd does: `NAME=IP:PORT` and `NAME=/path` before `--`.
 const SYSTEMD: &str = r#"
@@ -50,10 +48,6 @@ fn echoing() -> (Upstream, String) {
     });
     let definition = proxy_all(upstream.address());
     (upstream, definition)
-}
-
-fn metrics(gateway: &Gateway) -> String {
-    exchange(gateway.admin, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text()
 }
 
 #[test]
@@ -198,7 +192,7 @@ fn shards_take_turns_on_a_unix_socket() {
     for client in &mut clients {
         assert_eq!(client.get("/").status, 200);
     }
-    let accepted = total(&metrics(&gateway), "ringway_connections_accepted_total");
+    let accepted = total(&gateway.metrics(), "ringway_connections_accepted_total");
     assert_eq!(accepted, [20, 20]);
 }
 
@@ -236,7 +230,7 @@ fn systemd_s_sockets_are_taken_by_name_and_by_place() {
     }
     let port = gateway.address.port().to_string();
     assert_eq!(upstream.requests()[0].field("x-forwarded-port"), Some(port.as_str()));
-    let accepted = total(&metrics(&gateway), "ringway_connections_accepted_total");
+    let accepted = total(&gateway.metrics(), "ringway_connections_accepted_total");
     assert!(accepted.iter().all(|count| *count >= 10), "{accepted:?}");
     // A keep-alive connection outlives the bound on accept(2) that its listener's socket has.
     let mut idle = Client::connect(gateway.address);
@@ -360,6 +354,6 @@ fn short_connections_are_spread_over_the_shards() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let accepted = total(&metrics(&gateway), "ringway_connections_accepted_total");
+    let accepted = total(&gateway.metrics(), "ringway_connections_accepted_total");
     assert_eq!(accepted, [200, 200]);
 }

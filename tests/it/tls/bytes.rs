@@ -9,7 +9,7 @@ use std::{
 
 use rustls::ClientConnection;
 
-use super::{Shown, await_number, greeting, number};
+use super::{Shown, greeting};
 use crate::harness::{Client, PATIENCE, TlsClient, Upstream, eventually, ok, pattern};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: it\r\n\r\n";
@@ -64,7 +64,7 @@ fn handshake_and_request_come_byte_by_byte() {
             }
         }
     }
-    await_number(&shown.gateway, "ringway_tls_handshakes_total", 3);
+    shown.gateway.await_number("ringway_tls_handshakes_total", 3);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn what_is_no_handshake_is_told_apart_and_counted() {
     let answer = Client::connect(address).get("/");
     answer.assert_refusal(400, "Bad Request");
     assert!(answer.says_close());
-    await_number(&shown.gateway, "ringway_tls_plain_total", 1);
+    shown.gateway.await_number("ringway_tls_plain_total", 1);
     for garbage in [&b"\0\0\0\0"[..], b"SSH-2.0-x\r\n", b"\x80\x2e\x01\x03\x01", b"hello, world"] {
         let mut client = Client::connect(address);
         client.send(garbage);
@@ -161,7 +161,7 @@ fn what_is_no_handshake_is_told_apart_and_counted() {
     let mut client = Client::connect(address);
     client.send(b"\x16\x09\x01\x00\x01\x01");
     client.assert_closed();
-    await_number(&shown.gateway, "ringway_tls_garbage_total", 5);
+    shown.gateway.await_number("ringway_tls_garbage_total", 5);
     // A handshake record with nonsense in it is answered with an alert.
     let mut client = Client::connect(address);
     client.send(b"\x16\x03\x01\x00\x04\x01\x02\x03\x04");
@@ -176,7 +176,7 @@ fn what_is_no_handshake_is_told_apart_and_counted() {
     // The next record would be too much; it need not come whole.
     client.send(&record[..5]);
     client.assert_closed();
-    await_number(&shown.gateway, "ringway_tls_handshakes_broken_total", 1);
+    shown.gateway.await_number("ringway_tls_handshakes_broken_total", 1);
     assert_eq!(shown.connect().get("it", "/").text(), "hello");
 }
 
@@ -186,12 +186,12 @@ fn a_port_that_is_only_looked_at_is_nobodys_fault() {
     let shown = Shown::start(&upstream);
     drop(Client::connect(shown.gateway.tls[0]));
     assert_eq!(shown.connect().get("it", "/").text(), "hello");
-    assert_eq!(number(&shown.gateway, "ringway_tls_handshakes_broken_total"), 0);
-    assert_eq!(number(&shown.gateway, "ringway_tls_handshakes_refused_total"), 0);
+    assert_eq!(shown.gateway.number("ringway_tls_handshakes_broken_total"), 0);
+    assert_eq!(shown.gateway.number("ringway_tls_handshakes_refused_total"), 0);
     let mut client = Client::connect(shown.gateway.tls[0]);
     client.send(b"\x16\x03\x01\x02\x00\x01");
     drop(client);
-    await_number(&shown.gateway, "ringway_tls_handshakes_broken_total", 1);
+    shown.gateway.await_number("ringway_tls_handshakes_broken_total", 1);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_forged_or_cut_record_ends_the_connection_with_an_alert() {
     socket.write_all(&record).unwrap();
     let error = client.read_to_end().unwrap_err().to_string();
     assert!(error.contains("BadRecordMac"), "{error}");
-    await_number(&shown.gateway, "ringway_tls_alerts_sent_total", 1);
+    shown.gateway.await_number("ringway_tls_alerts_sent_total", 1);
     // Longer than a record may be.
     let mut client = shown.connect();
     client.parts().1.write_all(&[23, 3, 3, 0x41, 1]).unwrap();
@@ -239,7 +239,7 @@ fn a_forged_or_cut_record_ends_the_connection_with_an_alert() {
     client.parts().1.write_all(&[22, 3, 3, 0, 1, 0]).unwrap();
     let error = client.read_to_end().unwrap_err().to_string();
     assert!(error.contains("UnexpectedMessage"), "{error}");
-    await_number(&shown.gateway, "ringway_tls_alerts_sent_total", 3);
+    shown.gateway.await_number("ringway_tls_alerts_sent_total", 3);
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn keys_are_renewed_as_often_as_a_client_likes_within_reason() {
         }
     }
     assert!(client.read_to_end().is_err());
-    await_number(&shown.gateway, "ringway_tls_alerts_sent_total", 1);
+    shown.gateway.await_number("ringway_tls_alerts_sent_total", 1);
 }
 
 #[test]
@@ -343,12 +343,12 @@ fn too_many_handshakes_cost_the_oldest() {
     for _ in 0..=ringway::base::limits::TLS_HANDSHAKES_MAX {
         silent.push(Client::connect(shown.gateway.tls[0]));
     }
-    await_number(&shown.gateway, "ringway_tls_handshakes_crowded_total", 1);
+    shown.gateway.await_number("ringway_tls_handshakes_crowded_total", 1);
     silent[0].assert_closed();
     let mut client = shown.connect();
     assert_eq!(client.get("it", "/").text(), "hello");
     eventually("the connections are counted", || {
-        number(&shown.gateway, "ringway_tls_handshakes_crowded_total") == 2
+        shown.gateway.number("ringway_tls_handshakes_crowded_total") == 2
     });
     drop(silent);
     assert_eq!(client.get("it", "/").text(), "hello");
@@ -376,8 +376,8 @@ fn clients_that_leave_at_any_moment_leave_nothing() {
         drop(got);
     }
     eventually("all connections are gone", || {
-        number(&shown.gateway, "ringway_connections_open") == 0
-            && number(&shown.gateway, "ringway_requests_in_flight") == 0
+        shown.gateway.number("ringway_connections_open") == 0
+            && shown.gateway.number("ringway_requests_in_flight") == 0
     });
-    assert_eq!(number(&shown.gateway, "ringway_panics_total"), 0);
+    assert_eq!(shown.gateway.number("ringway_panics_total"), 0);
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use crate::harness::{
-    Authority, Gateway, Launch, Pair, TlsClient, Upstream, Wish, eventually, gateway_file, ok,
-    proxy_all, trusting,
+    Authority, Gateway, Launch, Pair, TlsClient, Upstream, Wish, gateway_file, ok, proxy_all,
+    trusting,
 };
 
 /// A gateway that shows a certificate for `localhost` of an authority of its own.
@@ -54,23 +54,6 @@ fn launch(upstream: &Upstream, tls: &str, more: &str) -> Launch {
 
 fn with_pair(launch: Launch, name: &str, pair: &Pair) -> Launch {
     launch.beside(&format!("{name}.pem"), &pair.chain).beside(&format!("{name}.key"), &pair.key)
-}
-
-/// A number of the gateway's, by its Prometheus name.
-fn number(gateway: &Gateway, name: &str) -> u64 {
-    let text = crate::harness::exchange(
-        gateway.admin,
-        "GET /metrics HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n",
-    )
-    .text();
-    let lines = text.lines().filter_map(|line| line.strip_prefix(name));
-    let values = lines.filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok());
-    values.sum()
-}
-
-#[track_caller]
-fn await_number(gateway: &Gateway, name: &str, expected: u64) {
-    eventually(&format!("{name} is {expected}"), || number(gateway, name) == expected);
 }
 
 fn greeting() -> Upstream {

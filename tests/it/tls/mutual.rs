@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use rcgen::ExtendedKeyUsagePurpose;
 
-use super::{await_number, number, with_pair};
+use super::with_pair;
 use crate::harness::{
     Authority, Client, Gateway, Launch, Pair, Route, TlsClient, Upstream, Wish, eventually,
     gateway_file, has, ok, openapi, run, trusting,
@@ -113,11 +113,11 @@ fn only_clients_of_the_trust_store_are_let_in_and_told_of() {
     let log = || fs::read_to_string(world.gateway.folder.join("log")).unwrap_or_default();
     let line = r#""clientCertSubjectDN":"CN=orders","clientCertIssuerDN":"CN=clients","clientCertSerialNumber":"a1:07","clientCertNotBefore":"Jan  1 00:00:00 1975 GMT","clientCertNotAfter":"Jan  1 00:00:00 4096 GMT""#;
     eventually("the log tells of the client", || log().contains(line));
-    let refused = number(&world.gateway, "ringway_tls_handshakes_refused_total");
+    let refused = world.gateway.number("ringway_tls_handshakes_refused_total");
     world.refuses("mutual.example.com", None, "CertificateRequired");
     let other = client(&world.others, 1);
     world.refuses("mutual.example.com", Some(&other), "UnknownCA");
-    await_number(&world.gateway, "ringway_tls_handshakes_refused_total", refused + 2);
+    world.gateway.await_number("ringway_tls_handshakes_refused_total", refused + 2);
     // Nobody is asked elsewhere, and nothing is told.
     let mut open = world.connect("open.example.com", Some(&orders));
     assert_eq!(open.get("open.example.com", "/").status, 200);
@@ -160,7 +160,7 @@ fn a_refused_client_hears_why_also_behind_what_it_sends() {
     assert!(client.parts().1.peer_addr().is_ok());
     let error = client.read_to_end().unwrap_err().to_string();
     assert!(error.contains("CertificateRequired"), "{error}");
-    await_number(&world.gateway, "ringway_connections_open", 0);
+    world.gateway.await_number("ringway_connections_open", 0);
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn no_session_leads_around_the_certificate() {
         assert_eq!(client.get("open.example.com", "/").status, 200);
     }
     // The open domain's sessions went on, those of mutual TLS did not.
-    assert_eq!(number(&world.gateway, "ringway_tls_resumed_total"), 2);
+    assert_eq!(world.gateway.number("ringway_tls_resumed_total"), 2);
 }
 
 /// A ticket that was given before the domain asked for certificates.

@@ -8,7 +8,7 @@ use std::{
 
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs::kx_group};
 
-use super::{Shown, await_number, greeting, launch, number, with_pair};
+use super::{Shown, greeting, launch, with_pair};
 use crate::harness::{Authority, Gateway, Upstream, Wish, has, ok, pattern, python};
 
 /// Runs a program to its end with something to read.
@@ -273,7 +273,7 @@ fn sessions_are_resumed_also_over_a_reload_and_another_shard() {
     });
     let again = agrees(&gateway, &["-tls1_2", "-sess_in", "session"]);
     assert!(again.contains("Reused, TLSv1"), "{again}");
-    assert_eq!(number(&gateway, "ringway_tls_resumed_total"), 13);
+    assert_eq!(gateway.number("ringway_tls_resumed_total"), 13);
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn renegotiation_is_refused_and_keys_are_renewed() {
         let said = talk("-tls1_3", letter);
         assert!(said.contains("KEYUPDATE") && said.contains("hello"), "{said}");
     }
-    assert_eq!(number(&shown.gateway, "ringway_panics_total"), 0);
+    assert_eq!(shown.gateway.number("ringway_panics_total"), 0);
 }
 
 const PYTHON: &str = r#"
@@ -389,7 +389,7 @@ fn python_speaks_to_it_as_to_any_server() {
     command.args(["client.py", &port]).current_dir(folder.path());
     let output = run(&mut command, b"");
     assert!(text(&output).contains("TLSv1.3\ndone"), "{}", text(&output));
-    await_number(&shown.gateway, "ringway_connections_open", 0);
+    shown.gateway.await_number("ringway_connections_open", 0);
 }
 
 const HTTPX: &str = r#"

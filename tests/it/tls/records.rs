@@ -15,7 +15,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{Shown, await_number, greeting};
+use super::{Shown, greeting};
 use crate::harness::{PATIENCE, Upstream, ok, trusting_with};
 
 const ALERT: u8 = 21;
@@ -195,7 +195,7 @@ fn records_that_may_not_come_end_the_connection() {
             let alert = if forger.is_tls13 { (DATA, 19) } else { (ALERT, 26) };
             assert_eq!(records.last(), Some(&alert), "{records:?}");
             ends += 1;
-            await_number(&shown.gateway, "ringway_tls_alerts_sent_total", ends);
+            shown.gateway.await_number("ringway_tls_alerts_sent_total", ends);
         };
         check(&|forger| forger.socket.write_all(&[CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1]).unwrap());
         check(&|forger| forger.socket.write_all(&[ALERT, 3, 3, 0, 2, 1, 0]).unwrap());

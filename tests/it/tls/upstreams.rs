@@ -4,16 +4,16 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
-use super::{await_number, number, with_pair};
+use super::with_pair;
 use crate::harness::{
-    Authority, Client, Folder, Gateway, Launch, Route, TlsUpstream, Upstream, Wish, dead_address,
-    eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head, showing,
+    Authority, Client, Folder, Gateway, Launch, Route, Server, TlsUpstream, Upstream, Wish,
+    dead_address, eventually, exchange, gateway_file, has, ok, openapi, pattern, read_head,
+    showing,
 };
 
 /// A gateway whose routes go to `https://HOST:PORT`, with this upstream section.
@@ -38,23 +38,16 @@ fn get(gateway: &Gateway) -> crate::harness::Answer {
 fn refuses(launch: Launch, why: &str) {
     let gateway = launch.logging("log").start();
     get(&gateway).assert_refusal(502, "Bad Gateway");
-    await_number(&gateway, "ringway_upstream_tls_failures_total", 1);
+    gateway.await_number("ringway_upstream_tls_failures_total", 1);
     let log = || fs::read_to_string(gateway.folder.join("log")).unwrap_or_default();
     let line = format!("no TLS connection to the integration: {why}");
     eventually(&line, || log().contains(&line));
 }
 
 struct Nginx {
-    child: Child,
     address: SocketAddr,
+    _server: Server,
     _folder: Folder,
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Nginx {
@@ -64,24 +57,14 @@ impl Nginx {
         folder.write("ca.pem", &authority.pem);
         let root = folder.path().display();
         let asks = if asks { "ssl_verify_client on;" } else { "" };
-        folder.write(
-            "nginx.conf",
-            &format!(
-                "daemon off; master_process off; pid {root}/pid; error_log {root}/errors;\n\
-                 events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/a;\n\
-                 proxy_temp_path {root}/b; fastcgi_temp_path {root}/c; uwsgi_temp_path {root}/d;\n\
-                 scgi_temp_path {root}/e; server {{ listen {address} ssl; ssl_protocols TLSv1.2 TLSv1.3;\n\
-                 ssl_certificate {root}/a.pem; ssl_certificate_key {root}/a.key;\n\
-                 ssl_client_certificate {root}/ca.pem; {asks}\n\
-                 location / {{ return 200 \"$ssl_protocol $ssl_server_name $ssl_client_s_dn $host\"; }}\n\
-                 }} }}\n"
-            ),
+        let server = format!(
+            "listen {address} ssl; ssl_protocols TLSv1.2 TLSv1.3;\n\
+             ssl_certificate {root}/a.pem; ssl_certificate_key {root}/a.key;\n\
+             ssl_client_certificate {root}/ca.pem; {asks}\n\
+             location / {{ return 200 \"$ssl_protocol $ssl_server_name $ssl_client_s_dn $host\"; }}"
         );
-        let mut command = Command::new("nginx");
-        command.arg("-e").arg(folder.join("errors")).arg("-c").arg(folder.join("nginx.conf"));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        eventually("nginx listens", || TcpStream::connect(address).is_ok());
-        Self { child, address, _folder: folder }
+        let listens = || TcpStream::connect(address).is_ok();
+        Self { address, _server: Server::nginx(&folder, &server, listens), _folder: folder }
     }
 }
 
@@ -100,7 +83,7 @@ fn nginx_is_trusted_for_its_authority_and_its_name() {
         let gateway = launch.start();
         let answer = get(&gateway);
         assert_eq!(answer.text().trim_end(), text, "{answer:?}");
-        assert_eq!(number(&gateway, "ringway_upstream_tls_failures_total"), 0);
+        assert_eq!(gateway.number("ringway_upstream_tls_failures_total"), 0);
     };
     answers(launch("localhost", ca, ""), "TLSv1.3 localhost  localhost");
     // The wrong name, and the right one said.
@@ -167,7 +150,7 @@ fn a_connection_is_kept_although_tickets_come_unasked() {
         assert_eq!(get(&gateway).text(), "hello");
     }
     assert_eq!(upstream.connections(), 1);
-    assert_eq!(number(&gateway, "ringway_upstream_reuses_total"), 19);
+    assert_eq!(gateway.number("ringway_upstream_reuses_total"), 19);
     assert_eq!(upstream.certificates(), 0);
 }
 

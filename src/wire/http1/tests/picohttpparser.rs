@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{
     reader::{End, Reading, Requests, Responses, read},
-    suite::{Differences, id, load, raw, with_hosts},
+    suite::{Differences, id, load, with_hosts},
 };
+use crate::wire::suites::raw;
 
 const DIFFERENCES: &[(&str, &str)] = &[
     ("pico-test_request:92", "obs-fold is refused (RFC 9112 5.2)"),

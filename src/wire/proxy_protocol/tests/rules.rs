@@ -215,11 +215,3 @@ fn a_header_is_bounded() {
     refuses(&v2(0x21, 0x11, &[0; 65_535])[..16], Fault::TooLong);
     refuses(&v2(0x20, 0x00, &[0; 65_535])[..16], Fault::TooLong);
 }
-
-#[test]
-fn every_fault_has_a_sentence() {
-    use Fault::{Absent, Checksum, Line, Short, TooLong, Unknown, Values};
-    let faults = [Absent, TooLong, Line, Unknown, Short, Values, Checksum];
-    let sentences: std::collections::BTreeSet<_> = faults.map(Fault::sentence).into();
-    assert_eq!(sentences.len(), faults.len());
-}

@@ -1,10 +1,11 @@
 //! The 70 cases of go-proxyproto, read in place (`../shared/suites/proxy-protocol`).
 
-use std::{env, fs, net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
 use super::{Header, Progress, read};
+use crate::wire::suites::{raw, read_text};
 
 /// Cases that differ on purpose.
 const DIFFERENCES: &[(&str, &str)] = &[
@@ -15,24 +16,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
 const VALUES: &str = "its 100 bytes behind the addresses are random: the first value would be a \
                       checksum of 52,048 bytes. go-proxyproto looks when somebody asks for values";
 
-fn cases() -> Option<Vec<Value>> {
-    let root = env::var_os("RINGWAY_SUITES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/suites"),
-        PathBuf::from,
-    );
-    let path = root.join("proxy-protocol/cases.json");
-    let Ok(text) = fs::read_to_string(&path) else {
-        let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!in_ci, "{} is missing, and this is CI", path.display());
-        eprintln!("SKIPPED: the suite {} is missing; set RINGWAY_SUITES", path.display());
-        return None;
-    };
-    Some(serde_json::from_str(&text).expect("a list of cases"))
-}
-
 #[test]
 fn every_case_is_judged_as_the_suite_does_or_for_a_reason() {
-    let Some(cases) = cases() else { return };
+    let Some(text) = read_text("proxy-protocol/cases.json") else { return };
+    let cases: Vec<Value> = serde_json::from_str(&text).expect("a list of cases");
     assert_eq!(cases.len(), 70);
     let mut differing = Vec::new();
     for case in &cases {
@@ -47,8 +34,7 @@ fn every_case_is_judged_as_the_suite_does_or_for_a_reason() {
 
 /// A case that is not whole when the stream ends is refused, as the gateway does.
 fn agrees(case: &Value) -> bool {
-    let bytes = decode_base64(case["raw_b64"].as_str().expect("bytes"));
-    let found = match read(&bytes) {
+    let found = match read(&raw(case)) {
         Ok(Progress::Complete { header, .. }) => Some(header),
         Ok(Progress::Partial) | Err(_) => None,
     };
@@ -76,20 +62,4 @@ fn expected(case: &Value) -> Header {
         }
         _ => Header::Own,
     }
-}
-
-fn decode_base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for letter in text.bytes().filter(|&letter| letter != b'=') {
-        let digit = DIGITS.iter().position(|&known| known == letter).expect("base64");
-        bits = bits << 6 | u32::try_from(digit).expect("below 64");
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count).to_le_bytes()[0]);
-        }
-    }
-    bytes
 }
