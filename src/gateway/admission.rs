@@ -6,18 +6,16 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
-    task::{Poll, Waker},
+    task::Poll,
 };
 
 use super::{Installed, Local};
 use crate::{
-    base::{
-        Moment,
-        limits::{RESERVATION_WAIT, SOCKETS_MAX},
-    },
+    base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
     ledger::{AccountId, Ledger, Subject},
     plan::{Plan, Route, StageIndex, UsagePlan},
+    runtime::Waiters,
     steps::{
         api_key::Key,
         context::{Facts, Left, Shown},
@@ -42,14 +40,14 @@ impl Drop for Places {
 #[derive(Default)]
 pub struct Promises {
     told: Cell<u64>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Waiters,
 }
 
 impl Promises {
     /// The journal has promised something: whoever waits asks again.
     pub fn tell(&self) {
         self.told.set(self.told.get() + 1);
-        self.waiting.take().into_iter().for_each(Waker::wake);
+        self.waiting.wake();
     }
 
     /// Until somebody was told, or `deadline`.
@@ -60,12 +58,7 @@ impl Promises {
             if self.told.get() != before {
                 return Poll::Ready(());
             }
-            let mut waiting = self.waiting.borrow_mut();
-            // Those who gave up are among them.
-            let too_many = if waiting.len() >= WAITING_MAX { waiting.split_off(0) } else { vec![] };
-            waiting.push(context.waker().clone());
-            drop(waiting);
-            too_many.into_iter().for_each(Waker::wake);
+            self.waiting.add(context);
             timeout.as_mut().poll(context)
         })
         .await;
@@ -246,7 +239,5 @@ impl<'c> Gate<'_, 'c> {
     }
 }
 
-/// Wakers that are kept, of requests that wait and of some that have given up.
-const WAITING_MAX: usize = SOCKETS_MAX;
 /// What [`crate::ledger::Purse::take`] says of a limit that lets nothing through.
 const NEVER: Moment = Moment(u64::MAX);
