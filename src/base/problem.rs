@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Understood and left out; the gateway runs without it.
+    /// Understood and left out, or how something that is not said is read; the gateway runs.
     Info,
     /// Probably not what was meant; the gateway runs.
     Warning,

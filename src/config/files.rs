@@ -65,10 +65,11 @@ impl Source {
         rustls_native_certs::load_native_certs().certs
     }
 
-    /// What is at `path`, in a form that changes when it changes.
-    pub(super) fn look(&self, path: &Path) -> Option<Vec<u8>> {
+    /// What is at `path`, in a form that changes when it changes; of a file at most one byte more
+    /// than `bytes_max`.
+    pub(super) fn look(&self, path: &Path, bytes_max: usize) -> Option<Vec<u8>> {
         let listed = || self.list(path).ok().map(|names| names.join("\n").into_bytes());
-        self.read_beside(path).ok().or_else(listed)
+        self.read_up_to(path, bytes_max).ok().or_else(listed)
     }
 
     /// The bytes of a file that is no document: a certificate, a key.
@@ -76,6 +77,15 @@ impl Source {
     /// # Errors
     /// As [`Source::read`].
     pub(super) fn read_beside(&self, path: &Path) -> Result<Vec<u8>, String> {
+        self.read_up_to(path, DOCUMENT_BYTES_MAX)
+    }
+
+    /// The bytes of a file, at most one more than `bytes_max`.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
+    pub(super) fn read_up_to(&self, path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
         let cannot = |error: std::io::Error| format!("cannot be read: {error}");
         // Opening one waits for whoever writes: in a folder of certificates, that may be nobody.
         // A shell's `<(..)` is one too, with its writer at the other end.
@@ -88,7 +98,7 @@ impl Source {
             return Err("is a folder, not a file".to_owned());
         }
         let mut bytes = Vec::new();
-        file.take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
         Ok(bytes)
     }
 }

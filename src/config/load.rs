@@ -15,14 +15,20 @@ use super::{
     domains,
     faces::{Reading, Shown},
     gateway_file::{self, raw},
+    key_files,
+    keys::{self, KeyFile, Keys},
     openapi::{self, BasePath, ImportOptions, StageInputs},
     report::Sources,
     suggest::nearest,
+    traffic,
     upstreams::Upstreams,
 };
 use crate::{
-    base::{Place, Severity},
-    plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft, TrafficDraft},
+    base::{
+        Place, Severity,
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX},
+    },
+    plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         context::StageVariables,
         stage::{self, StageName},
@@ -71,7 +77,8 @@ impl Loaded {
     /// Whether the files still say what was loaded: a watch that began later asks once.
     #[must_use]
     pub fn is_current(&self, source: &Source) -> bool {
-        self.files_read.iter().all(|path| self.sources.holds(path, source.look(path).as_deref()))
+        let is_kept = |path: &PathBuf| self.sources.holds(path, |most| source.look(path, most));
+        self.files_read.iter().all(is_kept)
     }
 }
 
@@ -103,8 +110,9 @@ impl Loader<'_> {
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, None, &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
-            return (settings, self.draft(&no_file, drafts));
+            return (settings, self.draft(&no_file, None, drafts, Keys::default()));
         }
+        let keys = self.keys(document.root(), &folder);
         let file = gateway_file::read(&document, &mut self.problems);
         let Some(file) = file else {
             self.tell_definitions(document.root(), &folder);
@@ -127,11 +135,18 @@ impl Loader<'_> {
             let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
-        (settings, self.draft(&file, drafts))
+        (settings, self.draft(&file, Some(&document), drafts, keys))
     }
 
     /// The whole gateway. Each API comes with the place where its definition is named.
-    fn draft(&mut self, file: &raw::GatewayFile, apis: Vec<(ApiDraft, Place)>) -> PlanDraft {
+    fn draft(
+        &mut self,
+        file: &raw::GatewayFile,
+        document: Option<&Document>,
+        mut apis: Vec<(ApiDraft, Place)>,
+        keys: Keys,
+    ) -> PlanDraft {
+        let traffic = traffic::compile((file, document), &mut apis, keys, &mut self.problems);
         let domains = domains::compile(file, &mut self.problems);
         let host_parent = file.domain_suffix.as_deref().map(|suffix| {
             let region = file.region.as_deref().unwrap_or("us-east-1");
@@ -162,7 +177,7 @@ impl Loader<'_> {
             }
         }
         let apis = apis.into_iter().map(|(api, _)| api).collect();
-        PlanDraft { apis, domains, host_parent, traffic: TrafficDraft::default() }
+        PlanDraft { apis, domains, host_parent, traffic }
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {
@@ -191,6 +206,50 @@ impl Loader<'_> {
         };
         self.sources.add(path, &bytes);
         Document::parse(path, &bytes, &mut self.problems)
+    }
+
+    /// The keys of the gateway file under `root`, and of the files of keys that it names.
+    fn keys(&mut self, root: Node<'_>, folder: &Path) -> Keys {
+        let mut files = Vec::new();
+        for named in root.find("apiKeyFiles").into_iter().flat_map(Node::items) {
+            let Some(path) = named.as_str().filter(|path| !path.is_empty()) else { continue };
+            files.extend(self.key_file(&folder.join(path), &named.place()));
+            let rows: usize = files.iter().map(|file: &KeyFile| file.rows.len()).sum();
+            if rows > API_KEYS_MAX {
+                let message = format!("the files have more than {API_KEYS_MAX} API keys");
+                self.problems.error(named.place(), message, "remove those that are not used");
+                return Keys::default();
+            }
+        }
+        keys::read(root, files, &mut self.problems)
+    }
+
+    fn key_file(&mut self, path: &Path, named_at: &Place) -> Option<KeyFile> {
+        if self.files_read.iter().any(|known| known == path) {
+            let message = format!("{} is named twice", path.display());
+            self.problems.error(named_at.clone(), message, "name it once");
+            return None;
+        }
+        self.files_read.push(path.to_path_buf());
+        let bytes = match self.source.read_up_to(path, API_KEY_FILE_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                let message = format!("{} {reason}", path.display());
+                let fix = "name a file that exists; paths are relative to the file they stand in";
+                self.problems.error(named_at.clone(), message, fix);
+                return None;
+            }
+        };
+        self.sources.add_long(path, &bytes, API_KEY_FILE_BYTES_MAX);
+        if bytes.len() > API_KEY_FILE_BYTES_MAX {
+            let message =
+                format!("{} has more than {API_KEY_FILE_BYTES_MAX} bytes", path.display());
+            self.problems.error(named_at.clone(), message, "split it, or remove unused keys");
+            return None;
+        }
+        let file = Arc::new(path.to_path_buf());
+        let rows = key_files::parse(&file, &bytes, &mut self.problems);
+        Some(KeyFile { file, rows })
     }
 
     /// What is wrong with the definitions of a gateway file that is faulty itself.

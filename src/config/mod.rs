@@ -4,8 +4,8 @@
 //! add to [`Problems`] all that is wrong, so that a person mends a file in one round. [`load`]
 //! is the way in: it reads the files, and what it returns is all that serving needs.
 //!
-//! Reading order: `load` (the story), `gateway_file`, `openapi`, `domains`, `settings`, `report`.
-//! Files are read in `files` and nowhere else.
+//! Reading order: `load` (the story), `gateway_file`, `openapi`, `domains`, `keys`, `traffic`,
+//! `settings`, `report`. Files are read in `files` and nowhere else.
 
 mod access;
 mod api_id;
@@ -14,6 +14,8 @@ mod domains;
 mod faces;
 mod files;
 pub mod gateway_file;
+mod key_files;
+mod keys;
 mod load;
 pub mod openapi;
 mod problems;
@@ -21,11 +23,12 @@ pub mod report;
 mod settings;
 mod shorten;
 mod suggest;
+mod traffic;
 mod upstreams;
 
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;
 pub use settings::{
-    AccessLogTo, GivenCertificate, Listener, Overrides, Settings, Shards, Transport,
+    AccessLogTo, GivenCertificate, Listener, Overrides, Settings, Shards, StateFolder, Transport,
 };
 pub(in crate::config) use shorten::shorten;

@@ -15,7 +15,7 @@ use annotate_snippets::{
 use serde_json::json;
 
 use super::{Problems, document};
-use crate::base::{Place, Problem, Severity, fingerprint};
+use crate::base::{Place, Problem, Severity, fingerprint, limits::DOCUMENT_BYTES_MAX};
 
 /// A line that is longer is not drawn: its place is told only.
 const LINE_BYTES_MAX: usize = 300;
@@ -34,7 +34,15 @@ pub enum Colours {
 pub struct Sources {
     texts: HashMap<PathBuf, Box<str>>,
     /// Of what no place points into (it may be secret), whether it has changed is all that matters.
-    beside: HashMap<PathBuf, u64>,
+    beside: HashMap<PathBuf, Beside>,
+}
+
+/// A file that is no document.
+#[derive(Clone, Copy, Debug)]
+struct Beside {
+    fingerprint: u64,
+    /// How much of it was looked at.
+    bytes_max: usize,
 }
 
 impl Sources {
@@ -45,16 +53,24 @@ impl Sources {
 
     /// Notes what is no document: its bytes are not kept.
     pub(super) fn add_beside(&mut self, path: &Path, bytes: &[u8]) {
-        self.beside.insert(path.to_path_buf(), fingerprint(bytes));
+        self.add_long(path, bytes, DOCUMENT_BYTES_MAX);
     }
 
-    /// Whether these bytes are what was kept of the file; `None` stands for an unreadable one.
-    pub(super) fn holds(&self, path: &Path, bytes: Option<&[u8]>) -> bool {
+    /// The same of a file of which at most one byte more than `bytes_max` was read.
+    pub(super) fn add_long(&mut self, path: &Path, bytes: &[u8], bytes_max: usize) {
+        let fingerprint = fingerprint(bytes);
+        self.beside.insert(path.to_path_buf(), Beside { fingerprint, bytes_max });
+    }
+
+    /// Whether the file still is what was kept of it. `look` gives at most one byte more than it is
+    /// asked for, and `None` for an unreadable one.
+    pub(super) fn holds(&self, path: &Path, look: impl FnOnce(usize) -> Option<Vec<u8>>) -> bool {
         if let Some(kept) = self.beside.get(path) {
-            return bytes.map(fingerprint) == Some(*kept);
+            let found = look(kept.bytes_max).as_deref().map(fingerprint);
+            return found == Some(kept.fingerprint);
         }
         let kept = self.texts.get(path).map(AsRef::as_ref);
-        kept == bytes.map(document::text_of).as_deref()
+        kept == look(DOCUMENT_BYTES_MAX).as_deref().map(document::text_of).as_deref()
     }
 
     fn text(&self, place: &Place) -> Option<&str> {
@@ -62,7 +78,7 @@ impl Sources {
     }
 }
 
-/// All problems, for eyes: errors and warnings drawn, then what was left out, one line each, then
+/// All problems, for eyes: errors and warnings drawn, then what is noted, one line each, then
 /// the counts. Empty when there is nothing to tell.
 #[must_use]
 pub fn render(problems: &Problems, sources: &Sources, colours: Colours) -> String {
@@ -77,7 +93,7 @@ pub fn render(problems: &Problems, sources: &Sources, colours: Colours) -> Strin
         let _ = writeln!(out, "{}\n", renderer.render(&report));
     }
     if problems.count(Severity::Info) > 0 {
-        out.push_str("Left out by this version (the gateway runs without):\n");
+        out.push_str("Noted: what is left out, and how the rest is read (the gateway runs):\n");
     }
     for problem in problems.iter().filter(is_info) {
         let _ = writeln!(out, "  {}", normalize_untrusted_str(&problem.to_string()));
@@ -102,13 +118,13 @@ pub fn to_json(problems: &Problems) -> serde_json::Value {
     })
 }
 
-/// `2 errors, 1 warning, 3 left out`; `None` when there is nothing.
+/// `2 errors, 1 warning, 3 notes`; `None` when there is nothing.
 #[must_use]
 pub fn summary(problems: &Problems) -> Option<String> {
     let parts = [
         counted(problems.errors(), "error", "errors"),
         counted(problems.count(Severity::Warning), "warning", "warnings"),
-        counted(problems.count(Severity::Info), "key left out", "keys left out"),
+        counted(problems.count(Severity::Info), "note", "notes"),
     ];
     let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     if problems.left_out() > 0 {
@@ -255,7 +271,7 @@ error: the port is taken␛[31m
             ],
         });
         assert_eq!(to_json(&problems), expected);
-        assert_eq!(summary(&problems).as_deref(), Some("1 error, 1 key left out"));
+        assert_eq!(summary(&problems).as_deref(), Some("1 error, 1 note"));
         assert_eq!(summary(&Problems::new()), None);
     }
 }

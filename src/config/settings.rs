@@ -16,6 +16,9 @@ use crate::{
     steps::integrate::{ProxyProtocol, TrustedProxies},
 };
 
+/// The state folder's name where nobody gives another.
+const STATE_FOLDER: &str = "ringway-state";
+
 /// What the command line says over the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -67,6 +70,30 @@ pub struct Settings {
     pub access_log: AccessLogTo,
     /// How long what is in flight may take at the end.
     pub drain: Duration,
+    /// Where quotas are counted over restarts.
+    pub state_folder: StateFolder,
+}
+
+/// Where what must outlive the process is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateFolder {
+    /// The gateway file says it.
+    Named(PathBuf),
+    /// Nobody says it: the folder that systemd gives, else this one, beside the gateway file.
+    Beside(PathBuf),
+}
+
+impl StateFolder {
+    /// The folder, when systemd gives `of_system` (`$STATE_DIRECTORY`: one path, or several with
+    /// `:` between them, of which the first is taken).
+    #[must_use]
+    pub fn resolve(&self, of_system: Option<&str>) -> PathBuf {
+        let of_system = of_system.and_then(|paths| paths.split(':').next());
+        match (self, of_system.filter(|path| !path.is_empty())) {
+            (Self::Beside(_), Some(path)) => PathBuf::from(path),
+            (Self::Named(path) | Self::Beside(path), _) => path.clone(),
+        }
+    }
 }
 
 /// An address that clients connect to.
@@ -151,6 +178,10 @@ impl Settings {
         if let Some(seconds) = file.drain_seconds {
             settings.drain = Duration::from_secs(seconds.into());
         }
+        settings.state_folder = match &file.state_folder {
+            Some(path) => StateFolder::Named(folder.join(path)),
+            None => StateFolder::Beside(folder.join(STATE_FOLDER)),
+        };
         settings.check_addresses(problems);
         settings
     }
@@ -195,6 +226,7 @@ impl Default for Settings {
             shards: Shards::PerCore,
             access_log: AccessLogTo::Stdout,
             drain: DRAIN_WAIT,
+            state_folder: StateFolder::Beside(STATE_FOLDER.into()),
         }
     }
 }
@@ -270,7 +302,26 @@ mod tests {
     #[test]
     fn nothing_said_means_the_defaults() {
         let (settings, errors) = compile(r#"{"apis": []}"#, &Overrides::default());
-        assert_eq!((settings, errors), (Settings::default(), 0));
+        let state_folder = StateFolder::Beside("/etc/r/ringway-state".into());
+        assert_eq!((settings, errors), (Settings { state_folder, ..Settings::default() }, 0));
+    }
+
+    #[test]
+    fn the_state_folder_is_the_file_s_else_systemd_s_else_beside_it() {
+        #[track_caller]
+        fn check(file: &str, of_system: Option<&str>, expected: &str) {
+            let (settings, _) = compile(file, &Overrides::default());
+            assert_eq!(settings.state_folder.resolve(of_system), Path::new(expected));
+        }
+        let named = r#"{"apis": [], "stateFolder": "state"}"#;
+        check(named, None, "/etc/r/state");
+        check(named, Some("/var/lib/ringway"), "/etc/r/state");
+        check(r#"{"apis": [], "stateFolder": "/srv"}"#, None, "/srv");
+        let bare = r#"{"apis": []}"#;
+        check(bare, None, "/etc/r/ringway-state");
+        check(bare, Some(""), "/etc/r/ringway-state");
+        check(bare, Some("/var/lib/ringway"), "/var/lib/ringway");
+        check(bare, Some("/var/lib/a:/var/lib/b"), "/var/lib/a");
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! Everything is read from the document, so that all problems are told in one round, whatever else
 //! is wrong with it. Not here: how domains become a part of the plan (`config::domains`).
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::RangeInclusive,
-};
+use std::{collections::HashMap, ops::RangeInclusive};
 
-use super::rules::list;
+use super::{
+    apis::{Apis, did_you_mean},
+    rules::list,
+};
 use crate::{
     base::{
         Problem, Severity,
@@ -18,11 +18,8 @@ use crate::{
             ROUTING_RULES_QUOTA,
         },
     },
-    config::{Problems, document::Node, shorten, suggest::nearest},
-    steps::{
-        domain::{ApiMappingKey, DomainName, HeaderName, ValueGlob},
-        stage,
-    },
+    config::{Problems, document::Node, shorten},
+    steps::domain::{ApiMappingKey, DomainName, HeaderName, ValueGlob},
 };
 
 const PRIORITIES: RangeInclusive<i64> = 1..=ROUTING_RULE_PRIORITY_MAX as i64;
@@ -37,28 +34,6 @@ pub(super) fn check(root: Node<'_>, problems: &mut Problems) {
         let mut check = Check { label, apis: &apis, problems };
         check.name(node, name, &mut known);
         check.domain(node);
-    }
-}
-
-/// The APIs of the file, as far as domains ask for them.
-struct Apis<'d>(BTreeMap<&'d str, Api<'d>>);
-
-struct Api<'d> {
-    stages: Vec<&'d str>,
-    is_websocket: bool,
-}
-
-impl<'d> Apis<'d> {
-    fn read(root: Node<'d>) -> Self {
-        let text = |node: Node<'d>, key| node.find(key).and_then(Node::as_str);
-        let read = |node: Node<'d>| {
-            let stages = list(node, "stages");
-            let names = stages.iter().filter_map(|node| text(*node, "stageName"));
-            let stages = if stages.is_empty() { vec![stage::DEFAULT] } else { names.collect() };
-            let is_websocket = text(node, "protocol") == Some("WEBSOCKET");
-            Some((text(node, "name")?, Api { stages, is_websocket }))
-        };
-        Self(list(root, "apis").into_iter().filter_map(read).collect())
     }
 }
 
@@ -335,10 +310,10 @@ impl<'d> Check<'_, 'd> {
     fn destination(&mut self, node: Node<'d>) -> Option<(Node<'d>, bool)> {
         let at = node.find("api")?;
         let name = at.as_str()?;
-        let Some(api) = self.apis.0.get(name) else {
+        let Some(api) = self.apis.find(name) else {
             let message = format!("{}: there is no API {}", self.label, shorten(name));
             // As many as are compared.
-            let known: Vec<&str> = self.apis.0.keys().copied().take(1_000).collect();
+            let known: Vec<&str> = self.apis.names().take(1_000).collect();
             self.unknown(at, &message, name, &known, "the APIs are");
             return None;
         };
@@ -353,20 +328,8 @@ impl<'d> Check<'_, 'd> {
     }
 
     fn unknown(&mut self, at: Node<'d>, message: &str, text: &str, known: &[&str], are: &str) {
-        const TOLD_MAX: usize = 10;
-        if self.problems.errors() >= PROBLEMS_MAX {
-            return self.error(at, message, "");
-        }
-        let fix = match nearest(text, known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None if known.is_empty() => "there are none".to_owned(),
-            None => {
-                let more = if known.len() > TOLD_MAX { ", .." } else { "" };
-                let told: Vec<String> =
-                    known.iter().take(TOLD_MAX).map(|name| shorten(name)).collect();
-                format!("{are} {}{more}", told.join(", "))
-            }
-        };
+        let is_told = self.problems.errors() < PROBLEMS_MAX;
+        let fix = if is_told { did_you_mean(text, known, are) } else { String::new() };
         self.error(at, message, &fix);
     }
 
@@ -397,7 +360,7 @@ struct Known<'d> {
 }
 
 /// A sentence that quotes a text of the document, `what 'text': why`, with the text shortened.
-fn shorten_sentence(sentence: &str) -> String {
+pub(super) fn shorten_sentence(sentence: &str) -> String {
     let quoted = sentence.split_once('\'').and_then(|(what, rest)| {
         let (text, why) = rest.rsplit_once("': ")?;
         Some(format!("{what}'{}': {why}", shorten(text)))

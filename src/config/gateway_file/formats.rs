@@ -2,8 +2,8 @@
 //! `format`. The schema's `pattern` says the same to editors; here it is a function and a phrase.
 
 use crate::{
-    base::{Address, ListenAddress},
-    steps::{endpoint, integrate::TrustedProxies},
+    base::{Address, ListenAddress, limits::API_KEY_NAME_MAX},
+    steps::{api_key::Digest, endpoint, integrate::TrustedProxies},
 };
 
 /// A rule for a string, and what to call a string that keeps it.
@@ -80,11 +80,32 @@ pub(super) const FORMATS: &[Format] = &[
         what: "a text of A-Z a-z 0-9 and - . _ ~ : / ? # & = ,",
         keeps: |text| is_of(text, 1..=usize::MAX, b"-._~:/?#&=,", u8::is_ascii_alphanumeric),
     },
+    Format {
+        name: "name",
+        what: "1 to 1024 characters, none of them a control character",
+        keeps: is_name,
+    },
+    Format {
+        name: "sha-256",
+        what: "64 hexadecimal digits, as sha256sum prints them",
+        keeps: |text| Digest::parse(text).is_some(),
+    },
+    Format {
+        name: "limit-name",
+        what: "1 to 64 of A-Z a-z 0-9 _ . -, such as per-client",
+        keeps: |text| is_of(text, 1..=64, b"_.-", u8::is_ascii_alphanumeric),
+    },
 ];
 
 /// The format of this name; `None` for those that only describe a number (`uint16`).
 pub(super) fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+/// A name or id of a key or a usage plan.
+pub(in crate::config) fn is_name(text: &str) -> bool {
+    let length = text.chars().count();
+    (1..=API_KEY_NAME_MAX).contains(&length) && !text.contains(char::is_control)
 }
 
 fn is_of(

@@ -3,17 +3,22 @@
 //! [`raw`] holds the types. They are the only source: `ringway schema` prints the JSON Schema
 //! generated from them, and a document is checked against that same schema ([`schema`]), which
 //! finds every problem with its place; only a document without errors becomes the types.
-//! What a schema cannot say (names given twice) is in [`rules`], and for domain names in
-//! [`domains`].
+//! What a schema cannot say (names given twice) is in [`rules`], for domain names in [`domains`],
+//! for usage plans and limits in [`traffic`].
 //! Not here: OpenAPI documents, and how all this becomes a plan (`config::compile`).
 
+mod apis;
 mod domains;
 mod formats;
 pub mod raw;
 mod rules;
 mod schema;
+mod traffic;
 
+pub(super) use apis::did_you_mean;
+pub(super) use formats::is_name;
 pub use schema::json_schema;
+pub(super) use traffic::{burst_of, route_key};
 
 use super::{Problems, document::Document};
 use raw::GatewayFile;
@@ -24,6 +29,7 @@ pub fn read(document: &Document, problems: &mut Problems) -> Option<GatewayFile>
     schema::check(document.root(), problems);
     rules::check(document, problems);
     domains::check(document.root(), problems);
+    traffic::check(document.root(), problems);
     if problems.errors() > before {
         return None;
     }

@@ -2,8 +2,10 @@
 //!
 //! A key that this version knows and does not do yet carries `x-ringway-not-yet` in the schema:
 //! the check says so at its place. `error` refuses to run, where running would leave open what
-//! the writer believes closed (keys, plans, TLS) or unreachable (domains, other protocols);
-//! `warning` runs without (throttles, log formats).
+//! the writer believes closed or unreachable (other protocols); `warning` runs without (log
+//! formats). What the file says of keys, plans and limits is in [`traffic`].
+
+mod traffic;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::base::limits::{
-    ANY_OF_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX,
+    ANY_OF_MAX, API_KEY_FILES_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, ROUTING_RULE_PRIORITY_MAX,
+    ROUTING_RULES_MAX, USAGE_PLANS_MAX,
+};
+
+pub use traffic::{
+    ApiKey, ApiStage, LimitKey, LimitKeyType, LimitRoute, NameText, OwnLimit, PathText, Period,
+    Quota, Throttle, Throttling, UsagePlan,
 };
 
 /// The gateway file of Ringway.
@@ -53,20 +61,26 @@ pub struct GatewayFile {
     /// What the URI of an integration cannot say of its upstream.
     #[serde(default)]
     pub upstreams: Vec<Upstream>,
+    /// Path of the folder where quotas are counted and switched keys are noted, relative to this
+    /// file. Without it: the one that systemd gives (StateDirectory), else ringway-state beside
+    /// this file. It is made when there are API keys.
+    #[schemars(length(min = 1))]
+    pub state_folder: Option<String>,
     /// Keys of callers, for usage plans.
     #[serde(default)]
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "requests without a key would be let through",
-    })))]
     pub api_keys: Vec<ApiKey>,
+    /// Paths of files with more keys, relative to this file: CSV as API Gateway imports it, with
+    /// the columns Name and Key, and Description, Enabled and UsagePlanIds.
+    #[serde(default)]
+    #[schemars(length(max = API_KEY_FILES_MAX))]
+    pub api_key_files: Vec<PathText>,
     /// Throttles and quotas of API keys.
     #[serde(default)]
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "its throttles and quotas would not hold",
-    })))]
+    #[schemars(length(max = USAGE_PLANS_MAX))]
     pub usage_plans: Vec<UsagePlan>,
+    /// What holds of all throttles, the account's, and limits that AWS does not have.
+    #[serde(default)]
+    pub throttling: Throttling,
     /// Custom domain names and what they lead to. With them, an API answers on no other hosts than
     /// these and its default one.
     #[serde(default)]
@@ -344,7 +358,7 @@ pub struct Stage {
         "maxLength": 64,
     })))]
     pub stage_variables: BTreeMap<String, StageVariable>,
-    /// Throttles of every route.
+    /// The throttle that each route has by itself, unless routeSettings give it another.
     #[serde(default)]
     pub default_route_settings: RouteSettings,
     /// Throttles by route key, such as "GET /pets".
@@ -395,19 +409,11 @@ pub struct StageVariable(#[schemars(length(max = 512))] pub String);
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSettings {
-    /// Requests per second that are let through in the long run.
-    #[schemars(range(min = 0))]
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "warning",
-        "because": "requests are not throttled",
-    })))]
+    /// Requests per second that are let through in the long run, of all callers together.
+    #[schemars(range(min = 0, max = 1e12))]
     pub throttling_rate_limit: Option<f64>,
-    /// Requests that are let through at once.
+    /// Requests that are let through at once. Without it: the rate, rounded up.
     #[schemars(range(min = 0, max = 2_147_483_647))]
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "warning",
-        "because": "requests are not throttled",
-    })))]
     pub throttling_burst_limit: Option<u32>,
     /// Metrics for every route.
     #[schemars(extend("x-ringway-not-yet" = json!({
@@ -443,94 +449,6 @@ pub struct AccessLog {
     /// stdout, off, or a file's path, relative to this file.
     #[schemars(length(min = 1))]
     pub destination: String,
-}
-
-/// A key of a caller.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ApiKey {
-    /// Its name.
-    #[schemars(length(min = 1))]
-    pub name: String,
-    /// What the caller sends, 20 to 128 characters.
-    #[schemars(length(min = 20, max = 128))]
-    pub value: String,
-    /// Whether it is valid.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// What it is for.
-    pub description: Option<String>,
-}
-
-/// Throttles and quotas of API keys on stages.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct UsagePlan {
-    /// Its name.
-    #[schemars(length(min = 1))]
-    pub name: String,
-    /// What it is for.
-    pub description: Option<String>,
-    /// The stages it is about.
-    #[serde(default)]
-    pub api_stages: Vec<ApiStage>,
-    /// A key's throttle.
-    pub throttle: Option<Throttle>,
-    /// A key's quota.
-    pub quota: Option<Quota>,
-    /// Names of keys.
-    #[serde(default)]
-    pub api_keys: Vec<String>,
-}
-
-/// A stage of an API, by names.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ApiStage {
-    /// The API's name.
-    pub api: String,
-    /// The stage's name.
-    pub stage: String,
-    /// Throttles by route key.
-    #[serde(default)]
-    pub throttle: BTreeMap<String, Throttle>,
-}
-
-/// A token bucket.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Throttle {
-    /// Requests per second in the long run.
-    #[schemars(range(min = 0))]
-    pub rate_limit: Option<f64>,
-    /// Requests at once.
-    #[schemars(range(min = 0, max = 2_147_483_647))]
-    pub burst_limit: Option<u32>,
-}
-
-/// Requests in a period.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Quota {
-    /// Requests.
-    pub limit: u64,
-    /// In what time.
-    pub period: Period,
-    /// Requests subtracted in the first period.
-    #[serde(default)]
-    pub offset: u64,
-}
-
-/// The time of a quota.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Period {
-    /// A day.
-    Day,
-    /// Seven days.
-    Week,
-    /// A calendar month.
-    Month,
 }
 
 /// A custom domain name.

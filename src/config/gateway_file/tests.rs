@@ -22,7 +22,7 @@ fn check_stage(stage: &str, expected: &[&str]) {
 }
 
 #[track_caller]
-fn check(text: &str, expected: &[&str]) {
+pub(super) fn check(text: &str, expected: &[&str]) {
     let told = told(text);
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
@@ -85,8 +85,8 @@ fn numbers_have_ranges() {
 #[test]
 fn keys_of_later_versions_are_told_only_when_they_ask_for_something() {
     let rest = "\napis: [{name: a, definition: b}]";
-    check(&format!("apiKeys: []{rest}"), &[]);
-    check(&format!("usagePlans: [{{name: a}}]{rest}"), &["its throttles and quotas would not"]);
+    let claim = "throttling: {limits: [{name: a, key: {type: CLAIM, name: sub}, rateLimit: 1}]}";
+    check(&format!("{claim}{rest}"), &["no JWT authorizers", "it is the rate, rounded up: 1"]);
     check_stage("autoDeploy: true", &[]);
     check_stage("autoDeploy: false", &["autoDeploy is not supported by this version yet"]);
     check_stage("defaultRouteSettings: {detailedMetricsEnabled: false}", &[]);
@@ -264,6 +264,9 @@ fn every_format_refuses_and_takes() {
         ("domain-suffix", "a.b", "a b"),
         ("stage-variable-name", "a_B9", "a-b"),
         ("stage-variable-value", "a:/b", "a b"),
+        ("name", "gold plan", "gold\tplan"),
+        ("sha-256", &"aF".repeat(32), &"a".repeat(63)),
+        ("limit-name", "per-client", "per client"),
     ];
     assert_eq!(cases.len(), formats::FORMATS.len());
     for (name, good, bad) in cases {
