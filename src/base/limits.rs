@@ -178,6 +178,13 @@ pub const QUOTA_ACCOUNTS_MAX: usize = 1 << 21;
 pub const QUOTA_PARTITIONS: usize = 256;
 /// Wishes for reservations that wait for the journal; more are made again at the next request.
 pub const QUOTA_ASKS_MAX: usize = 4_096;
+/// Records of the quotas' journal that are written together.
+pub const JOURNAL_BATCH_RECORDS_MAX: usize = 1_024;
+/// The journal is written anew when it is this much longer than when it was written anew last, and
+/// twice as long.
+pub const JOURNAL_GROWTH_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Days that usage is told of.
+pub const USAGE_DAYS_KEPT: u32 = 90;
 /// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
