@@ -22,6 +22,7 @@ mod purse;
 pub mod quota;
 mod quota_purse;
 mod terms;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;
