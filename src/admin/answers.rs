@@ -7,6 +7,8 @@
 //! | `GET /plan` | JSON: generation, listeners, domain names, APIs, stages, routes |
 //! | `POST /reload` | 200 when the new plan serves; 422 with the reason, nothing changed |
 //!
+//! Keys, usage plans and quotas are [`super::usage`]'s.
+//!
 //! HEAD works as GET. Another method is 405 with Allow, another path 404.
 
 use std::fmt::Write;
@@ -41,6 +43,8 @@ pub struct Answer {
     pub content_type: &'static str,
     /// The Allow field's value, for 405.
     pub allow: Option<&'static str>,
+    /// AWS's name of an error, where the answer is one of its API.
+    pub error_type: Option<&'static str>,
     /// The body.
     pub body: String,
 }
@@ -82,7 +86,8 @@ pub fn parse(method: Method, path: &[u8]) -> Result<Question, Answer> {
         b"/plan" => (Question::Plan, "GET, HEAD"),
         b"/reload" => (Question::Reload, "POST"),
         _ => {
-            let paths = "GET /healthz, GET /metrics, GET /plan, POST /reload";
+            let paths = "GET /healthz, GET /metrics, GET /plan, POST /reload, and of AWS's API \
+                         /apikeys and /usageplans";
             return Err(message(Status::NOT_FOUND, &format!("not found; there are {paths}")));
         }
     };
@@ -90,9 +95,18 @@ pub fn parse(method: Method, path: &[u8]) -> Result<Question, Answer> {
     if reads == (question != Question::Reload) && (reads || method == Method::Post) {
         return Ok(question);
     }
-    let mut answer = message(METHOD_NOT_ALLOWED, &format!("this path takes {allow}"));
-    answer.allow = Some(allow);
-    Err(answer)
+    Err(not_allowed(allow))
+}
+
+/// 405.
+pub(super) fn not_allowed(allow: &'static str) -> Answer {
+    let answer = message(METHOD_NOT_ALLOWED, &format!("this path takes {allow}"));
+    Answer { allow: Some(allow), ..answer }
+}
+
+/// An answer in JSON.
+pub(super) const fn json(status: Status, body: String) -> Answer {
+    Answer { status, content_type: JSON, allow: None, error_type: None, body }
 }
 
 const METHOD_NOT_ALLOWED: Status = known(405);
@@ -121,13 +135,13 @@ pub fn health(health: &Health) -> Answer {
         "{{\"status\":\"{word}\",\"version\":\"{version}\",\"generation\":{generation},\
          \"shards\":{shards},\"shardsUp\":{shards_up}}}\n"
     );
-    Answer { status, content_type: JSON, allow: None, body }
+    json(status, body)
 }
 
 /// `GET /metrics`: the text of [`prometheus::render`].
 #[must_use]
-pub const fn metrics(text: String) -> Answer {
-    Answer { status: Status::OK, content_type: prometheus::CONTENT_TYPE, allow: None, body: text }
+pub fn metrics(text: String) -> Answer {
+    Answer { content_type: prometheus::CONTENT_TYPE, ..json(Status::OK, text) }
 }
 
 /// `GET /plan`, in AWS's field names.
@@ -148,7 +162,7 @@ pub fn plan(view: &PlanView) -> Answer {
         array(view.domain_names.iter().map(|name| quoted(name))),
         array(apis)
     );
-    Answer { status: Status::OK, content_type: JSON, allow: None, body }
+    json(Status::OK, body)
 }
 
 /// `POST /reload`: the new generation, or the problems as the operator's log shows them.
@@ -157,13 +171,11 @@ pub fn reloaded(outcome: Result<u64, String>) -> Answer {
     match outcome {
         Ok(generation) => {
             let body = format!("{{\"status\":\"ok\",\"generation\":{generation}}}\n");
-            Answer { status: Status::OK, content_type: JSON, allow: None, body }
+            json(Status::OK, body)
         }
         Err(problems) => Answer {
-            status: UNPROCESSABLE,
             content_type: TEXT,
-            allow: None,
-            body: format!("nothing was changed:\n{problems}\n"),
+            ..json(UNPROCESSABLE, format!("nothing was changed:\n{problems}\n"))
         },
     }
 }
@@ -172,15 +184,15 @@ pub fn reloaded(outcome: Result<u64, String>) -> Answer {
 #[must_use]
 pub fn message(status: Status, sentence: &str) -> Answer {
     let body = format!("{{\"message\":{}}}\n", quoted(sentence));
-    Answer { status, content_type: JSON, allow: None, body }
+    json(status, body)
 }
 
-fn array(items: impl Iterator<Item = String>) -> String {
+pub(super) fn array(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(","))
 }
 
 /// A JSON string (RFC 8259 section 7).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

@@ -2,13 +2,16 @@
 
 use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
-use super::answers::{self, Answer, Health, PlanView, Question};
+use super::{
+    answers::{self, Answer, Health, PlanView, Question},
+    usage::{self, UsageQuestion},
+};
 use crate::{
     base::{
         Buffer, Pool, Pooled, Shelf,
-        limits::{ADMIN_CONNECTIONS_MAX, ADMIN_WAIT, REQUEST_HEAD_BYTES_MAX},
+        limits::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_WAIT, REQUEST_HEAD_BYTES_MAX},
     },
-    http::{HeadSink, Method, RequestHead, Status, Version},
+    http::{Framing, HeadSink, Method, RequestHead, Status, Version},
     net::{Listener, Outgoing, Stream},
     runtime::Runtime,
     wire::http1::{self, HeadLimits, HeadWriter, Progress, RequestScan},
@@ -29,6 +32,8 @@ pub trait Inspected: 'static {
     fn metrics(&self) -> impl Future<Output = String>;
     /// Reads the documents again: the new generation, or the problems.
     fn reload(&self) -> impl Future<Output = Result<u64, String>>;
+    /// Tells of keys, usage plans and quotas, or changes them.
+    fn usage(&self, question: UsageQuestion) -> impl Future<Output = Answer>;
 }
 
 /// What all connections share.
@@ -83,7 +88,11 @@ async fn converse<I: Inspected>(runtime: &Runtime, stream: &Stream, port: &Port<
         stream.set_deadline(Some(runtime.now() + ADMIN_WAIT));
         let Some(request) = read_request(stream, port, &mut pending).await else { return };
         let (answer, keeps) = match &request {
-            Ok(head) => (port.answer(head).await, keeps_alive(head)),
+            Ok(head) => match read_body(stream, &mut pending, head).await {
+                Some(Ok(body)) => (port.answer(head, &body).await, keeps_alive(head)),
+                Some(Err(refusal)) => (refusal, false),
+                None => return,
+            },
             Err(refusal) => (refusal.clone(), false),
         };
         let is_head = matches!(&request, Ok(head) if head.method == Method::Head);
@@ -129,12 +138,58 @@ async fn read_request<I>(
     }
 }
 
-impl<I: Inspected> Port<I> {
-    async fn answer(&self, head: &RequestHead) -> Answer {
-        if http1::request_framing(head).has_body() {
-            return answers::message(Status::CONTENT_TOO_LARGE, "the private port takes no body");
+/// The request's body, of a length that is told before; `None` at the end or the deadline. What
+/// takes no body is refused when it has one.
+async fn read_body(
+    stream: &Stream,
+    pending: &mut Buffer,
+    head: &RequestHead,
+) -> Option<Result<Vec<u8>, Answer>> {
+    let length = match http1::request_framing(head) {
+        framing if !framing.has_body() => return Some(Ok(Vec::new())),
+        Framing::Length(length) if head.method == Method::Patch => length,
+        _ => {
+            let sentence = "only PATCH takes a body here, and with its Content-Length";
+            return Some(Err(answers::message(Status::CONTENT_TOO_LARGE, sentence)));
         }
-        match answers::parse(head.method, head.target().path) {
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > ADMIN_BODY_BYTES_MAX {
+        let sentence = format!("a body of {length} bytes; at most {ADMIN_BODY_BYTES_MAX}");
+        return Some(Err(answers::message(Status::CONTENT_TOO_LARGE, &sentence)));
+    }
+    if head.expects_continue {
+        let text = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        stream.send(Outgoing { text, pieces: Vec::new() }).await.ok()?;
+    }
+    let mut body = Vec::with_capacity(length);
+    while body.len() < length {
+        if pending.is_empty() {
+            *pending = stream.receive().await.ok()??;
+        }
+        let part = pending.len().min(length - body.len());
+        body.extend_from_slice(&pending[..part]);
+        pending.advance(part);
+    }
+    if pending.is_empty() {
+        *pending = Buffer::empty();
+    }
+    Some(Ok(body))
+}
+
+impl<I: Inspected> Port<I> {
+    async fn answer(&self, head: &RequestHead, body: &[u8]) -> Answer {
+        let target = head.target();
+        match usage::parse(head.method, target.path, target.query, body) {
+            Some(Ok(question)) => return self.inspected.usage(question).await,
+            Some(Err(refusal)) => return refusal,
+            None if !body.is_empty() => {
+                let sentence = "this path takes no body";
+                return answers::message(Status::CONTENT_TOO_LARGE, sentence);
+            }
+            None => {}
+        }
+        match answers::parse(head.method, target.path) {
             Ok(Question::Health) => answers::health(&self.inspected.health()),
             Ok(Question::Plan) => answers::plan(&self.inspected.plan()),
             Ok(Question::Metrics) => answers::metrics(self.inspected.metrics().await),
@@ -144,11 +199,8 @@ impl<I: Inspected> Port<I> {
     }
 }
 
-/// After a body that nobody read, the connection cannot go on.
 fn keeps_alive(head: &RequestHead) -> bool {
-    head.version == Version::Http11
-        && head.connection.keep_alive
-        && !http1::request_framing(head).has_body()
+    head.version == Version::Http11 && head.connection.keep_alive
 }
 
 fn render(answer: &Answer, is_head: bool, keeps: bool) -> Vec<u8> {
@@ -160,6 +212,9 @@ fn render(answer: &Answer, is_head: bool, keeps: bool) -> Vec<u8> {
     head.field(b"Cache-Control", &[b"no-store"]);
     if let Some(allow) = answer.allow {
         head.field(b"Allow", &[allow.as_bytes()]);
+    }
+    if let Some(error_type) = answer.error_type {
+        head.field(b"x-amzn-ErrorType", &[error_type.as_bytes()]);
     }
     if !keeps {
         head.field(b"Connection", &[b"close"]);

@@ -178,6 +178,15 @@ pub const QUOTA_ACCOUNTS_MAX: usize = 1 << 21;
 pub const QUOTA_PARTITIONS: usize = 256;
 /// Wishes for reservations that wait for the journal; more are made again at the next request.
 pub const QUOTA_ASKS_MAX: usize = 4_096;
+/// Records of the quotas' journal that are written together.
+pub const JOURNAL_BATCH_RECORDS_MAX: usize = 1_024;
+/// The journal is written anew when it is this much longer than when it was written anew last, and
+/// twice as long.
+pub const JOURNAL_GROWTH_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What the private port wants of the keeper and was not done yet.
+pub const KEEPER_ERRANDS_MAX: usize = 256;
+/// Days that usage is told of.
+pub const USAGE_DAYS_KEPT: u32 = 90;
 /// Stages that one shard counts apart, over all reloads: 2 x 10,752 bytes each, 22 MB when full.
 pub const STAGE_SERIES_MAX: usize = 1_024;
 /// Routes that one shard counts apart, over all reloads: 48 bytes each, 3 MB when full.
@@ -194,6 +203,10 @@ pub const LOG_CHUNK_WAIT: Duration = Duration::from_millis(200);
 pub const LOG_COMPLAINT_WAIT: Duration = Duration::from_secs(10);
 /// The private port: connections open at once; more are closed.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// The private port: a request's body. AWS's clients send patches of some hundred bytes.
+pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The private port: items of one list of keys, plans or usage (AWS's bound).
+pub const USAGE_PAGE_MAX: usize = 500;
 /// The private port: a request must be complete, and an answer taken, in this time.
 pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
 /// A shard that does not send its numbers in this time is reported as missing.

@@ -2,6 +2,7 @@
 
 mod address;
 mod buffer;
+mod checksum;
 mod fingerprint;
 mod joints;
 pub mod limits;
@@ -12,6 +13,7 @@ mod time;
 
 pub use address::{Address, ListenAddress, UNIX_PATH_BYTES_MAX};
 pub use buffer::{Block, Buffer, Shelf, Supply};
+pub use checksum::crc32c;
 pub use fingerprint::fingerprint;
 pub use joints::{Joint, Joints};
 pub use pool::{Pool, Pooled};

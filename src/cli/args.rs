@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::{
     base::ListenAddress,
     config::{GivenCertificate, Overrides},
+    ledger::period::Day,
     tls,
 };
 
@@ -28,6 +29,7 @@ Examples:
   ringway run gateway.yaml                  serve a gateway file: listeners, APIs, stages
   ringway validate gateway.yaml             tell every problem of a file, serve nothing
   ringway explain gateway.yaml GET /pets/1  tell which route answers, and why no other
+  ringway usage gateway.yaml                tell what keys used of their quotas today
   ringway schema > gateway.schema.json      the gateway file's JSON Schema, for editors
 
 Exit codes: 0 done; 1 the file has errors; 2 wrong command line; 70 a fault of ringway;
@@ -41,6 +43,8 @@ pub(super) enum Command {
     Validate(ValidateArgs),
     /// Tell which API, stage and route answer a request, and why the others do not
     Explain(ExplainArgs),
+    /// Print what keys used of their quotas, and what remains
+    Usage(UsageArgs),
     /// Print the gateway file's JSON Schema
     Schema,
     /// Print completions for a shell
@@ -164,6 +168,40 @@ pub(super) struct ExplainArgs {
     /// A header field of the request; may be given again
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(super) header: Vec<String>,
+    /// A stage variable, for every stage; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub(super) set: Vec<(String, String)>,
+}
+
+const USAGE_EXAMPLES: &str = "\
+Examples:
+  ringway usage gateway.yaml                today
+  ringway usage gateway.yaml --plan gold --key alice --from 2026-11-01
+  ringway usage gateway.yaml --from 2026-11-01 --json
+
+Reads the state folder, also while the gateway runs: what was used in the last second may be missing.";
+
+/// Flags of `usage`.
+#[derive(Debug, Parser)]
+#[command(after_help = USAGE_EXAMPLES)]
+pub(super) struct UsageArgs {
+    /// The gateway file
+    pub(super) file: PathBuf,
+    /// Only this usage plan, by its id
+    #[arg(long, value_name = "ID")]
+    pub(super) plan: Option<String>,
+    /// Only this API key, by its id
+    #[arg(long, value_name = "ID")]
+    pub(super) key: Option<String>,
+    /// The first day, in UTC, as YYYY-MM-DD [default: the last]
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: Option<Day>,
+    /// The last day [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: Option<Day>,
+    /// For programs: a JSON object for each plan, key and day
+    #[arg(long)]
+    pub(super) json: bool,
     /// A stage variable, for every stage; may be given again
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(super) set: Vec<(String, String)>,

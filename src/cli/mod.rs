@@ -8,6 +8,7 @@ mod args;
 mod explain;
 mod print;
 mod run;
+mod usage;
 mod validate;
 
 use std::{
@@ -56,6 +57,7 @@ fn dispatch(args: Args, serve: fn(Start) -> ExitCode) -> ExitCode {
         Some(Command::Run(args)) => run::run(args, serve),
         Some(Command::Validate(args)) => validate::validate(&args),
         Some(Command::Explain(args)) => explain::explain(&args),
+        Some(Command::Usage(args)) => usage::usage(&args),
         Some(Command::Schema) => print::schema(),
         Some(Command::Completions { shell }) => print::completions(shell),
         Some(Command::Man { command }) => print::man(command.as_deref()),

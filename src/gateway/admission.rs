@@ -110,7 +110,7 @@ impl<'c> Gate<'_, 'c> {
         };
         let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
         facts.record_api_key(&key.id);
-        if !key.enabled {
+        if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }
         let index = key.plan(self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;

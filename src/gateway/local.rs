@@ -15,11 +15,12 @@ use super::{Handshakes, Promises, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
-    ledger::{Ledger, Purse},
+    ledger::{Ledger, Purse, Subject},
     net::Outgoing,
     plan::{Plan, Upstream},
     runtime::Runtime,
     steps::{
+        api_key::Switches,
         context::{ClfTime, Facts, HttpDate, RequestId},
         integrate::Scratch,
         observe,
@@ -49,6 +50,7 @@ pub struct Local {
     joints: Rc<Shelf>,
     guides: RefCell<Vec<Guide>>,
     installed: RefCell<Rc<Installed>>,
+    switches: RefCell<Arc<Switches>>,
     /// The client connections.
     pub seats: Seats,
     /// Their TLS handshakes.
@@ -123,6 +125,7 @@ impl Local {
             joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
             guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),
+            switches: RefCell::default(),
             seats: Seats::default(),
             handshakes: Handshakes::default(),
             ledger,
@@ -167,6 +170,17 @@ impl Local {
         let (next, tally) = (old.number + 1, &self.tally);
         let new = install(next, &self.runtime, plan, addresses, &known, &mut telemetry, tally);
         *self.installed.borrow_mut() = Rc::new(new);
+    }
+
+    /// Whether a key is in force of which the plan says this.
+    #[must_use]
+    pub fn is_enabled(&self, key: Subject, in_plan: bool) -> bool {
+        self.switches.borrow().is_enabled(key, in_plan)
+    }
+
+    /// Puts other switches in force, from the next request on.
+    pub fn switch(&self, switches: Arc<Switches>) {
+        *self.switches.borrow_mut() = switches;
     }
 
     /// Takes over what names resolve to now.

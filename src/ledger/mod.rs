@@ -12,14 +12,17 @@
 //! | `accounts` | all accounts, in partitions with a lock each |
 //! | `purse`, `quota_purse` | a shard's leases |
 //! | `quota`, `period` | quotas: what is used, leased, and promised by the journal |
+//! | `journal`, `usage` | the journal as bytes, and what it adds up to; usage by day |
 
 mod accounts;
 mod bucket;
+pub mod journal;
 pub mod period;
 mod purse;
 pub mod quota;
 mod quota_purse;
 mod terms;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +32,8 @@ pub use purse::{LeaseView, Paid, Purse};
 pub use quota_purse::Spent;
 pub use terms::{AccountId, LimitId, Period, QuotaTerms, Rate, Subject, Terms};
 
-use std::sync::mpsc::Receiver;
-
 use accounts::Accounts;
-use quota::{Ask, Quotas};
+use quota::{Asks, Quotas};
 
 use crate::base::Moment;
 
@@ -46,7 +47,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger for this many shards, and where its quotas' wishes for the journal come out.
     #[must_use]
-    pub fn new(shards: usize) -> (Self, Receiver<Ask>) {
+    pub fn new(shards: usize) -> (Self, Asks) {
         let (quotas, asked) = Quotas::new();
         (Self { accounts: Accounts::new(shards), quotas, shards }, asked)
     }

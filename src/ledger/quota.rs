@@ -79,6 +79,9 @@ pub struct Ask {
     pub limit: u64,
 }
 
+/// Where wishes come out; `None` is a knock, see [`Quotas::knock`].
+pub type Asks = Receiver<Option<Ask>>;
+
 /// An account's numbers, as the journal keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
@@ -144,13 +147,13 @@ pub struct Extension {
 /// The accounts, in partitions with a lock each.
 pub struct Quotas {
     partitions: Box<[Mutex<Partition>]>,
-    asks: SyncSender<Ask>,
+    asks: SyncSender<Option<Ask>>,
 }
 
 impl Quotas {
     /// None yet, and where wishes for the journal come out.
     #[must_use]
-    pub fn new() -> (Self, Receiver<Ask>) {
+    pub fn new() -> (Self, Asks) {
         let (asks, asked) = sync_channel(QUOTA_ASKS_MAX);
         let partitions = (0..QUOTA_PARTITIONS).map(|_| Mutex::default()).collect();
         (Self { partitions, asks }, asked)
@@ -173,7 +176,7 @@ impl Quotas {
         };
         let count = account.grant(ahead.saturating_add(1));
         if let Some(ask) = account.ask(terms) {
-            match self.asks.try_send(ask) {
+            match self.asks.try_send(Some(ask)) {
                 Ok(()) => account.asked = ask.reserved,
                 // The next one to come asks again; whoever waits is woken by the asks before.
                 Err(TrySendError::Full(_)) => {}
@@ -205,6 +208,12 @@ impl Quotas {
         account.counters.used = account.counters.used.saturating_sub(1);
         account.counters.used_today = account.counters.used_today.saturating_sub(1);
         partition.note(id);
+    }
+
+    /// Wakes whoever takes the wishes: there is something else to do. When the queue is full it is
+    /// awake.
+    pub fn knock(&self) {
+        let _ = self.asks.try_send(None);
     }
 
     /// The journal has promised to count this far.

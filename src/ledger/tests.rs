@@ -378,8 +378,8 @@ fn who_was_refused_is_kept_for_a_while() {
 }
 
 /// The keeper, at once: whatever is asked for is promised.
-fn promise(ledger: &Ledger, asked: &Receiver<Ask>) {
-    for ask in asked.try_iter() {
+fn promise(ledger: &Ledger, asked: &Asks) {
+    for ask in asked.try_iter().flatten() {
         ledger.quotas().reserve(ask.id, ask.period, ask.reserved);
     }
 }

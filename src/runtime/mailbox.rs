@@ -63,7 +63,19 @@ impl<M: Send> Sender<M> {
     /// # Errors
     /// Gives the message back when the mailbox is full or nobody will look into it again.
     pub fn try_send(&self, message: M) -> Result<(), Full<M>> {
+        self.send_once(message, |_| false)
+    }
+
+    /// The same, unless a message that is the same to the receiver waits already: then this one is
+    /// dropped.
+    ///
+    /// # Errors
+    /// As [`Self::try_send`].
+    pub fn send_once(&self, message: M, is_same: impl Fn(&M) -> bool) -> Result<(), Full<M>> {
         let mut messages = self.shared.lock();
+        if messages.waiting.iter().any(is_same) {
+            return Ok(());
+        }
         if messages.closed || messages.waiting.len() == self.shared.bound {
             return Err(Full(message));
         }

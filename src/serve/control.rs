@@ -10,9 +10,9 @@ use std::{
     },
 };
 
-use super::{Event, demo_upstream};
+use super::{Event, books::Books, demo_upstream};
 use crate::{
-    admin::{self, Census, Health, Inspected, PlanView},
+    admin::{self, Answer, Census, Health, Inspected, PlanView, usage::UsageQuestion},
     base::limits::MAILBOX_MESSAGES_MAX,
     net::Listener,
     plan::Plan,
@@ -37,6 +37,8 @@ pub(super) struct Board {
     pub(super) shards: Vec<Sender<Order>>,
     /// The access log's writer.
     pub(super) log: Option<LogWriter>,
+    /// Usage plans, keys and quotas.
+    pub(super) books: Books,
     /// Seconds since 1970.
     pub(super) started_seconds: u64,
 }
@@ -126,6 +128,11 @@ impl Inspected for Inspection {
             access_log_failed: log.failed,
             started_seconds: self.board.started_seconds,
             draining: self.board.draining.load(Ordering::Relaxed),
+            quotas: self.board.books.counts().map(|counts| prometheus::QuotaNumbers {
+                journal_failing: counts.is_failing,
+                reservations: counts.reservations,
+                journal_bytes: counts.bytes,
+            }),
         };
         prometheus::render(&reports, &process)
     }
@@ -136,5 +143,9 @@ impl Inspected for Inspection {
             return Err("the process is ending".to_owned());
         }
         answers.receive(&self.runtime).await
+    }
+
+    async fn usage(&self, question: UsageQuestion) -> Answer {
+        self.board.books.answer(&self.runtime, question).await
     }
 }

@@ -13,13 +13,15 @@ use std::{
 
 use super::{
     Event, Failure, Process,
+    books::{Books, usage_plans},
     control::{self, Board},
     failure,
     inherited::InheritedSockets,
+    keeper::Opened,
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Bound, Family},
-    tell, tell_nameless, tell_problems,
+    state_folder, tell, tell_nameless, tell_problems,
     unix_socket::SocketFile,
 };
 use crate::{
@@ -39,6 +41,7 @@ use crate::{
         self, Build, Entrance, Handing, Listening, Order,
         log_writer::{LogTarget, LogWriter},
     },
+    steps::api_key::Switches,
     telemetry::access_log::{self, AccessLog},
 };
 
@@ -66,7 +69,16 @@ impl Process {
         let (to_events, events) = channel();
         let private = bind_private(&settings, &mut inherited)?;
         let private_address = private.address.clone();
-        let mut started = start_shards(&settings, &plan, &addresses, &to_events, &mut inherited)?;
+        // Before the first request is: what it may spend is in the folder.
+        let (books, plans) = (Books::new(shard_count(&settings)), usage_plans(&plan));
+        let unusable = |problem| Failure { problem, code: MACHINE_LACKS };
+        let opened = books.open(&plans, &state_folder(&source)).map_err(unusable)?;
+        let switches = opened.as_ref().map(Opened::switches).unwrap_or_default();
+        let ledger = books.ledger();
+        let served = Served { plan: &plan, addresses: &addresses, ledger, switches: &switches };
+        let mut started = start_shards(&settings, &served, &to_events, &mut inherited)?;
+        books.start(opened, &started.mails).map_err(unusable)?;
+        books.follow(plans);
         for name in inherited.left() {
             tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
         }
@@ -81,6 +93,7 @@ impl Process {
             listeners: started.listeners.iter().map(|(at, _)| at.to_string()).collect(),
             shards: started.mails,
             log: started.log,
+            books,
             started_seconds: epoch_seconds(),
         });
         let is_demo = source == Source::Demo;
@@ -117,33 +130,35 @@ struct Started {
     log: Option<LogWriter>,
 }
 
+/// What the shards begin with.
+struct Served<'a> {
+    plan: &'a Arc<Plan>,
+    addresses: &'a Arc<Addresses>,
+    ledger: &'a Arc<Ledger>,
+    switches: &'a Arc<Switches>,
+}
+
 fn start_shards(
     settings: &Settings,
-    plan: &Arc<Plan>,
-    addresses: &Arc<Addresses>,
+    served: &Served<'_>,
     events: &Sender<Event>,
     inherited: &mut InheritedSockets,
 ) -> Result<Started, Failure> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let shards = match settings.shards {
-        Shards::PerCore => cores.len().max(1),
-        Shards::Exactly(count) => usize::from(count),
-    };
+    let shards = shard_count(settings);
     // One executor more: the control executor.
     ring::probe(shards + 1).map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
     let Doors { of_shards, addresses: listeners, files } = bind_doors(settings, shards, inherited)?;
     let (logs, log) = open_log(settings, shards)?;
     let clients_max = clients_of(ring::descriptors_max(), shards);
-    let (ledger, _) = Ledger::new(shards);
-    let ledger = Arc::new(ledger);
     let mut mails = Vec::new();
     let parts = of_shards.into_iter().zip(Handing::among(shards)).zip(logs);
     for (number, ((entrances, handing), log)) in parts.enumerate() {
         let (mail, orders) = mailbox(MAILBOX_MESSAGES_MAX);
         mails.push(mail);
-        let (plan, addresses) = (Arc::clone(plan), Arc::clone(addresses));
+        let (plan, addresses) = (Arc::clone(served.plan), Arc::clone(served.addresses));
         let seed = fastrand::u64(..);
-        let ledger = Arc::clone(&ledger);
+        let (ledger, switches) = (Arc::clone(served.ledger), Arc::clone(served.switches));
         let build = Build {
             number,
             entrances,
@@ -153,6 +168,7 @@ fn start_shards(
             addresses,
             ledger,
             log,
+            switches,
             seed,
             orders,
         };
@@ -160,6 +176,13 @@ fn start_shards(
         start_shard(build, cpu, events.clone())?;
     }
     Ok(Started { mails, listeners, files, log })
+}
+
+fn shard_count(settings: &Settings) -> usize {
+    match settings.shards {
+        Shards::PerCore => core_affinity::get_core_ids().unwrap_or_default().len().max(1),
+        Shards::Exactly(count) => usize::from(count),
+    }
 }
 
 /// How many clients a shard may have: an eighth of the descriptors, at most `DESCRIPTORS_RESERVED`,

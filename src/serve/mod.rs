@@ -3,9 +3,11 @@
 //! Runs on the main thread, which does no request's work. What a shard does is `shard/`'s; what is
 //! served is `config`'s to find out.
 
+pub(crate) mod books;
 mod control;
 mod demo_upstream;
 mod inherited;
+pub(crate) mod keeper;
 mod launch;
 mod resolve;
 mod signals;
@@ -15,6 +17,7 @@ mod watch;
 
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -25,12 +28,15 @@ use std::{
 };
 
 use self::{
+    books::usage_plans,
     control::Board,
+    keeper::Ending,
     resolve::{Resolver, keep_known, look_up},
     unix_socket::SocketFile,
     watch::Watch,
 };
 use crate::{
+    admin::usage::UsagePlans,
     base::Problem,
     cli::{self, INTERNAL, Start},
     config::{
@@ -152,6 +158,12 @@ impl Process {
         if needs_restart(&self.settings, &loaded.settings) {
             tell("listeners, private port, shards or access log changed: restart to apply that");
         }
+        let plans = usage_plans(&plan);
+        if let Err(problem) = self.keep(&plans) {
+            self.board.reloads_failed.fetch_add(1, Ordering::Relaxed);
+            tell(&format!("{problem}; the old plan stays in force"));
+            return Err(problem.to_string());
+        }
         let mut found = look_up(&plan);
         keep_known(&mut found, &self.addresses);
         tell_nameless(&found);
@@ -164,12 +176,20 @@ impl Process {
             addresses: Arc::clone(&addresses),
             generation,
         });
+        self.board.books.follow(plans);
         match self.board.plan.write() {
             Ok(mut shown) => *shown = plan,
             Err(poisoned) => *poisoned.into_inner() = plan,
         }
         tell(&format!("plan {generation} is in force"));
         Ok(generation)
+    }
+
+    /// The first plan with keys starts the keeper.
+    fn keep(&self, plans: &UsagePlans) -> Result<(), Problem> {
+        let books = &self.board.books;
+        let opened = books.open(plans, &state_folder(&self.source))?;
+        books.start(opened, &self.board.shards)
     }
 
     fn resolved(&mut self, found: Addresses) {
@@ -257,6 +277,8 @@ impl Process {
                 }
             }
         }
+        let ending = if self.running == 0 { Ending::Drained } else { Ending::Abandoned };
+        self.board.books.finish(ending);
         if let Some(log) = &self.board.log
             && !log.finish(LOG_WAIT)
         {
@@ -264,6 +286,18 @@ impl Process {
         }
         code
     }
+}
+
+/// Where quotas are counted: what systemd gives (`StateDirectory=`), else beside the file.
+pub(crate) fn state_folder(source: &Source) -> PathBuf {
+    if let Some(given) = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty()) {
+        return PathBuf::from(given);
+    }
+    let file = match source {
+        Source::File(file) => file.as_path(),
+        Source::Demo => Path::new(""),
+    };
+    file.parent().unwrap_or(file).join("ringway-state")
 }
 
 fn needs_restart(old: &Settings, new: &Settings) -> bool {

@@ -13,6 +13,7 @@ use crate::{
     ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
+    steps::api_key::Switches,
     telemetry::{Reported, access_log::AccessLog},
 };
 
@@ -45,6 +46,8 @@ pub struct Build {
     pub ledger: Arc<Ledger>,
     /// Where its log lines go; `None` when there is no access log.
     pub log: Option<AccessLog>,
+    /// Keys that are switched from the start.
+    pub switches: Arc<Switches>,
     /// Makes its ids differ from all others'.
     pub seed: u64,
     /// What other threads want of it.
@@ -66,6 +69,8 @@ pub enum Order {
     Resolved(Arc<Addresses>),
     /// The journal has promised more of quotas.
     Reserved,
+    /// These keys are switched on or off, whatever the plan says.
+    Keys(Arc<Switches>),
     /// Send your numbers.
     Count {
         /// To be told with them.
@@ -91,11 +96,13 @@ pub async fn live(runtime: Runtime, build: Build) -> std::io::Result<()> {
         addresses,
         ledger,
         log,
+        switches,
         seed,
         orders,
     } = build;
     let spends = (ledger, number);
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses, log, seed, spends));
+    local.switch(switches);
     let doors = Doors::open(&local, number, entrances, handing, clients_max)?;
     runtime.spawn(keep_house(Rc::clone(&local)));
     runtime.spawn(reconcile(Rc::clone(&local)));
@@ -151,6 +158,7 @@ fn follow(local: &Local, number: usize, order: Order) {
         }
         Order::Resolved(addresses) => local.resolve(&addresses),
         Order::Reserved => local.promises.tell(),
+        Order::Keys(switches) => local.switch(switches),
         Order::Count { round, to } => {
             let report = Reported { shard: number, round, snapshot: local.snapshot() };
             // Full means that nobody reads: whoever asked has given up.

@@ -50,6 +50,19 @@ pub struct ProcessNumbers {
     pub started_seconds: u64,
     /// No new connections are taken; the process is ending.
     pub draining: bool,
+    /// Those of quotas; `None` when there are none.
+    pub quotas: Option<QuotaNumbers>,
+}
+
+/// Numbers of the journal of quotas.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QuotaNumbers {
+    /// It cannot be written; counting goes on in memory.
+    pub journal_failing: bool,
+    /// Reservations written.
+    pub reservations: u64,
+    /// Bytes written.
+    pub journal_bytes: u64,
 }
 
 /// The whole text.
@@ -249,9 +262,39 @@ impl Text {
             self.family(name, kind, help);
             self.sample(name, "", number);
         }
+        if let Some(quotas) = &process.quotas {
+            self.quotas(quotas);
+        }
         let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
         self.family("ringway_build_info", "gauge", "1, labelled with the version.");
         self.sample("ringway_build_info", &version, 1);
+    }
+
+    fn quotas(&mut self, quotas: &QuotaNumbers) {
+        let numbers = [
+            (
+                "ringway_quota_journal_failing",
+                "gauge",
+                "1 while the journal of quotas cannot be written and counting goes on in memory.",
+                u64::from(quotas.journal_failing),
+            ),
+            (
+                "ringway_quota_reservations_total",
+                "counter",
+                "Reservations of quotas that were written to the journal.",
+                quotas.reservations,
+            ),
+            (
+                "ringway_quota_journal_bytes_total",
+                "counter",
+                "Bytes written to the journal of quotas.",
+                quotas.journal_bytes,
+            ),
+        ];
+        for (name, kind, help, number) in numbers {
+            self.family(name, kind, help);
+            self.sample(name, "", number);
+        }
     }
 
     fn family(&mut self, name: &str, kind: &str, help: &str) {

@@ -38,7 +38,7 @@ pub(crate) const IMPORTS: &[(&str, &[&str])] = &[
     ("gateway", GATEWAY),
     ("websocket", WEBSOCKET),
     ("shard", SHARD),
-    ("admin", &["base", "http", "ledger", "telemetry", "wire", "plan", "config", "net", "runtime"]),
+    ("admin", ADMIN),
     ("serve", TOP),
     ("cli", TOP),
     ("", TOP),
@@ -91,6 +91,8 @@ const SHARD: &[&str] = &[
     "gateway",
     "websocket",
 ];
+const ADMIN: &[&str] =
+    &["base", "http", "json", "ledger", "telemetry", "wire", "plan", "config", "net", "runtime"];
 const TOP: &[&str] = &["*"];
 
 /// No IO, clock, randomness or async here.

@@ -43,6 +43,10 @@ impl<Ask: Fn(usize, u64) -> bool + 'static> Inspected for Process<Ask> {
     async fn reload(&self) -> Result<u64, String> {
         Err("pets.yaml:1:1: no".to_owned())
     }
+
+    async fn usage(&self, question: UsageQuestion) -> Answer {
+        answers::message(Status::OK, &format!("{question:?}"))
+    }
 }
 
 fn names() -> Vec<StageNames> {

@@ -5,6 +5,7 @@
 //! plan allows is not decided here.
 
 mod digest;
+mod switches;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use digest::Digest;
+pub use switches::Switches;
 
 /// The keys of a gateway, found by value.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The specification's rules, one by one.
 
-use super::{super::checksum::crc32c, Fault, Header, IPV4, Progress, parse, proxied, read, v2};
-use crate::base::limits::PROXY_HEADER_BYTES_MAX;
+use super::{Fault, Header, IPV4, Progress, parse, proxied, read, v2};
+use crate::base::{crc32c, limits::PROXY_HEADER_BYTES_MAX};
 
 #[track_caller]
 fn accepts(bytes: &[u8], header: Header) {

@@ -1,0 +1,221 @@
+//! The keeper: one thread that owns the state folder and makes durable what quotas promise.
+//!
+//! Shards never wait for a disk, but for a promise that is not there yet; it is asked for ahead
+//! ([`crate::ledger::quota`]). Wishes that come while the disk is at work are written together.
+//! When the journal cannot be written, that is told, counting goes on in memory, and it is tried
+//! again: AWS lets requests through when the plan's check fails, too.
+
+mod folder;
+mod keeping;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use self::{folder::StateFolder, keeping::Keeping};
+use crate::{
+    base::{Problem, limits::KEEPER_ERRANDS_MAX},
+    ledger::{
+        AccountId, Ledger, QuotaTerms, Subject,
+        quota::{Asks, ClosedDay, Quotas},
+    },
+    runtime::Sender as Mail,
+    shard::Order,
+    steps::api_key::Switches,
+};
+
+pub(crate) use folder::{Fault, read_day, read_journal};
+
+/// Numbers for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeeperCounts {
+    /// Reservations written.
+    pub(crate) reservations: u64,
+    /// Bytes written to the journal.
+    pub(crate) bytes: u64,
+    /// It cannot be written at the moment.
+    pub(crate) is_failing: bool,
+}
+
+/// What an errand brought; the sentence says what could not be made durable.
+pub(crate) type Done = Result<(), String>;
+
+/// Something to do besides reservations.
+enum Errand {
+    /// Let this much remain of an account's period.
+    Extend { id: AccountId, terms: QuotaTerms, remaining: u64, done: Mail<Done> },
+    /// Switch a key on or off on all shards.
+    Switch { key: Subject, enabled: bool, done: Mail<Done> },
+    /// Keep these accounts, however long nothing is asked of them.
+    Follow(HashSet<AccountId>),
+    /// Write down where things stand, and end.
+    Finish(Ending),
+}
+
+/// How the shards ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They gave their leases back: the counters are exact.
+    Drained,
+    /// They may spend what they hold: what was reserved counts.
+    Abandoned,
+}
+
+/// A state folder that is locked and read, before anybody writes to it.
+pub(crate) struct Opened {
+    folder: StateFolder,
+    closed: Vec<ClosedDay>,
+    switched: BTreeMap<Subject, bool>,
+}
+
+impl Opened {
+    /// Takes the folder over and puts the accounts in it back into the ledger. Waits some seconds
+    /// for a process that is about to leave it.
+    ///
+    /// # Errors
+    /// When it is in use, cannot be used, or is damaged.
+    pub(crate) fn at(path: &Path, quotas: &Quotas, tell: impl Fn(&str)) -> Result<Self, Problem> {
+        let (folder, found) = StateFolder::open(path)?;
+        if found.torn_bytes > 0 {
+            tell(&format!(
+                "quotas: the last {} bytes of {}/journal were not written whole; they were \
+                 promised to nobody and are dropped",
+                found.torn_bytes,
+                path.display()
+            ));
+        }
+        found.accounts.into_iter().for_each(|counters| quotas.restore(counters));
+        Ok(Self { folder, closed: found.closed, switched: found.switched })
+    }
+
+    /// The keys that were switched.
+    pub(crate) fn switches(&self) -> Arc<Switches> {
+        Arc::new(switches(&self.switched))
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the journal cannot be made anew, or the machine has no thread left.
+    pub(crate) fn keep(
+        self,
+        ledger: Arc<Ledger>,
+        asks: Asks,
+        shards: Vec<Mail<Order>>,
+        tell: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Keeper, Problem> {
+        let path = self.folder.path().to_owned();
+        let shared = Arc::new(Shared::default());
+        *lock(&shared.switched) = self.switched.clone();
+        let (end, ended) = sync_channel::<()>(1);
+        let kept = Arc::clone(&ledger);
+        let keeping = Keeping::new(self, kept, shards, Arc::clone(&shared), Box::new(tell));
+        let run = |mut keeping: Keeping| {
+            keeping.begin()?;
+            thread::Builder::new().name("keeper".to_owned()).spawn(move || {
+                keeping.run(&asks);
+                drop(end);
+            })
+        };
+        run(keeping).map_err(|error| folder::unusable(&path, &error))?;
+        Ok(Keeper { path, ledger, shared, ended: Mutex::new(ended) })
+    }
+}
+
+fn switches(switched: &BTreeMap<Subject, bool>) -> Switches {
+    Switches::new(switched.iter().map(|(key, enabled)| (*key, *enabled)))
+}
+
+/// The running keeper, as the rest of the process holds it.
+pub(crate) struct Keeper {
+    path: PathBuf,
+    ledger: Arc<Ledger>,
+    shared: Arc<Shared>,
+    ended: Mutex<Receiver<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    errands: Mutex<Vec<Errand>>,
+    switched: Mutex<BTreeMap<Subject, bool>>,
+    reservations: AtomicU64,
+    bytes: AtomicU64,
+    is_failing: AtomicBool,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Keeper {
+    /// The state folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets this much remain of an account's period; `done` is told when it is in force.
+    pub(crate) fn extend(
+        &self,
+        id: AccountId,
+        terms: QuotaTerms,
+        remaining: u64,
+        done: Mail<Done>,
+    ) -> bool {
+        self.send(Errand::Extend { id, terms, remaining, done })
+    }
+
+    /// Switches a key on or off; `done` is told when every shard has been told. False when too
+    /// many errands wait.
+    pub(crate) fn switch(&self, key: Subject, enabled: bool, done: Mail<Done>) -> bool {
+        self.send(Errand::Switch { key, enabled, done })
+    }
+
+    /// Keys that were switched, and to what.
+    pub(crate) fn switches(&self) -> Switches {
+        switches(&lock(&self.shared.switched))
+    }
+
+    /// These accounts are of keys that there are.
+    pub(crate) fn follow(&self, accounts: HashSet<AccountId>) {
+        self.send(Errand::Follow(accounts));
+    }
+
+    /// Numbers for the metrics.
+    pub(crate) fn counts(&self) -> KeeperCounts {
+        KeeperCounts {
+            reservations: self.shared.reservations.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            is_failing: self.shared.is_failing.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes down where things stand and ends the thread; false when it did not within `wait`.
+    #[must_use]
+    pub(crate) fn finish(&self, ending: Ending, wait: Duration) -> bool {
+        lock(&self.shared.errands).push(Errand::Finish(ending));
+        self.ledger.quotas().knock();
+        lock(&self.ended).recv_timeout(wait) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    fn send(&self, errand: Errand) -> bool {
+        let mut errands = lock(&self.shared.errands);
+        let has_room = errands.len() < KEEPER_ERRANDS_MAX;
+        if has_room {
+            errands.push(errand);
+        }
+        drop(errands);
+        self.ledger.quotas().knock();
+        has_room
+    }
+}
+
+#[cfg(test)]
+mod tests;
