@@ -117,6 +117,7 @@ impl Shard {
                 plan,
                 addresses,
                 ledger: Arc::new(Ledger::new(1).0),
+                switches: Arc::default(),
                 log,
                 seed,
                 orders,

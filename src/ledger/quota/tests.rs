@@ -80,7 +80,7 @@ fn all_of_the_limit_is_let_through_and_no_more() {
 fn nothing_is_granted_that_the_journal_has_not_promised() {
     let (terms, wall) = (daily(1_000), at("2026-11-26", 0));
     let kept = Kept::new();
-    let take = |want| kept.quotas.spend(account(1), &terms, wall, Settled::default(), want - 1);
+    let take = |want: u32| kept.quotas.spend(account(1), &terms, wall, Settled::default(), want - 1);
     assert_eq!(take(1), QuotaTaken::Unreserved);
     assert_eq!(take(1), QuotaTaken::Unreserved);
     let asks: Vec<Ask> = kept.asks.try_iter().flatten().collect();
@@ -90,7 +90,7 @@ fn nothing_is_granted_that_the_journal_has_not_promised() {
     assert_eq!(take(1), QuotaTaken::Unreserved, "a promise for another period");
     kept.quotas.reserve(account(1), day("2026-11-26"), 10);
     let ends = at("2026-11-27", 0);
-    let lease = |count| QuotaLease { count: count - 1, period_start: day("2026-11-26"), ends };
+    let lease = |count: u32| QuotaLease { count: count - 1, period_start: day("2026-11-26"), ends };
     assert_eq!(take(5), QuotaTaken::Granted(lease(5)));
     assert_eq!(kept.asks.try_iter().count(), 0, "half is left");
     assert_eq!(take(1), QuotaTaken::Granted(lease(1)));

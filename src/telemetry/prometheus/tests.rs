@@ -216,6 +216,7 @@ fn the_process_has_its_own_numbers() {
         access_log_failed: 4,
         started_seconds: 5,
         draining: true,
+        quotas: None,
     };
     let parsed = parse(&render(&[], &process));
     assert_eq!(parsed.value("ringway_plan_reloads_total", &[("result", "ok")]), 1.0);
