@@ -1,11 +1,16 @@
 //! The same Ringway under more and more limits: what keys, throttles and quotas cost.
 
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 /// The path that is asked for there.
 pub(crate) const PATH: &str = "/limited";
 /// The gateway that the others are held against.
 pub(crate) const NONE: &str = "no limits";
+const KEYS: &str = "keys.csv";
 /// Keys that callers have, where there are many.
 const MANY: u32 = 100_000;
 
@@ -42,22 +47,27 @@ impl Limits {
         }
     }
 
-    /// What the gateway file says of it. Nothing is ever refused.
-    pub(super) fn sections(self) -> Value {
+    /// What the gateway file says of it. Nothing is ever refused. The keys are in a file of AWS's
+    /// columns in `folder`.
+    pub(super) fn sections(self, folder: &Path) -> io::Result<Value> {
         if self == Self::None {
-            return json!({});
+            return Ok(json!({}));
         }
+        let mut rows = "Name,Key,Enabled,UsagePlanIds\n".to_owned();
+        for number in 0..self.keys() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(rows, "caller-{number},{},true,plan", key(number));
+        }
+        std::fs::write(folder.join(KEYS), rows)?;
         let throttle = json!({"rateLimit": 1_000_000, "burstLimit": 1_000_000});
-        let keys = (0..self.keys())
-            .map(|number| json!({"name": number.to_string(), "value": key(number)}));
-        let names = (0..self.keys()).map(|number| number.to_string());
-        let mut plan = json!({"name": "plan", "throttle": throttle, "apiKeys": Value::from_iter(names),
+        let mut plan = json!({"name": "plan", "throttle": throttle,
             "apiStages": [{"api": "bench", "stage": "$default"}]});
         if self == Self::Quota {
             plan["quota"] = json!({"limit": 1_000_000_000_000_u64, "period": "MONTH"});
         }
-        json!({"apiKeys": Value::from_iter(keys), "usagePlans": [plan],
-            "throttling": {"account": throttle}})
+        Ok(
+            json!({"apiKeyFiles": [KEYS], "usagePlans": [plan], "throttling": {"account": throttle}}),
+        )
     }
 
     /// What the stage says of it.

@@ -65,7 +65,9 @@ fn write(
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
             "stages": [limits.stage()]}],
     });
-    if let (Value::Object(gateway), Value::Object(more)) = (&mut gateway, limits.sections()) {
+    if let (Value::Object(gateway), Value::Object(more)) =
+        (&mut gateway, limits.sections(site.folder)?)
+    {
         gateway.extend(more);
     }
     for (name, document) in
