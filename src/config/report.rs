@@ -35,6 +35,8 @@ pub struct Sources {
     texts: HashMap<PathBuf, Box<str>>,
     /// Of what no place points into (it may be secret), whether it has changed is all that matters.
     beside: HashMap<PathBuf, Beside>,
+    /// Byte ranges whose lines are not drawn, sorted.
+    secret: HashMap<PathBuf, Box<[(u32, u32)]>>,
 }
 
 /// A file that is no document.
@@ -71,6 +73,20 @@ impl Sources {
         }
         let kept = self.texts.get(path).map(AsRef::as_ref);
         kept == look(DOCUMENT_BYTES_MAX).as_deref().map(document::text_of).as_deref()
+    }
+
+    /// Keeps the lines of these byte ranges of a file from being drawn: problems are printed, and
+    /// what is printed is kept in logs.
+    pub(super) fn hide(&mut self, path: &Path, mut ranges: Vec<(u32, u32)>) {
+        ranges.sort_unstable();
+        self.secret.insert(path.to_path_buf(), ranges.into());
+    }
+
+    /// Whether a secret begins in this range of a file, or one of its ranges reaches into it.
+    fn is_secret(&self, place: &Place, line: Range<usize>) -> bool {
+        let Some(ranges) = self.secret.get(place.file.as_path()) else { return false };
+        let after = ranges.partition_point(|range| (range.0 as usize) < line.end);
+        ranges[..after].last().is_some_and(|range| range.1 as usize > line.start)
     }
 
     fn text(&self, place: &Place) -> Option<&str> {
@@ -147,7 +163,7 @@ fn draw<'p>(problem: &'p Problem, sources: &'p Sources) -> Group<'p> {
         Group::with_title(level.primary_title(normalize_untrusted_str(&problem.message)));
     if let Some(place) = &problem.place {
         let path = place.file.display().to_string();
-        let excerpt = sources.text(place).and_then(|text| excerpt(text, place));
+        let excerpt = excerpt(sources, place);
         group = match excerpt {
             Some(Excerpt { lines, first_line, span }) => group.element(
                 Snippet::source(lines)
@@ -173,12 +189,13 @@ struct Excerpt<'t> {
     span: Range<usize>,
 }
 
-fn excerpt<'t>(text: &'t str, place: &Place) -> Option<Excerpt<'t>> {
+fn excerpt<'t>(sources: &'t Sources, place: &Place) -> Option<Excerpt<'t>> {
+    let text = sources.text(place)?;
     let (start, end) = (place.bytes.0 as usize, place.bytes.1 as usize);
     let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let lines = text[line_start..line_end].trim_end();
-    if lines.len() > LINE_BYTES_MAX {
+    if lines.len() > LINE_BYTES_MAX || sources.is_secret(place, line_start..line_end) {
         return None;
     }
     let start = (start - line_start).min(lines.len());
@@ -244,6 +261,30 @@ error: the port is taken␛[31m
         assert!(rendered(&text, "/a").contains("--> a.yaml:1:4\n"));
         assert!(!rendered(&text, "/a").contains("xxx"));
         assert!(rendered(&text, "/b").contains("2 | b: 1\n"));
+    }
+
+    #[test]
+    fn the_lines_of_secrets_are_not_drawn() {
+        let text = "a: 1\nb: secret\nc: 3\nd: secret\n";
+        let mut sources = Sources::default();
+        sources.add(Path::new("a.yaml"), text.as_bytes());
+        let secret = |from: usize| text[from..].find("secret").map(|at| from + at).unwrap();
+        let range = |at: usize| (u32::try_from(at).unwrap(), u32::try_from(at + 6).unwrap());
+        sources.hide(Path::new("a.yaml"), vec![range(secret(20)), range(secret(0))]);
+        let drawn = |line: u32, at: usize| {
+            let at = u32::try_from(at).unwrap();
+            let file = Arc::new("a.yaml".into());
+            let mut problems = Problems::new();
+            problems.error(Place { file, line, column: 1, bytes: (at, at + 1) }, "no", "");
+            render(&problems, &sources, Colours::Off)
+        };
+        for (line, key, is_drawn) in
+            [(1, 'a', true), (2, 'b', false), (3, 'c', true), (4, 'd', false)]
+        {
+            let drawn = drawn(line, text.find(&format!("{key}:")).unwrap());
+            assert_eq!(drawn.contains(&format!("| {key}: ")), is_drawn, "{drawn}");
+            assert!(drawn.contains(&format!("a.yaml:{line}:1")) && !drawn.contains("secret"));
+        }
     }
 
     #[test]

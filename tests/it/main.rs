@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
 mod allocation;
+mod api_keys;
 mod cli;
 mod domains;
 mod faults;
