@@ -122,6 +122,8 @@ impl Keeping {
                     }
                     Errand::Follow(accounts) => self.known = Some(accounts),
                     Errand::Finish(ending) => return self.finish(ending),
+                    #[cfg(test)]
+                    Errand::FillDisk => self.folder.fill_disk(),
                 }
             }
             self.look();
@@ -312,12 +314,12 @@ impl Keeping {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread is no shard and has no shard's clock")]
-fn clock() -> Instant {
+pub(super) fn clock() -> Instant {
     Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "days are the wall clock's")]
-fn wall() -> WallTime {
+pub(super) fn wall() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -58,6 +58,9 @@ enum Errand {
     Follow(HashSet<AccountId>),
     /// Write down where things stand, and end.
     Finish(Ending),
+    /// From now on the journal's disk is full.
+    #[cfg(test)]
+    FillDisk,
 }
 
 /// How the shards ended.
