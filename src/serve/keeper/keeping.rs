@@ -28,12 +28,12 @@ use crate::{
 };
 
 /// How often it looks whether a day is over, when nothing else comes.
-const LOOK_WAIT: Duration = Duration::from_millis(500);
+const LOOK_WAIT: Duration = Duration::from_millis(200);
 /// After a failure, how long until the journal is tried again.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// Counters are written for whoever reads the folder, at most so many a second: 19 KB.
 const COUNTERS_PER_SECOND: u32 = 200;
-const COUNTERS_WAIT: Duration = Duration::from_secs(1);
+const COUNTERS_WAIT: Duration = Duration::from_millis(200);
 /// A day is over for its file this long after midnight: shards tell late what they spent.
 const LATE_MILLIS: u64 = 5_000;
 
@@ -215,7 +215,8 @@ impl Keeping {
         let changed = self.ledger.quotas().changed(JOURNAL_BATCH_RECORDS_MAX);
         let records: Vec<Record> = changed.iter().map(|c| Record::Counters(*c)).collect();
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        self.counters_due = now + COUNTERS_WAIT.max(COUNTERS_WAIT * count / COUNTERS_PER_SECOND);
+        let pause = Duration::from_secs(1) * count / COUNTERS_PER_SECOND;
+        self.counters_due = now + pause.max(COUNTERS_WAIT);
         if count > 0
             && let Err(error) = self.folder.append_unsynced(&records)
         {
