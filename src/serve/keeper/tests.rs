@@ -69,7 +69,7 @@ impl Running {
         let tell = move |sentence: &str| drop(tell.send(sentence.to_owned()));
         let opened = Opened::at(&folder.0, ledger.quotas(), tell.clone())?;
         let (mail, orders) = mailbox(16);
-        let keeper = opened.keep(Arc::clone(&ledger), asks, vec![mail], tell)?;
+        let keeper = opened.keep(Arc::clone(&ledger), &mut Some(asks), vec![mail], tell)?;
         Ok(Self { keeper, ledger, orders, told, wall: keeping::wall() })
     }
 
