@@ -229,9 +229,21 @@ impl Quotas {
     /// moment is not among them.
     #[must_use]
     pub fn counters(&self, id: AccountId, terms: &QuotaTerms, wall: WallTime) -> Option<Counters> {
+        self.view(id, terms, wall).map(|(counters, _)| counters)
+    }
+
+    /// The same, and how many requests shards hold, spent or not as far as they have told.
+    #[must_use]
+    pub fn view(
+        &self,
+        id: AccountId,
+        terms: &QuotaTerms,
+        wall: WallTime,
+    ) -> Option<(Counters, u64)> {
         let mut partition = self.lock(id);
         partition.accounts.contains_key(&id).then_some(())?;
-        partition.open(id, terms, Day::of(wall)).map(|account| account.counters)
+        let account = partition.open(id, terms, Day::of(wall))?;
+        Some((account.counters, account.leased))
     }
 
     /// What has to be journaled, and then done by [`Self::extend`], so that this much remains.
