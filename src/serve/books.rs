@@ -120,7 +120,14 @@ impl Books {
         }
     }
 
-    fn plans(&self) -> Arc<UsagePlans> {
+    /// Whether a key is in force: an operator may have switched it.
+    pub(super) fn is_enabled(&self, key: &ApiKey) -> bool {
+        let switches = self.keeper.get().map(Keeper::switches).unwrap_or_default();
+        switches.is_enabled(key.subject, key.enabled)
+    }
+
+    /// The plans in force.
+    pub(super) fn plans(&self) -> Arc<UsagePlans> {
         Arc::clone(&self.plans.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -9,6 +9,7 @@ mod demo_upstream;
 mod inherited;
 pub(crate) mod keeper;
 mod launch;
+mod limits;
 mod resolve;
 mod signals;
 mod sockets;
