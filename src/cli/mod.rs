@@ -7,6 +7,7 @@
 mod args;
 mod explain;
 mod print;
+mod private;
 mod run;
 mod usage;
 mod validate;
