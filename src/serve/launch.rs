@@ -17,7 +17,7 @@ use super::{
     control::{self, Board},
     failure,
     inherited::InheritedSockets,
-    keeper::Opened,
+    keeper::{Opened, Refused},
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Bound, Family},
@@ -47,6 +47,8 @@ use crate::{
 
 /// The machine lacks something (`EX_CONFIG`).
 const MACHINE_LACKS: u8 = 78;
+/// Another process has what this one needs (`EX_TEMPFAIL`).
+const TRY_LATER: u8 = 75;
 
 impl Process {
     /// Everything up to the first accepted connection.
@@ -72,7 +74,13 @@ impl Process {
         // Before the first request is: what it may spend is in the folder.
         let (books, plans) = (Books::new(shard_count(&settings)), usage_plans(&plan));
         let unusable = |problem| Failure { problem, code: MACHINE_LACKS };
-        let opened = books.open(&plans, &state_folder(&settings)).map_err(unusable)?;
+        let opened = books.open(&plans, &state_folder(&settings)).map_err(|refused| {
+            let code = match refused {
+                Refused::InUse(_) => TRY_LATER,
+                Refused::Unusable(_) => MACHINE_LACKS,
+            };
+            Failure { problem: refused.problem(), code }
+        })?;
         let switches = opened.as_ref().map(Opened::switches).unwrap_or_default();
         let ledger = books.ledger();
         let served = Served { plan: &plan, addresses: &addresses, ledger, switches: &switches };

@@ -276,7 +276,7 @@ fn two_gateways_never_share_a_folder() {
     let mut first = stand.start();
     assert_eq!(spend(&first, ALICE, 30), 30);
     let (status, said) = stand.launch().try_start().err().expect("the folder is in use");
-    assert_eq!(status.and_then(|status| status.code()), Some(78), "{said}");
+    assert_eq!(status.and_then(|status| status.code()), Some(75), "{said}");
     let words = format!("process {} uses the state folder {}", first.id(), stand.state());
     assert!(said.contains(&words), "{said}");
     // A successor that starts while the first one ends takes over what it counted.
