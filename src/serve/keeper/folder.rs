@@ -381,8 +381,9 @@ fn lock(folder: &Path, wait: Duration) -> Result<File, Refused> {
             Err(TryLockError::WouldBlock) => return Err(Refused::InUse(in_use(folder, file))),
         }
     }
-    let written = file.set_len(0).and_then(|()| file.rewind());
-    written.and_then(|()| writeln!(file, "{}", process::id())).map_err(cannot)?;
+    // For people; a full disk does not take it.
+    let emptied = file.set_len(0).and_then(|()| file.rewind());
+    let _ = emptied.and_then(|()| writeln!(file, "{}", process::id()));
     Ok(file)
 }
 

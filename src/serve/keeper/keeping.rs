@@ -64,11 +64,15 @@ impl Keeping {
         Self { folder, ledger, shared, tell, known, closed, today, counters_due, retry_due }
     }
 
-    /// Makes the first journal, and tells the shards of keys before they get a plan.
+    /// Makes the first journal, and tells the shards of keys before they get a plan. A full disk
+    /// is no reason not to serve: what was counted before is known.
     pub(super) fn begin(&mut self) -> io::Result<()> {
         self.shared.tell_switches(&mut lock(&self.shared.switching));
         let records = self.all(|counters, _| counters.reserved);
-        self.folder.rewrite(&records)?;
+        match self.folder.rewrite(&records) {
+            Err(error) if is_for_want_of_room(&error) => self.failed(&error),
+            made => made?,
+        }
         self.shared.bytes.store(self.folder.bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -287,6 +291,11 @@ impl Keeping {
         }
         self.shared.bytes.store(self.folder.bytes, Ordering::Relaxed);
     }
+}
+
+fn is_for_want_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread is no shard and has no shard's clock")]

@@ -14,7 +14,7 @@ use crate::{
         LimitId, Period,
         journal::{RECORD_BYTES, Record},
         period::Day,
-        quota::{Ask, QuotaTaken, Settled},
+        quota::{Ask, Counters, QuotaTaken, Settled},
     },
     runtime::{Mailbox, mailbox},
 };
@@ -310,6 +310,37 @@ fn on_a_full_disk_counting_goes_on_and_the_disk_catches_up() {
     let running = Running::start(&folder);
     assert!(running.used(1).is_some_and(|used| used >= 300));
     assert!(!running.keeper.switches().is_enabled(Subject(5), true));
+    running.finish(Ending::Drained);
+}
+
+/// Of an account that nobody asks for any more.
+#[test]
+fn a_day_that_is_over_gets_its_file_at_the_next_start() {
+    let folder = Folder::new("yesterday");
+    let today = Day::of(keeping::wall());
+    let counters = |number, day, used_today| Counters {
+        limit: 1_000,
+        used: 40,
+        reserved: 40,
+        used_today,
+        ..Counters::new(account(number), today.back(9), day)
+    };
+    let (mut state, _) = StateFolder::open(&folder.0).expect("opened");
+    let all = [counters(1, today.back(1), 5), counters(2, today.back(3), 6), counters(3, today, 7)];
+    state.rewrite(&all.map(Record::Counters)).expect("made");
+    drop(state);
+    let running = Running::start(&folder);
+    let told = |day| read_day(&folder.0, day).expect("read");
+    // In the first seconds after midnight a day is not over.
+    let end = keeping::clock() + WAIT;
+    while told(today.back(1)).is_empty() || told(today.back(3)).is_empty() {
+        assert!(keeping::clock() < end, "no file");
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    let closed = |number, day, used| ClosedDay { id: account(number), day, used, remaining: 960 };
+    assert_eq!(told(today.back(1)), [closed(1, today.back(1), 5)]);
+    assert_eq!(told(today.back(3)), [closed(2, today.back(3), 6)]);
+    assert_eq!(told(today), []);
     running.finish(Ending::Drained);
 }
 
