@@ -71,22 +71,15 @@ impl Process {
         let (to_events, events) = channel();
         let private = bind_private(&settings, &mut inherited)?;
         let private_address = private.address.clone();
-        // Before the first request is: what it may spend is in the folder.
-        let (books, plans) = (Books::new(shard_count(&settings)), usage_plans(&plan));
-        let unusable = |problem| Failure { problem, code: MACHINE_LACKS };
-        let opened = books.open(&plans, &state_folder(&settings)).map_err(|refused| {
-            let code = match refused {
-                Refused::InUse(_) => TRY_LATER,
-                Refused::Unusable(_) => MACHINE_LACKS,
-            };
-            Failure { problem: refused.problem(), code }
-        })?;
+        let (books, opened) = open_books(&settings, &plan)?;
         let switches = opened.as_ref().map(Opened::switches).unwrap_or_default();
         let ledger = books.ledger();
         let served = Served { plan: &plan, addresses: &addresses, ledger, switches: &switches };
         let mut started = start_shards(&settings, &served, &to_events, &mut inherited)?;
-        books.start(opened, &started.mails).map_err(unusable)?;
-        books.follow(plans);
+        books
+            .start(opened, &started.mails)
+            .map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
+        books.follow(usage_plans(&plan));
         for name in inherited.left() {
             tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
         }
@@ -136,6 +129,19 @@ struct Started {
     listeners: Vec<(Address, Transport)>,
     files: Vec<SocketFile>,
     log: Option<LogWriter>,
+}
+
+/// Before the first request is: what it may spend is in the state folder.
+fn open_books(settings: &Settings, plan: &Plan) -> Result<(Books, Option<Opened>), Failure> {
+    let books = Books::new(shard_count(settings));
+    let opened = books.open(&usage_plans(plan), &state_folder(settings)).map_err(|refused| {
+        let code = match refused {
+            Refused::InUse(_) => TRY_LATER,
+            Refused::Unusable(_) => MACHINE_LACKS,
+        };
+        Failure { problem: refused.problem(), code }
+    })?;
+    Ok((books, opened))
 }
 
 /// What the shards begin with.
