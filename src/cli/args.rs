@@ -34,7 +34,8 @@ Examples:
   ringway schema > gateway.schema.json      the gateway file's JSON Schema, for editors
 
 Exit codes: 0 done; 1 the file has errors; 2 wrong command line; 70 a fault of ringway;
-78 the machine lacks something (io_uring, locked memory, descriptors).";
+75 another gateway uses the state folder; 78 the machine lacks something (io_uring, locked memory,
+descriptors, a state folder).";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

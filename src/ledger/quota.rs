@@ -201,10 +201,14 @@ impl Quotas {
         self.lock(id).settle(id, settled);
     }
 
-    /// A request that was counted was not let through after all.
-    pub fn put_back(&self, id: AccountId) {
+    /// A request that was counted in this period was not let through after all. When another has
+    /// begun since, it stays counted in its own.
+    pub fn put_back(&self, id: AccountId, period: Day) {
         let mut partition = self.lock(id);
         let Some(account) = partition.accounts.get_mut(&id) else { return };
+        if account.counters.period != period {
+            return;
+        }
         account.counters.used = account.counters.used.saturating_sub(1);
         account.counters.used_today = account.counters.used_today.saturating_sub(1);
         partition.note(id);
