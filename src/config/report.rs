@@ -32,9 +32,16 @@ pub enum Colours {
 /// The texts that places point into, by file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: HashMap<PathBuf, Box<str>>,
+    texts: HashMap<PathBuf, Text>,
     /// Of what no place points into (it may be secret), whether it has changed is all that matters.
     beside: HashMap<PathBuf, Beside>,
+}
+
+/// A text, and where its API keys stand: see [`keys_of`].
+#[derive(Clone, Debug)]
+struct Text {
+    text: Box<str>,
+    keys: Range<usize>,
 }
 
 /// A file that is no document.
@@ -48,7 +55,9 @@ struct Beside {
 impl Sources {
     /// Keeps the text of a file, whether it can be parsed or not.
     pub fn add(&mut self, path: &Path, bytes: &[u8]) {
-        self.texts.insert(path.to_path_buf(), document::text_of(bytes).into());
+        let text: Box<str> = document::text_of(bytes).into();
+        let keys = keys_of(&text);
+        self.texts.insert(path.to_path_buf(), Text { text, keys });
     }
 
     /// Notes what is no document: its bytes are not kept.
@@ -69,12 +78,12 @@ impl Sources {
             let found = look(kept.bytes_max).as_deref().map(fingerprint);
             return found == Some(kept.fingerprint);
         }
-        let kept = self.texts.get(path).map(AsRef::as_ref);
+        let kept = self.texts.get(path).map(|text| &*text.text);
         kept == look(DOCUMENT_BYTES_MAX).as_deref().map(document::text_of).as_deref()
     }
 
-    fn text(&self, place: &Place) -> Option<&str> {
-        self.texts.get(place.file.as_path()).map(AsRef::as_ref)
+    fn text(&self, place: &Place) -> Option<&Text> {
+        self.texts.get(place.file.as_path())
     }
 }
 
@@ -173,17 +182,44 @@ struct Excerpt<'t> {
     span: Range<usize>,
 }
 
-fn excerpt<'t>(text: &'t str, place: &Place) -> Option<Excerpt<'t>> {
+fn excerpt<'t>(Text { text, keys }: &'t Text, place: &Place) -> Option<Excerpt<'t>> {
     let (start, end) = (place.bytes.0 as usize, place.bytes.1 as usize);
     let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let lines = text[line_start..line_end].trim_end();
-    if lines.len() > LINE_BYTES_MAX {
+    if lines.len() > LINE_BYTES_MAX || (line_start < keys.end && line_end > keys.start) {
         return None;
     }
     let start = (start - line_start).min(lines.len());
     let end = (end - line_start).clamp(start, lines.len());
     Some(Excerpt { lines, first_line: place.line as usize, span: start..end })
+}
+
+/// Where the API keys of a gateway file stand, as far as a text that may be broken tells: up to the
+/// next key of the file, or in JSON's style to the end. Their lines hold values and are not drawn.
+fn keys_of(text: &str) -> Range<usize> {
+    const KEY: &str = "apikeys";
+    let lower = text.to_ascii_lowercase();
+    let is_theirs = |line: &str| line.starts_with("apikey") && !line.starts_with("apikeyfiles");
+    let mut keys = text.len()..text.len();
+    let mut at = 0;
+    for line in lower.split_inclusive('\n') {
+        if is_theirs(line) {
+            keys.start = keys.start.min(at);
+        } else if at > keys.start && line.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+        {
+            keys.end = at;
+            return keys;
+        }
+        at += line.len();
+    }
+    let is_key =
+        |at: &usize| lower[at + KEY.len()..].trim_start_matches(['"', '\'']).starts_with(':');
+    if keys.is_empty() && text.starts_with('{') {
+        let found = lower.match_indices(KEY).map(|(at, _)| at).find(is_key);
+        keys.start = found.unwrap_or(keys.end);
+    }
+    keys
 }
 
 fn problem_to_json(problem: &Problem) -> serde_json::Value {
@@ -244,6 +280,28 @@ error: the port is taken␛[31m
         assert!(rendered(&text, "/a").contains("--> a.yaml:1:4\n"));
         assert!(!rendered(&text, "/a").contains("xxx"));
         assert!(rendered(&text, "/b").contains("2 | b: 1\n"));
+    }
+
+    /// The lines of API keys were, with their values.
+    #[test]
+    fn lines_of_api_keys_are_not_drawn() {
+        let check = |text: &str, pointer: &str, is_drawn: bool| {
+            let drawn = rendered(text, pointer);
+            assert_eq!(drawn.contains(" | "), is_drawn, "{text}:\n{drawn}");
+            assert!(!drawn.contains("secret"), "{text}:\n{drawn}");
+        };
+        let block = "a: 1\napiKeys:\n  - {name: x, value: secret}\n# c\n- \nb: 2\n";
+        let block = block.replace("- \n", "");
+        for (pointer, is_drawn) in
+            [("/a", true), ("/apiKeys/0/name", false), ("/apiKeys", false), ("/b", true)]
+        {
+            check(&block, pointer, is_drawn);
+        }
+        check("b: 2\napikeys:\n- value: secret\n", "/apikeys/0/value", false);
+        check("apiKeys: [{value: secret}]\nb: {apiKeys: [x]}", "/b", true);
+        check("apiKeyFiles: [keys.csv]\nb: 1", "/apiKeyFiles/0", true);
+        check("{\"apiKeys\": [{\"value\": \"secret\"}], \"b\": 1}", "/b", false);
+        check("{\"a\": {\"type\": \"apiKey\"},\n\"b\": 1}", "/b", true);
     }
 
     #[test]

@@ -201,7 +201,8 @@ impl<'w> Walk<'w> {
         }
         let Some(format) = schema["format"].as_str().and_then(formats::find) else { return };
         if !(format.keeps)(text) {
-            let message = format!("{}{text:?} does not fit", prefix(at));
+            let text = if is_secret(at) { "it".to_owned() } else { format!("{text:?}") };
+            let message = format!("{}{text} does not fit", prefix(at));
             self.problems.error(place.clone(), message, format!("write {}", format.what));
         }
     }
@@ -230,7 +231,8 @@ impl<'w> Walk<'w> {
     }
 
     fn wrong_type(&mut self, node: Node<'_>, expected: &[&str], at: &str) {
-        let found = match node.scalar_text() {
+        let shown = node.scalar_text().filter(|_| !is_secret(at));
+        let found = match shown {
             Some(text) => format!("{} ({})", node.kind(), shorten(text)),
             None => node.kind().to_string(),
         };
@@ -239,7 +241,7 @@ impl<'w> Walk<'w> {
         let names: Vec<&str> = names.map(|name| type_phrase(name)).collect();
         let expected = names.join(" or ");
         let message = format!("{}expected {expected}, found {found}", prefix(at));
-        let fix = match (names.as_slice(), node.scalar_text()) {
+        let fix = match (names.as_slice(), shown) {
             (["a string"], Some(text)) => format!("put it in quotes: \"{}\"", shorten(text)),
             (["a list"], _) => "begin each item with - , or put them in [ ]".to_owned(),
             _ => format!("write {expected}"),
@@ -300,6 +302,11 @@ fn description(schema: &Json) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// Whether what stands there may be the value of an API key, or one that was put beside its place.
+fn is_secret(at: &str) -> bool {
+    at.starts_with("apiKeys")
 }
 
 fn prefix(at: &str) -> String {
