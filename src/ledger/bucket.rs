@@ -133,6 +133,8 @@ impl Bucket {
     /// Whether one more request may be in flight; it is from now on.
     pub(super) fn enter(&mut self, max: u32) -> bool {
         self.burst = max;
+        // Full beside those in flight: a raised limit would be one that never fills up.
+        self.level = u64::from(max) * TOKEN;
         let enters = self.out < max;
         match enters {
             true => self.out += 1,

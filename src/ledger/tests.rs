@@ -323,6 +323,22 @@ fn requests_in_flight_are_counted_over_all_shards() {
     assert!(purses[0].take(account(1), &lower, now).is_ok());
 }
 
+/// Its account was never as a new one again, and was kept for ever.
+#[test]
+fn a_raised_limit_of_requests_in_flight_is_forgotten_when_none_is() {
+    let ledger = Arc::new(Ledger::new(1).0);
+    let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
+    for max in [1, 9] {
+        assert_eq!(purse.take(account(1), &Terms::InFlight { max }, Moment(0)), Ok(Paid::Place));
+        ledger.leave(account(1));
+    }
+    assert_eq!(ledger.len(), 1);
+    for _ in 0..crate::base::limits::LEDGER_PARTITIONS {
+        purse.reconcile(Moment(SECOND), WallTime(0));
+    }
+    assert!(ledger.is_empty());
+}
+
 #[test]
 fn a_rate_that_a_reload_changes_holds_from_then_on() {
     let mut purse = Purse::new(Arc::new(Ledger::new(1).0), 0, ROUND);

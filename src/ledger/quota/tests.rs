@@ -80,7 +80,8 @@ fn all_of_the_limit_is_let_through_and_no_more() {
 fn nothing_is_granted_that_the_journal_has_not_promised() {
     let (terms, wall) = (daily(1_000), at("2026-11-26", 0));
     let kept = Kept::new();
-    let take = |want: u32| kept.quotas.spend(account(1), &terms, wall, Settled::default(), want - 1);
+    let take =
+        |want: u32| kept.quotas.spend(account(1), &terms, wall, Settled::default(), want - 1);
     assert_eq!(take(1), QuotaTaken::Unreserved);
     assert_eq!(take(1), QuotaTaken::Unreserved);
     let asks: Vec<Ask> = kept.asks.try_iter().flatten().collect();
