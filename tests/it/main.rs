@@ -23,5 +23,6 @@ mod reload;
 mod routing;
 mod simulation;
 mod soak;
+mod throttle;
 mod tls;
 mod wire;
