@@ -12,6 +12,7 @@ use crate::children::{Process, Scratch};
 use crate::drive::clients::Clients;
 use crate::drive::{Generator, h2load};
 use crate::idle::{self, Idle};
+use crate::peers::limits::Limits;
 use crate::peers::{CLIENTS_MAX, Door, Peer, Site, ringway};
 use crate::record::{self, FixedRate, Negotiated, NotMeasured, Record, Table};
 use crate::session::Session;
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     /// speed changes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c), single rows by
+    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c, limits), single rows by
     /// name (h2/64k), idle (the memory of idle TLS connections), or all (about 20 minutes)
     #[arg(long, value_delimiter = ',', default_value = "plain")]
     rows: Vec<String>,
@@ -298,7 +299,10 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
         peers.push(Peer::Floor);
     }
     if wanted("ringway") {
-        peers.push(Peer::Ringway { program: ringway::program(options.ringway.clone())? });
+        let program = ringway::program(options.ringway.clone())?;
+        let limited = |limits| Peer::Limited { limits, program: program.clone() };
+        peers.extend(Limits::ALL.map(limited));
+        peers.push(Peer::Ringway { program });
     }
     for beside in &options.beside {
         let (name, program) = split("--beside", beside)?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::drive::Driven;
 use crate::idle::Idle;
+use crate::peers::limits;
 use crate::workload::Workload;
 
 /// One gateway driven once.
@@ -64,6 +65,8 @@ pub(crate) struct Row {
     pub(crate) to_nginx: Option<Spread>,
     pub(crate) to_haproxy: Option<Spread>,
     pub(crate) to_peer: Option<Spread>,
+    /// Of Ringway under limits: against Ringway without.
+    pub(crate) to_unlimited: Option<Spread>,
 }
 
 impl Row {
@@ -83,6 +86,7 @@ impl Row {
             to_nginx: None,
             to_haproxy: None,
             to_peer: None,
+            to_unlimited: None,
             runs,
         }
     }
@@ -103,13 +107,13 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(workload: Workload, mut rows: Vec<Row>) -> Self {
-        let named = ["floor", "nginx", "haproxy"]
+        let named = ["floor", "nginx", "haproxy", limits::NONE]
             .map(|name| rows.iter().find(|row| row.gateway == name).cloned());
-        let [floor, nginx, haproxy] = &named;
+        let [floor, nginx, haproxy, unlimited] = &named;
         let peer = better_peer(&rows).cloned();
         for row in &mut rows {
-            let others = [floor, nginx, haproxy, &peer];
-            [row.to_floor, row.to_nginx, row.to_haproxy, row.to_peer] =
+            let others = [floor, nginx, haproxy, &peer, unlimited];
+            [row.to_floor, row.to_nginx, row.to_haproxy, row.to_peer, row.to_unlimited] =
                 others.map(|other| other.as_ref().map(|other| row.ratio_to(other)));
         }
         Self { workload, rows }
@@ -301,6 +305,7 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
          | p99 us | p99.9 us | RSS | errors |"
     )?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    let mut beside = vec![];
     for row in &table.rows {
         let mark = if row.errors > 0 { "!" } else { "" };
         let cpu = &row.cpu_us;
@@ -322,9 +327,15 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
             mib(row.resident_bytes),
             row.errors
         )?;
+        if let Some(to_unlimited) = &row.to_unlimited {
+            beside.push(format!("{} {}", row.gateway, ratio(Some(to_unlimited))));
+        }
         if let Some(error) = &row.first_error {
             eprintln!("{}: INVALID: {}: {error}", table.workload.title(), row.gateway);
         }
+    }
+    if !beside.is_empty() {
+        writeln!(out, "\nTo the same without limits: {}.", beside.join(", "))?;
     }
     Ok(())
 }

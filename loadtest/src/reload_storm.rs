@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     let load_stop = stop.clone();
     // The thread inherits this one's core.
     let load = std::thread::spawn(move || {
-        let load = Load { target, path: "/", connections: CONNECTIONS, duration: LONGEST };
+        let load = Load { target, path: "/", connections: CONNECTIONS, keys: 0, duration: LONGEST };
         own::drive(load, Pace::Closed, &load_stop)
     });
     let started = clock::now();

@@ -57,7 +57,8 @@ impl Session<'_> {
 
     fn drive(&self, gateway: &Running, workload: &Workload, time: Duration) -> io::Result<Run> {
         let (path, connections) = (workload.path.as_str(), workload.connections);
-        let load = Load { target: gateway.address, path, connections, duration: time };
+        let (target, keys) = (gateway.address, gateway.keys);
+        let load = Load { target, path, connections, keys, duration: time };
         let id = gateway.process.id();
         let before = account::cpu_nanoseconds(id)?;
         let mut driven = self.drive_over(load, workload)?;
@@ -87,10 +88,10 @@ impl Session<'_> {
             false => None,
         };
         match workload.protocol {
-            Protocol::Http if self.quick => {
+            Protocol::Http | Protocol::HttpKeys if self.quick => {
                 own::drive(load, Pace::Closed, &Stop { after_requests, ..Stop::default() })
             }
-            Protocol::Http => self.generator.drive(load),
+            Protocol::Http | Protocol::HttpKeys => self.generator.drive(load),
             Protocol::Https if self.generator == Generator::Wrk => wrk::drive(load, "https"),
             Protocol::Https | Protocol::Handshake(..) => {
                 self.clients.drive(load, workload.usage(), after_requests)
@@ -126,6 +127,7 @@ impl Session<'_> {
                 target: gateway.address,
                 path: "/",
                 connections: CONNECTIONS_AT_FIXED_RATE,
+                keys: 0,
                 duration: Duration::from_secs(seconds),
             };
             let driven = own::drive(load, Pace::PerSecond(requests_per_second), &Stop::default())?;

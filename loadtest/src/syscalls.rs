@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     let drive = |seconds| {
         let duration = Duration::from_secs(seconds);
         let target = subject.gateway.address;
-        let load = Load { target, path: "/", connections: CONNECTIONS, duration };
+        let load = Load { target, path: "/", connections: CONNECTIONS, keys: 0, duration };
         own::drive(load, Pace::Closed, &Stop::default())
     };
     drive(1)?;

@@ -1,7 +1,11 @@
-//! The ratios that issues 2 and 3 require, held against what was measured.
+//! The ratios that issues 2 to 4 require, held against what was measured.
 
+use crate::peers::limits::Limits;
 use crate::record::{Row, Table, Verdict};
 
+/// The row of limits, and what keys and throttles may cost there.
+const LIMITED: &str = "limits/64";
+const LIMITED_AT_MOST: f64 = 1.03;
 const RESIDENT_AT_START_MIB_AT_MOST: f64 = 20.0;
 
 /// Whom Ringway is held against.
@@ -71,6 +75,14 @@ pub(crate) fn judge(tables: &[Table], resident_at_start: &[(String, u64)]) -> Ve
         let Some(ratio) = against.ratio(ringway) else { continue };
         let what = format!("{}, CPU to {}", table.workload.title(), against.name());
         verdicts.push(verdict(what, ratio, at_most));
+    }
+    for table in tables.iter().filter(|table| table.workload.name == LIMITED) {
+        for name in [Limits::OneKey, Limits::ManyKeys].map(Limits::name) {
+            let ratio = table.row(name).and_then(|row| row.to_unlimited);
+            let what =
+                format!("{}, {name}, CPU to the same without limits", table.workload.title());
+            verdicts.extend(ratio.map(|ratio| verdict(what, ratio.median, LIMITED_AT_MOST)));
+        }
     }
     if let Some((_, bytes)) = resident_at_start.iter().find(|(name, _)| name == "ringway") {
         #[expect(clippy::cast_precision_loss, reason = "resident memory is far below 2^53")]
@@ -145,9 +157,20 @@ mod tests {
         check("h2/1m", &with(1.0), &[]);
     }
 
+    #[test]
+    fn limits_are_held_against_none() {
+        let with = |one: f64, many: f64| {
+            let rows = [("no limits", 100.0), ("one key", one), ("100,000 keys", many)];
+            [&rows[..], &[("one key, quota", 200.0)]].concat()
+        };
+        check(LIMITED, &with(103.0, 103.1), &[true, false]);
+        check(LIMITED, &with(103.1, 99.0), &[false, true]);
+    }
+
     /// A renamed row must not drop a requirement in silence.
     #[test]
     fn every_requirement_has_its_row() {
+        assert_eq!(row(LIMITED).name, LIMITED);
         for (name, ..) in REQUIRED {
             assert_eq!(row(name).name, name);
         }

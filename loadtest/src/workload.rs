@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::drive::{clients::Use, h2load};
-use crate::peers::Door;
+use crate::peers::{Door, limits};
 use crate::tls::{Beginning, Version};
 
 /// The row of idle connections, which is no load.
@@ -32,6 +32,8 @@ pub(crate) enum Protocol {
     Http2,
     /// HTTP/2 without TLS, by prior knowledge.
     Http2Plain,
+    /// HTTP/1.1 on kept connections, callers with API keys.
+    HttpKeys,
 }
 
 /// One kind of load.
@@ -53,6 +55,7 @@ impl Workload {
             }
             (Protocol::Http | Protocol::Https, "/") => connections.to_string(),
             (_, "/") => "small".to_owned(),
+            (Protocol::HttpKeys, _) => connections.to_string(),
             (_, path) => path.trim_start_matches('/').to_owned(),
         };
         let name = format!("{}/{special}", group(protocol));
@@ -66,7 +69,7 @@ impl Workload {
     }
 
     pub(crate) fn is_small(&self) -> bool {
-        self.path == "/"
+        self.path == "/" || self.protocol == Protocol::HttpKeys
     }
 
     /// Where it is asked.
@@ -75,6 +78,7 @@ impl Workload {
             Protocol::Http => Door::Plain,
             Protocol::Https | Protocol::Handshake(..) | Protocol::Http2 => Door::Tls,
             Protocol::Http2Plain => Door::PriorKnowledge,
+            Protocol::HttpKeys => Door::Keys,
         }
     }
 
@@ -97,6 +101,7 @@ impl Workload {
         match self.protocol {
             Protocol::Http => format!("{connections}, {body}"),
             Protocol::Https => format!("HTTPS, {connections}, {body}"),
+            Protocol::HttpKeys => format!("{connections}, callers with API keys under limits"),
             Protocol::Handshake(version, beginning) => {
                 let beginning = format!("{beginning:?}").to_lowercase();
                 format!("HTTPS, a new connection for each request, {version}, {beginning}")
@@ -117,6 +122,7 @@ fn group(protocol: Protocol) -> &'static str {
         Protocol::Handshake(..) => "handshakes",
         Protocol::Http2 => "h2",
         Protocol::Http2Plain => "h2c",
+        Protocol::HttpKeys => "limits",
     }
 }
 
@@ -134,8 +140,8 @@ pub(crate) fn choose(
         if wish != IDLE && !all.iter().any(|row| is_chosen(wish, &row.name)) {
             let names: Vec<&str> = all.iter().map(|row| row.name.as_str()).collect();
             return Err(io::Error::other(format!(
-                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c), {IDLE} or \
-                 some of {}",
+                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c, limits), {IDLE} \
+                 or some of {}",
                 names.join(", ")
             )));
         }
@@ -164,6 +170,7 @@ fn all(connections: &[usize]) -> Vec<Workload> {
         add(Protocol::Http2, path, HTTP2_CONNECTIONS);
     }
     add(Protocol::Http2Plain, "/", HTTP2_CONNECTIONS);
+    add(Protocol::HttpKeys, limits::PATH, BODY_CONNECTIONS);
     rows
 }
 
@@ -188,7 +195,7 @@ mod tests {
         let tls13 = ["handshakes/tls13-full", "handshakes/tls13-resumed"];
         let tls12 = ["handshakes/tls12-full", "handshakes/tls12-resumed"];
         check("handshakes,h2c", true, &[&tls13[..], &tls12, &["h2c/small"]].concat(), false);
-        assert_eq!(choose(&["all".to_owned()], &[1, 64], true).unwrap().0.len(), 16);
+        assert_eq!(choose(&["all".to_owned()], &[1, 64], true).unwrap().0.len(), 17);
         let error = choose(&["h3".to_owned()], &[64], true).unwrap_err().to_string();
         assert!(error.contains("--rows h3: expected all, a group") && error.contains("h2/64k"));
     }

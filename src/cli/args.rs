@@ -179,7 +179,8 @@ Examples:
   ringway usage gateway.yaml --plan gold --key alice --from 2026-11-01
   ringway usage gateway.yaml --from 2026-11-01 --json
 
-Reads the state folder, also while the gateway runs: what was used in the last second may be missing.";
+Reads the state folder, also while the gateway runs: what was used in the last second may be
+missing.";
 
 /// Flags of `usage`.
 #[derive(Debug, Parser)]

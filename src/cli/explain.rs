@@ -2,6 +2,7 @@
 //! steps that serve it, and each decision is told. Nothing is sent.
 
 mod domain;
+mod limits;
 mod request;
 mod story;
 

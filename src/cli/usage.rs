@@ -36,7 +36,7 @@ pub(super) fn usage(args: &UsageArgs) -> ExitCode {
     };
     let plans = usage_plans(plan);
     let rows = asked(&plans, args.plan.as_deref(), args.key.as_deref())
-        .and_then(|asked| rows(&state_folder(&source), &asked, days));
+        .and_then(|asked| rows(&state_folder(&loaded.settings), &asked, days));
     match rows {
         Ok(rows) if args.json => print(&to_json(&rows)),
         Ok(rows) => print(&to_table(&rows)),

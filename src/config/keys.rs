@@ -56,6 +56,15 @@ pub(super) fn read(root: Node<'_>, files: Vec<KeyFile>, problems: &mut Problems)
     reading.finish()
 }
 
+/// Where in a document texts stand that may be keys' values: those at known names that are none
+/// are left out, so that a misspelt `value` is among the rest.
+pub(super) fn secrets(root: Node<'_>) -> Vec<(u32, u32)> {
+    const PUBLIC: [&str; 4] = ["name", "id", "enabled", "description"];
+    let keys = root.find("apiKeys").into_iter().flat_map(Node::items);
+    let entries = keys.flat_map(Node::entries);
+    entries.filter(|entry| !PUBLIC.contains(&entry.key)).map(|entry| entry.value.bytes()).collect()
+}
+
 /// Whether a value can be a key's, and else why not, and the fix; neither says the value.
 ///
 /// # Errors

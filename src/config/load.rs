@@ -112,6 +112,7 @@ impl Loader<'_> {
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
             return (settings, self.draft(&no_file, None, drafts, Keys::default()));
         }
+        self.sources.hide(&path, keys::secrets(document.root()));
         let keys = self.keys(document.root(), &folder);
         let file = gateway_file::read(&document, &mut self.problems);
         let Some(file) = file else {

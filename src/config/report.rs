@@ -35,9 +35,11 @@ pub struct Sources {
     texts: HashMap<PathBuf, Text>,
     /// Of what no place points into (it may be secret), whether it has changed is all that matters.
     beside: HashMap<PathBuf, Beside>,
+    /// Byte ranges whose lines are not drawn, sorted.
+    secret: HashMap<PathBuf, Box<[(u32, u32)]>>,
 }
 
-/// A text, and where its API keys stand: see [`keys_of`].
+/// A text, and where its API keys stand as far as the text alone tells: see [`keys_of`].
 #[derive(Clone, Debug)]
 struct Text {
     text: Box<str>,
@@ -82,8 +84,27 @@ impl Sources {
         kept == look(DOCUMENT_BYTES_MAX).as_deref().map(document::text_of).as_deref()
     }
 
-    fn text(&self, place: &Place) -> Option<&Text> {
-        self.texts.get(place.file.as_path())
+    /// Keeps the lines of these byte ranges of a file from being drawn: problems are printed, and
+    /// what is printed is kept in logs.
+    pub(super) fn hide(&mut self, path: &Path, mut ranges: Vec<(u32, u32)>) {
+        ranges.sort_unstable();
+        self.secret.insert(path.to_path_buf(), ranges.into());
+    }
+
+    /// Whether a secret begins in this range of a file, or one of its ranges reaches into it.
+    fn is_secret(&self, place: &Place, line: Range<usize>) -> bool {
+        let known = self.secret.get(place.file.as_path()).filter(|ranges| !ranges.is_empty());
+        let Some(ranges) = known else {
+            // The text is broken, or the list has a wrong name.
+            let keys = self.texts.get(place.file.as_path()).map_or(0..0, |text| text.keys.clone());
+            return line.start < keys.end && line.end > keys.start;
+        };
+        let after = ranges.partition_point(|range| (range.0 as usize) < line.end);
+        ranges[..after].last().is_some_and(|range| range.1 as usize > line.start)
+    }
+
+    fn text(&self, place: &Place) -> Option<&str> {
+        self.texts.get(place.file.as_path()).map(|text| &*text.text)
     }
 }
 
@@ -156,7 +177,7 @@ fn draw<'p>(problem: &'p Problem, sources: &'p Sources) -> Group<'p> {
         Group::with_title(level.primary_title(normalize_untrusted_str(&problem.message)));
     if let Some(place) = &problem.place {
         let path = place.file.display().to_string();
-        let excerpt = sources.text(place).and_then(|text| excerpt(text, place));
+        let excerpt = excerpt(sources, place);
         group = match excerpt {
             Some(Excerpt { lines, first_line, span }) => group.element(
                 Snippet::source(lines)
@@ -182,12 +203,13 @@ struct Excerpt<'t> {
     span: Range<usize>,
 }
 
-fn excerpt<'t>(Text { text, keys }: &'t Text, place: &Place) -> Option<Excerpt<'t>> {
+fn excerpt<'t>(sources: &'t Sources, place: &Place) -> Option<Excerpt<'t>> {
+    let text = sources.text(place)?;
     let (start, end) = (place.bytes.0 as usize, place.bytes.1 as usize);
     let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let lines = text[line_start..line_end].trim_end();
-    if lines.len() > LINE_BYTES_MAX || (line_start < keys.end && line_end > keys.start) {
+    if lines.len() > LINE_BYTES_MAX || sources.is_secret(place, line_start..line_end) {
         return None;
     }
     let start = (start - line_start).min(lines.len());
@@ -196,7 +218,7 @@ fn excerpt<'t>(Text { text, keys }: &'t Text, place: &Place) -> Option<Excerpt<'
 }
 
 /// Where the API keys of a gateway file stand, as far as a text that may be broken tells: up to the
-/// next key of the file, or in JSON's style to the end. Their lines hold values and are not drawn.
+/// next key of the file, or in JSON's style to the end.
 fn keys_of(text: &str) -> Range<usize> {
     const KEY: &str = "apikeys";
     let lower = text.to_ascii_lowercase();
@@ -206,8 +228,7 @@ fn keys_of(text: &str) -> Range<usize> {
     for line in lower.split_inclusive('\n') {
         if is_theirs(line) {
             keys.start = keys.start.min(at);
-        } else if at > keys.start && line.starts_with(|letter: char| letter.is_ascii_alphanumeric())
-        {
+        } else if at > keys.start && line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
             keys.end = at;
             return keys;
         }
@@ -282,7 +303,31 @@ error: the port is taken␛[31m
         assert!(rendered(&text, "/b").contains("2 | b: 1\n"));
     }
 
-    /// The lines of API keys were, with their values.
+    #[test]
+    fn the_lines_of_secrets_are_not_drawn() {
+        let text = "a: 1\nb: secret\nc: 3\nd: secret\n";
+        let mut sources = Sources::default();
+        sources.add(Path::new("a.yaml"), text.as_bytes());
+        let secret = |from: usize| text[from..].find("secret").map(|at| from + at).unwrap();
+        let range = |at: usize| (u32::try_from(at).unwrap(), u32::try_from(at + 6).unwrap());
+        sources.hide(Path::new("a.yaml"), vec![range(secret(20)), range(secret(0))]);
+        let drawn = |line: u32, at: usize| {
+            let at = u32::try_from(at).unwrap();
+            let file = Arc::new("a.yaml".into());
+            let mut problems = Problems::new();
+            problems.error(Place { file, line, column: 1, bytes: (at, at + 1) }, "no", "");
+            render(&problems, &sources, Colours::Off)
+        };
+        for (line, key, is_drawn) in
+            [(1, 'a', true), (2, 'b', false), (3, 'c', true), (4, 'd', false)]
+        {
+            let drawn = drawn(line, text.find(&format!("{key}:")).unwrap());
+            assert_eq!(drawn.contains(&format!("| {key}: ")), is_drawn, "{drawn}");
+            assert!(drawn.contains(&format!("a.yaml:{line}:1")) && !drawn.contains("secret"));
+        }
+    }
+
+    /// Of a text in which they could not be found otherwise.
     #[test]
     fn lines_of_api_keys_are_not_drawn() {
         let check = |text: &str, pointer: &str, is_drawn: bool| {
@@ -290,12 +335,11 @@ error: the port is taken␛[31m
             assert_eq!(drawn.contains(" | "), is_drawn, "{text}:\n{drawn}");
             assert!(!drawn.contains("secret"), "{text}:\n{drawn}");
         };
-        let block = "a: 1\napiKeys:\n  - {name: x, value: secret}\n# c\n- \nb: 2\n";
-        let block = block.replace("- \n", "");
+        let block = "a: 1\napiKeys:\n  - {name: x, value: secret}\n# c\nb: 2\n";
         for (pointer, is_drawn) in
             [("/a", true), ("/apiKeys/0/name", false), ("/apiKeys", false), ("/b", true)]
         {
-            check(&block, pointer, is_drawn);
+            check(block, pointer, is_drawn);
         }
         check("b: 2\napikeys:\n- value: secret\n", "/apikeys/0/value", false);
         check("apiKeys: [{value: secret}]\nb: {apiKeys: [x]}", "/b", true);

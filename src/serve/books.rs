@@ -85,9 +85,9 @@ impl Books {
         opened: Option<Opened>,
         shards: &[Mail<Order>],
     ) -> Result<(), Problem> {
+        let Some(opened) = opened else { return Ok(()) };
         let mut asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(opened), Some(taken)) = (opened, asks.take()) else { return Ok(()) };
-        let keeper = opened.keep(Arc::clone(&self.ledger), taken, shards.to_vec(), tell)?;
+        let keeper = opened.keep(Arc::clone(&self.ledger), &mut asks, shards.to_vec(), tell)?;
         let _ = self.keeper.set(keeper);
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Process {
         // Before the first request is: what it may spend is in the folder.
         let (books, plans) = (Books::new(shard_count(&settings)), usage_plans(&plan));
         let unusable = |problem| Failure { problem, code: MACHINE_LACKS };
-        let opened = books.open(&plans, &state_folder(&source)).map_err(unusable)?;
+        let opened = books.open(&plans, &state_folder(&settings)).map_err(unusable)?;
         let switches = opened.as_ref().map(Opened::switches).unwrap_or_default();
         let ledger = books.ledger();
         let served = Served { plan: &plan, addresses: &addresses, ledger, switches: &switches };

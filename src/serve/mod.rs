@@ -17,7 +17,7 @@ mod watch;
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -159,7 +159,7 @@ impl Process {
             tell("listeners, private port, shards or access log changed: restart to apply that");
         }
         let plans = usage_plans(&plan);
-        if let Err(problem) = self.keep(&plans) {
+        if let Err(problem) = self.keep(&plans, &loaded.settings) {
             self.board.reloads_failed.fetch_add(1, Ordering::Relaxed);
             tell(&format!("{problem}; the old plan stays in force"));
             return Err(problem.to_string());
@@ -186,9 +186,12 @@ impl Process {
     }
 
     /// The first plan with keys starts the keeper.
-    fn keep(&self, plans: &UsagePlans) -> Result<(), Problem> {
-        let books = &self.board.books;
-        let opened = books.open(plans, &state_folder(&self.source))?;
+    fn keep(&self, plans: &UsagePlans, settings: &Settings) -> Result<(), Problem> {
+        let (books, folder) = (&self.board.books, state_folder(settings));
+        if books.folder().is_some_and(|known| known != folder) {
+            tell("the state folder changed: restart to apply that");
+        }
+        let opened = books.open(plans, &folder)?;
         books.start(opened, &self.board.shards)
     }
 
@@ -288,16 +291,10 @@ impl Process {
     }
 }
 
-/// Where quotas are counted: what systemd gives (`StateDirectory=`), else beside the file.
-pub(crate) fn state_folder(source: &Source) -> PathBuf {
-    if let Some(given) = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty()) {
-        return PathBuf::from(given);
-    }
-    let file = match source {
-        Source::File(file) => file.as_path(),
-        Source::Demo => Path::new(""),
-    };
-    file.parent().unwrap_or(file).join("ringway-state")
+/// Where quotas are counted.
+pub(crate) fn state_folder(settings: &Settings) -> PathBuf {
+    let of_system = std::env::var("STATE_DIRECTORY").ok();
+    settings.state_folder.resolve(of_system.as_deref())
 }
 
 fn needs_restart(old: &Settings, new: &Settings) -> bool {

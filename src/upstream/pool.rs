@@ -169,8 +169,11 @@ impl Pool {
     pub(super) async fn reach(&self, deadline: Moment) -> Result<Stream, CheckoutFault> {
         let mut fault = CheckoutFault::NoAddress;
         let tries = self.addresses.borrow().len();
-        for _ in 0..tries {
-            let Some(address) = self.turn() else { break };
+        // Others who connect meanwhile take turns too: this one's goes round by itself.
+        let turn = self.next_address.get();
+        self.next_address.set(turn.wrapping_add(1));
+        for number in 0..tries {
+            let Some(address) = self.address_at(turn.wrapping_add(number)) else { break };
             let now = self.runtime.now();
             let until = deadline.min(now + limits::CONNECT_WAIT);
             match self.try_address(address, until, deadline).await {
@@ -283,10 +286,8 @@ impl Pool {
         Connection { stream: None, place: Some(Rc::clone(self)) }
     }
 
-    fn turn(&self) -> Option<Address> {
+    fn address_at(&self, turn: usize) -> Option<Address> {
         let addresses = self.addresses.borrow();
-        let turn = self.next_address.get();
-        self.next_address.set(turn.wrapping_add(1));
         addresses.get(turn % addresses.len().max(1)).cloned()
     }
 }

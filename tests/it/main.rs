@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail at once")]
 
 mod allocation;
+mod api_keys;
 mod cli;
 mod domains;
 mod faults;
@@ -18,6 +19,7 @@ mod listeners;
 mod numbers;
 mod peers;
 mod probe;
+mod quota;
 mod readme;
 mod reload;
 mod routing;
@@ -25,4 +27,5 @@ mod simulation;
 mod soak;
 mod throttle;
 mod tls;
+mod usage;
 mod wire;

@@ -26,6 +26,8 @@ pub(crate) struct Load<'a> {
     pub(crate) target: SocketAddr,
     pub(crate) path: &'a str,
     pub(crate) connections: usize,
+    /// How many API keys the requests name in turn; none with 0.
+    pub(crate) keys: u32,
     pub(crate) duration: Duration,
 }
 
@@ -56,6 +58,11 @@ impl Driven {
 /// The request of every generator here.
 pub(crate) fn request(path: &str, host: SocketAddr) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+/// The same of a caller with an API key.
+pub(crate) fn keyed_request(path: &str, host: SocketAddr, key: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n")
 }
 
 /// The same, on a connection that is closed behind the answer.
@@ -106,6 +113,7 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
         target: options.target,
         path: &options.path,
         connections: usize::from(options.connections),
+        keys: 0,
         duration: Duration::from_secs(options.seconds),
     };
     let pace = options.rate.map_or(own::Pace::Closed, own::Pace::PerSecond);

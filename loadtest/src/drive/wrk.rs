@@ -14,10 +14,27 @@ done = function(summary, latency, requests)
 end
 "#;
 
+/// Names one API key after the other, each far from the one before.
+const KEYS: &str = r#"
+local n, head, keys = 0, "GET PATH HTTP/1.1\r\nHost: HOST\r\nx-api-key: ", COUNT
+request = function()
+  n = (n * 1103515245 + 12345) % 2147483648
+  return head .. string.format("loadtest-key-%010d", math.floor(n / 64) % keys) .. "\r\n\r\n"
+end
+"#;
+
+fn script_of(load: Load<'_>) -> String {
+    if load.keys == 0 {
+        return DONE.to_owned();
+    }
+    let keys = KEYS.replace("PATH", load.path).replace("HOST", &load.target.to_string());
+    DONE.to_owned() + &keys.replace("COUNT", &load.keys.to_string())
+}
+
 /// One run with one thread, on the calling thread's core. `scheme` is `http` or `https`.
 pub(crate) fn drive(load: Load<'_>, scheme: &str) -> io::Result<Driven> {
     let script = std::env::temp_dir().join(format!("ringway-loadtest-{}.lua", std::process::id()));
-    std::fs::write(&script, DONE)?;
+    std::fs::write(&script, script_of(load))?;
     let output = Command::new("wrk")
         .args(["-t1", "--timeout", "10s"])
         .arg(format!("-c{}", load.connections))

@@ -4,6 +4,7 @@
 mod envoy;
 mod floor;
 mod haproxy;
+pub(crate) mod limits;
 mod nginx;
 mod other;
 pub(crate) mod ringway;
@@ -21,6 +22,7 @@ use crate::children::Process;
 use crate::drive::{Load, h2load, last_request};
 use crate::tls::{Beginning, Client, Version};
 use crate::{clock, listen};
+use limits::Limits;
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -37,10 +39,12 @@ pub(crate) enum Door {
     Tls,
     /// HTTP/2 without TLS and without being asked.
     PriorKnowledge,
+    /// HTTP/1.1, callers with API keys.
+    Keys,
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::PriorKnowledge];
+    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Tls, Self::PriorKnowledge, Self::Keys];
 
     /// What is spoken there, in words.
     pub(crate) fn speaks(self) -> &'static str {
@@ -48,6 +52,7 @@ impl Door {
             Self::Plain => "HTTP/1.1",
             Self::Tls => "TLS",
             Self::PriorKnowledge => "HTTP/2 by prior knowledge",
+            Self::Keys => "HTTP/1.1 with API keys",
         }
     }
 }
@@ -64,6 +69,11 @@ pub(crate) enum Peer {
     /// Another binary of Ringway, such as one of an earlier commit.
     RingwayBeside {
         name: String,
+        program: PathBuf,
+    },
+    /// Ringway under limits.
+    Limited {
+        limits: Limits,
         program: PathBuf,
     },
     Nginx,
@@ -95,6 +105,8 @@ pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) version: String,
+    /// How many API keys its callers name.
+    pub(crate) keys: u32,
     door: Door,
     /// Speaks TLS to it.
     client: Client,
@@ -105,6 +117,7 @@ impl Peer {
         match self {
             Self::Floor | Self::FloorForBodies => "floor",
             Self::Ringway { .. } => "ringway",
+            Self::Limited { limits, .. } => limits.name(),
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
@@ -116,7 +129,9 @@ impl Peer {
     pub(crate) fn version(&self) -> Option<String> {
         match self {
             Self::Floor | Self::FloorForBodies => Some(env!("CARGO_PKG_VERSION").to_owned()),
-            Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
+            Self::Ringway { program }
+            | Self::RingwayBeside { program, .. }
+            | Self::Limited { program, .. } => {
                 Some(version_of(program, "--version").unwrap_or_else(|| "unversioned".to_owned()))
             }
             Self::Nginx => version_of("nginx", "-v"),
@@ -129,7 +144,10 @@ impl Peer {
     /// Whether it can be measured there.
     pub(crate) fn has(&self, door: Door) -> bool {
         match self {
-            Self::Ringway { .. } | Self::RingwayBeside { .. } | Self::Nginx | Self::Haproxy => true,
+            Self::Limited { .. } => door == Door::Keys,
+            Self::Ringway { .. } | Self::RingwayBeside { .. } | Self::Nginx | Self::Haproxy => {
+                door != Door::Keys
+            }
             Self::Floor | Self::FloorForBodies | Self::Envoy | Self::Other { .. } => {
                 door == Door::Plain
             }
@@ -148,6 +166,7 @@ impl Peer {
         // Two of a kind must not write the same files.
         let folder = match self {
             Self::RingwayBeside { name, .. } => site.folder.join(name),
+            Self::Limited { limits, .. } => site.folder.join(limits.name()),
             _ => site.folder.to_owned(),
         };
         std::fs::create_dir_all(&folder)?;
@@ -156,7 +175,10 @@ impl Peer {
             Self::Floor => floor::start(site, floor::SMALL)?,
             Self::FloorForBodies => floor::start(site, floor::BODIES)?,
             Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
-                ringway::start(site, self.name(), program)?
+                ringway::start(site, self.name(), program, Limits::None)?
+            }
+            Self::Limited { limits, program } => {
+                ringway::start(site, limits.name(), program, *limits)?
             }
             Self::Nginx => nginx::start(site)?,
             Self::Haproxy => haproxy::start(site)?,
@@ -165,7 +187,12 @@ impl Peer {
         };
         let name = self.name().to_owned();
         let client = Client::new(site.certificate, Version::Tls13, Beginning::Full)?;
-        let mut running = Running { name, process, address, version, door: site.door, client };
+        let keys = match self {
+            Self::Limited { limits, .. } => limits.keys(),
+            _ => 0,
+        };
+        let mut running =
+            Running { name, process, address, version, keys, door: site.door, client };
         running.wait_until_it_answers(site.folder)?;
         Ok(running)
     }
@@ -175,14 +202,14 @@ impl Running {
     /// One request on a connection of its own; the status of the answer.
     pub(crate) fn ask(&self, path: &str) -> io::Result<u16> {
         match self.door {
-            Door::Plain => ask(self.address, path),
+            Door::Plain | Door::Keys => ask(self.address, path),
             Door::Tls => {
                 let connection = self.client.connect(connect(self.address)?)?;
                 ask_over(connection, self.address, path)
             }
             Door::PriorKnowledge => {
                 let (target, duration) = (self.address, Duration::ZERO);
-                let load = Load { target, path, connections: 1, duration };
+                let load = Load { target, path, connections: 1, keys: 0, duration };
                 let driven = h2load::drive(load, "http", Some(1))?;
                 match driven.first_error {
                     None if driven.requests == 1 => Ok(200),

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::limits::{self, Limits};
 use super::{Door, Site, to_log};
 use crate::certificate::Certificate;
 use crate::children::Process;
@@ -20,9 +21,10 @@ pub(super) fn start(
     site: Site<'_>,
     name: &str,
     program: &Path,
+    limits: Limits,
 ) -> io::Result<(Process, SocketAddr)> {
     let address = listen::unused()?;
-    write_files(site, address, None)?;
+    write(site, address, None, limits)?;
     let mut command = Command::new(program);
     command
         .arg("run")
@@ -41,21 +43,35 @@ pub(crate) fn write_files(
     address: SocketAddr,
     extra: Option<&str>,
 ) -> io::Result<()> {
+    write(site, address, extra, Limits::None)
+}
+
+fn write(
+    site: Site<'_>,
+    address: SocketAddr,
+    extra: Option<&str>,
+    limits: Limits,
+) -> io::Result<()> {
     let Certificate { chain, key, .. } = site.certificate;
     let certificates = json!([{"certificate": chain, "privateKey": key}]);
     let listener = match site.door {
-        Door::Plain => json!({"address": address}),
+        Door::Plain | Door::Keys => json!({"address": address}),
         Door::PriorKnowledge => json!({"address": address, "http2": true}),
         Door::Tls => json!({"address": address, "tls": {"certificates": certificates}}),
     };
-    let gateway = json!({
+    let mut gateway = json!({
         "listeners": [listener],
         "accessLog": {"destination": site.folder.join("ringway-access.log")},
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
-            "stages": [{"stageName": "$default"}]}],
+            "stages": [limits.stage()]}],
     });
+    if let (Value::Object(gateway), Value::Object(more)) =
+        (&mut gateway, limits.sections(site.folder)?)
+    {
+        gateway.extend(more);
+    }
     for (name, document) in
-        [(DEFINITION, definition(site.upstream, extra)), (GATEWAY_FILE, gateway)]
+        [(DEFINITION, definition(site.upstream, extra, limits)), (GATEWAY_FILE, gateway)]
     {
         let path = site.folder.join(name);
         let text = serde_json::to_string_pretty(&document)?;
@@ -70,7 +86,7 @@ pub(crate) fn write_files(
 }
 
 /// Literal routes for what is measured, and `{proxy+}` or `extra` beside them.
-fn definition(upstream: SocketAddr, extra: Option<&str>) -> Value {
+fn definition(upstream: SocketAddr, extra: Option<&str>, limits: Limits) -> Value {
     let integration = |path: &str| {
         json!({"x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "ANY",
             "uri": format!("http://{upstream}{path}"), "payloadFormatVersion": "1.0",
@@ -86,7 +102,14 @@ fn definition(upstream: SocketAddr, extra: Option<&str>) -> Value {
             [{"name": "proxy", "in": "path", "required": true, "schema": {"type": "string"}}]);
         paths.insert("/{proxy+}".to_owned(), greedy);
     }
-    json!({"openapi": "3.0.1", "info": {"title": "bench", "version": "1"}, "paths": paths})
+    let mut limited = integration("/");
+    if limits != Limits::None {
+        limited["security"] = json!([{"key": []}]);
+    }
+    paths.insert(limits::PATH.to_owned(), json!({"get": limited}));
+    let scheme = json!({"type": "apiKey", "name": "x-api-key", "in": "header"});
+    json!({"openapi": "3.0.1", "info": {"title": "bench", "version": "1"}, "paths": paths,
+        "components": {"securitySchemes": {"key": scheme}}})
 }
 
 /// The program to measure: the one that was named, or this workspace's, built by cargo now (which

@@ -6,7 +6,7 @@
 //! | `GET /apikeys`, `GET /apikeys/{id}` | GetApiKeys, GetApiKey; never with the value |
 //! | `PATCH /apikeys/{id}` | UpdateApiKey: `replace` `/enabled` |
 //! | `GET /usageplans`, `GET /usageplans/{id}` | GetUsagePlans, GetUsagePlan |
-//! | `GET /usageplans/{id}/keys`, `GET /usageplans/{id}/keys/{keyId}` | GetUsagePlanKeys, GetUsagePlanKey |
+//! | `GET /usageplans/{id}/keys`, and `/{keyId}` | GetUsagePlanKeys, GetUsagePlanKey |
 //! | `GET /usageplans/{id}/usage` | GetUsage |
 //! | `PATCH /usageplans/{id}/keys/{keyId}/usage` | UpdateUsage: `replace` `/remaining` |
 //!

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::{domain, request::Asked};
+use super::{domain, limits, request::Asked};
 use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Http2, Method, Name, RequestHead, Status},
@@ -101,8 +101,12 @@ fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
         Some(matched) => {
-            tell_route(&selected, matched, (head, protocol.unwrap_or(Protocol::Http)), out);
-            tell_upstream(plan.upstream(stage.routes[matched.route].upstream), out);
+            let route = &stage.routes[matched.route];
+            tell_route(&selected, matched, out);
+            if limits::tell(plan, (api, stage, route), head, out).is_ok() {
+                tell_call(&selected, matched, (head, protocol.unwrap_or(Protocol::Http)), out);
+                tell_upstream(plan.upstream(route.upstream), out);
+            }
         }
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
@@ -191,12 +195,20 @@ fn tell_apis(plan: &Plan, out: &mut String) {
 
 const NAMES_TOLD_MAX: usize = 20;
 
-fn tell_reject(reject: Reject, out: &mut String) {
+pub(super) fn tell_reject(reject: Reject, out: &mut String) {
     let status = reject.status().code();
     let _ = writeln!(out, "Answer {status} {} ({})", reject.body(), reject.reason());
 }
 
-fn tell_route(
+fn tell_route(selected: &Selected<'_, '_>, matched: &Matched, out: &mut String) {
+    let Selected { stage, path, .. } = *selected;
+    let _ = writeln!(out, "Route  {}", stage.routes[matched.route].key_text);
+    for (name, value) in stage.router.parameters(matched, path).iter() {
+        let _ = writeln!(out, "       {name} = {}", text(value));
+    }
+}
+
+fn tell_call(
     selected: &Selected<'_, '_>,
     matched: &Matched,
     (head, protocol): (&RequestHead, Protocol),
@@ -205,10 +217,6 @@ fn tell_route(
     let Selected { api, stage, path, .. } = *selected;
     let route = &stage.routes[matched.route];
     let parameters = stage.router.parameters(matched, path);
-    let _ = writeln!(out, "Route  {}", route.key_text);
-    for (name, value) in parameters.iter() {
-        let _ = writeln!(out, "       {name} = {}", text(value));
-    }
     let arrival = example_arrival(head);
     let mut facts = Facts::new(arrival);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });

@@ -124,6 +124,12 @@ impl<'d> Node<'d> {
         self.document.place_of(self.stored().bytes)
     }
 
+    /// Its byte range in the text; unlike a place, it costs nothing.
+    #[must_use]
+    pub(in crate::config) fn bytes(self) -> (u32, u32) {
+        self.stored().bytes
+    }
+
     /// Whether this is a mapping.
     #[must_use]
     pub fn is_mapping(self) -> bool {

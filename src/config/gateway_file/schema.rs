@@ -56,7 +56,7 @@ impl<'w> Walk<'w> {
         }
         let expected = types(schema);
         if !expected.iter().any(|name| is_type(node, name)) {
-            return self.wrong_type(node, &expected, at);
+            return self.wrong_type(node, &expected, schema, at);
         }
         match node.kind() {
             Kind::Mapping => self.mapping(node, schema, at),
@@ -201,7 +201,7 @@ impl<'w> Walk<'w> {
         }
         let Some(format) = schema["format"].as_str().and_then(formats::find) else { return };
         if !(format.keeps)(text) {
-            let text = if is_secret(at) { "it".to_owned() } else { format!("{text:?}") };
+            let text = if is_secret(schema) { "the text" } else { &format!("{text:?}") };
             let message = format!("{}{text} does not fit", prefix(at));
             self.problems.error(place.clone(), message, format!("write {}", format.what));
         }
@@ -230,9 +230,9 @@ impl<'w> Walk<'w> {
         self.problems.error(node.place(), format!("{}{found} is not known", prefix(at)), fix);
     }
 
-    fn wrong_type(&mut self, node: Node<'_>, expected: &[&str], at: &str) {
-        let shown = node.scalar_text().filter(|_| !is_secret(at));
-        let found = match shown {
+    fn wrong_type(&mut self, node: Node<'_>, expected: &[&str], schema: &Json, at: &str) {
+        let text = node.scalar_text().filter(|_| !is_secret(schema));
+        let found = match text {
             Some(text) => format!("{} ({})", node.kind(), shorten(text)),
             None => node.kind().to_string(),
         };
@@ -241,7 +241,8 @@ impl<'w> Walk<'w> {
         let names: Vec<&str> = names.map(|name| type_phrase(name)).collect();
         let expected = names.join(" or ");
         let message = format!("{}expected {expected}, found {found}", prefix(at));
-        let fix = match (names.as_slice(), shown) {
+        let fix = match (names.as_slice(), text) {
+            (["a string"], None) if node.scalar_text().is_some() => "put it in quotes".to_owned(),
             (["a string"], Some(text)) => format!("put it in quotes: \"{}\"", shorten(text)),
             (["a list"], _) => "begin each item with - , or put them in [ ]".to_owned(),
             _ => format!("write {expected}"),
@@ -253,6 +254,11 @@ impl<'w> Walk<'w> {
         let target = schema["$ref"].as_str().map(|name| name.trim_start_matches('#'));
         target.and_then(|pointer| self.schema.pointer(pointer)).unwrap_or(schema)
     }
+}
+
+/// Whether a value is not to be printed.
+fn is_secret(schema: &Json) -> bool {
+    schema["writeOnly"].as_bool() == Some(true)
 }
 
 /// The types a schema takes.
@@ -302,11 +308,6 @@ fn description(schema: &Json) -> String {
         }
         _ => text.to_owned(),
     }
-}
-
-/// Whether what stands there may be the value of an API key, or one that was put beside its place.
-fn is_secret(at: &str) -> bool {
-    at.starts_with("apiKeys")
 }
 
 fn prefix(at: &str) -> String {

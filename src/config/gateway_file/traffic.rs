@@ -23,6 +23,7 @@ use crate::{
         shorten,
     },
     http::Method,
+    ledger::{Period, QuotaTerms},
     steps::route::{RouteKey, RouteMethod},
 };
 
@@ -231,13 +232,15 @@ impl<'d> Check<'_, 'd> {
             self.warning(at, &message, "leave it so, if that is meant");
         }
         let (Some(offset), Some(at)) = (integer("offset"), quota.find("offset")) else { return };
-        let days = match quota.find("period").and_then(Node::as_str) {
-            Some("WEEK") => 7,
-            Some("MONTH") => 28,
-            Some("DAY") => 0,
+        let period = match quota.find("period").and_then(Node::as_str) {
+            Some("DAY") => Period::Day,
+            Some("WEEK") => Period::Week,
+            Some("MONTH") => Period::Month,
             _ => return,
         };
-        if offset >= days && offset > 0 {
+        let Ok(small) = u32::try_from(offset) else { return };
+        let terms = QuotaTerms { limit: u64::MAX, period, offset: small };
+        if terms.limit_of(true) < terms.limit {
             let message = format!(
                 "{label}, quota: offset {offset} is no day of a period's beginning: it is \
                  subtracted from the limit in the first period"

@@ -375,7 +375,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn no_period_lets_through_more_than_its_limit() {
     for seed in seeds() {
-        println!("RINGWAY_SEED={seed}");
+        eprintln!("RINGWAY_SEED={seed}");
         let mut world = World::new(seed);
         for _ in 0..3_000 {
             world.step();
@@ -390,7 +390,7 @@ fn no_period_lets_through_more_than_its_limit() {
 #[test]
 fn all_of_the_limit_can_be_had_when_nobody_crashes() {
     for seed in seeds() {
-        println!("RINGWAY_SEED={seed}");
+        eprintln!("RINGWAY_SEED={seed}");
         let mut world = World::new(seed);
         for _ in 0..2_000 {
             world.step();

@@ -93,6 +93,11 @@ impl StateFolder {
         self.journal.is_none()
     }
 
+    #[cfg(test)]
+    pub(super) fn fill_disk(&mut self) {
+        self.journal = OpenOptions::new().write(true).open("/dev/full").ok();
+    }
+
     /// Whether the journal has grown enough to be made anew.
     pub(super) const fn has_grown(&self) -> bool {
         let grown = (self.records - self.made) * RECORD_BYTES as u64;
@@ -166,7 +171,7 @@ impl StateFolder {
                 Ok(known) => known,
                 Err(Fault::Io(error)) => return Err(error),
                 Err(Fault::Damaged { file, at, what }) => {
-                    let aside = file.with_added_extension("damaged");
+                    let aside = self.path.join(format!("{USAGE}{day}.damaged"));
                     fs::rename(&file, &aside)?;
                     told.push(format!(
                         "usage of {day} is lost in part: {}, byte {at}: {what}; it is kept as {}",

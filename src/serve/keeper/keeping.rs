@@ -28,12 +28,12 @@ use crate::{
 };
 
 /// How often it looks whether a day is over, when nothing else comes.
-const LOOK_WAIT: Duration = Duration::from_millis(500);
+const LOOK_WAIT: Duration = Duration::from_millis(200);
 /// After a failure, how long until the journal is tried again.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// Counters are written for whoever reads the folder, at most so many a second: 19 KB.
 const COUNTERS_PER_SECOND: u32 = 200;
-const COUNTERS_WAIT: Duration = Duration::from_secs(1);
+const COUNTERS_WAIT: Duration = Duration::from_millis(200);
 /// A day is over for its file this long after midnight: shards tell late what they spent.
 const LATE_MILLIS: u64 = 5_000;
 
@@ -122,6 +122,8 @@ impl Keeping {
                     }
                     Errand::Follow(accounts) => self.known = Some(accounts),
                     Errand::Finish(ending) => return self.finish(ending),
+                    #[cfg(test)]
+                    Errand::FillDisk => self.folder.fill_disk(),
                 }
             }
             self.look();
@@ -213,7 +215,8 @@ impl Keeping {
         let changed = self.ledger.quotas().changed(JOURNAL_BATCH_RECORDS_MAX);
         let records: Vec<Record> = changed.iter().map(|c| Record::Counters(*c)).collect();
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        self.counters_due = now + COUNTERS_WAIT.max(COUNTERS_WAIT * count / COUNTERS_PER_SECOND);
+        let pause = Duration::from_secs(1) * count / COUNTERS_PER_SECOND;
+        self.counters_due = now + pause.max(COUNTERS_WAIT);
         if count > 0
             && let Err(error) = self.folder.append_unsynced(&records)
         {
@@ -312,12 +315,12 @@ impl Keeping {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread is no shard and has no shard's clock")]
-fn clock() -> Instant {
+pub(super) fn clock() -> Instant {
     Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "days are the wall clock's")]
-fn wall() -> WallTime {
+pub(super) fn wall() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

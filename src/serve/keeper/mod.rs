@@ -10,6 +10,7 @@ mod keeping;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -58,6 +59,9 @@ enum Errand {
     Follow(HashSet<AccountId>),
     /// Write down where things stand, and end.
     Finish(Ending),
+    /// From now on the journal's disk is full.
+    #[cfg(test)]
+    FillDisk,
 }
 
 /// How the shards ended.
@@ -101,14 +105,14 @@ impl Opened {
         Arc::new(switches(&self.switched))
     }
 
-    /// Starts the thread.
+    /// Starts the thread, which takes the wishes.
     ///
     /// # Errors
     /// When the journal cannot be made anew, or the machine has no thread left.
     pub(crate) fn keep(
         self,
         ledger: Arc<Ledger>,
-        asks: Asks,
+        asks: &mut Option<Asks>,
         shards: Vec<Mail<Order>>,
         tell: impl FnMut(&str) + Send + 'static,
     ) -> Result<Keeper, Problem> {
@@ -120,6 +124,8 @@ impl Opened {
         let keeping = Keeping::new(self, kept, shards, Arc::clone(&shared), Box::new(tell));
         let run = |mut keeping: Keeping| {
             keeping.begin()?;
+            // From here on only a machine without threads can fail, and then all is lost anyhow.
+            let asks = asks.take().ok_or(ErrorKind::AlreadyExists)?;
             thread::Builder::new().name("keeper".to_owned()).spawn(move || {
                 keeping.run(&asks);
                 drop(end);

@@ -216,7 +216,7 @@ fn the_process_has_its_own_numbers() {
         access_log_failed: 4,
         started_seconds: 5,
         draining: true,
-        quotas: None,
+        quotas: Some(QuotaNumbers { journal_failing: true, reservations: 7, journal_bytes: 768 }),
     };
     let parsed = parse(&render(&[], &process));
     assert_eq!(parsed.value("ringway_plan_reloads_total", &[("result", "ok")]), 1.0);
@@ -225,6 +225,9 @@ fn the_process_has_its_own_numbers() {
     assert_eq!(parsed.value("ringway_access_log_failed_lines_total", &[]), 4.0);
     assert_eq!(parsed.value("ringway_start_time_seconds", &[]), 5.0);
     assert_eq!(parsed.value("ringway_draining", &[]), 1.0);
+    assert_eq!(parsed.value("ringway_quota_journal_failing", &[]), 1.0);
+    assert_eq!(parsed.value("ringway_quota_reservations_total", &[]), 7.0);
+    assert_eq!(parsed.value("ringway_quota_journal_bytes_total", &[]), 768.0);
 }
 
 #[track_caller]

@@ -70,6 +70,30 @@ fn a_connection_that_cannot_be_made_leaves_no_trace() {
     });
 }
 
+/// Of two who connected at the same time one was given the dead address twice, and got 503.
+#[test]
+fn a_dead_address_fails_nobody_who_connects_beside_others() {
+    with_upstream(|runtime, address| async move {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+        let dead = nobody.local_addr().expect("bound");
+        drop(nobody);
+        let pool = pool(&runtime, vec![dead.into(), address]);
+        let left = Rc::new(Cell::new(8));
+        for _ in 0..left.get() {
+            let (pool, runtime_, left) = (Rc::clone(&pool), runtime.clone(), Rc::clone(&left));
+            runtime.spawn(async move {
+                let _lent = check_out(&pool, &runtime_).await;
+                left.set(left.get() - 1);
+            });
+        }
+        let deadline = runtime.now() + WAIT;
+        while left.get() > 0 && runtime.now() < deadline && runtime.panics() == 0 {
+            runtime.sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(left.get(), 0);
+    });
+}
+
 /// Traffic kept the old server's connections alive for ever.
 #[test]
 fn connections_to_addresses_that_are_gone_are_not_used_again() {

@@ -74,11 +74,11 @@ impl Drop for Server {
 }
 
 /// What the Python clients need.
-const PACKAGES: [&str; 2] = ["httpx[http2]>=0.27", "grpcio>=1.60"];
-const MODULES: &str = "import grpc, h2, httpx";
+const PACKAGES: [&str; 3] = ["httpx[http2]>=0.27", "grpcio>=1.60", "botocore>=1.34"];
+const MODULES: &str = "import botocore, grpc, h2, httpx";
 
-/// A Python with httpx, h2 and grpcio: `RINGWAY_PYTHON`, or the machine's own where it has them,
-/// or one of our own below `target/`, made once with pip.
+/// A Python with httpx, h2, grpcio and botocore: `RINGWAY_PYTHON`, or the machine's own where it
+/// has them, or one of our own below `target/`, made once with pip.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(find_python) {

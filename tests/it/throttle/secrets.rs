@@ -97,7 +97,6 @@ fn what_is_wrong_with_a_key_is_told_without_its_value() {
     let folder = &world.gateway.folder;
     let file = fs::read_to_string(folder.join("gateway.yaml")).unwrap();
     let value = format!("value: {ALICE}");
-    let doubled = format!("value: {ALICE}, name: {ALICE}");
     let table = [
         (value.as_str(), format!("vlaue: {ALICE}")),
         (&value, format!("value: [{ALICE}]")),
@@ -107,15 +106,12 @@ fn what_is_wrong_with_a_key_is_told_without_its_value() {
         (&value, format!("value: {ALICE}ü")),
         (&value, format!("value: \"{ALICE} {ALICE}\"")),
         (&value, format!("valueSha256: {ALICE}")),
-        (&value, format!("enabled: {ALICE}")),
         (&value, format!("value: {DISABLED}")),
-        (&value, doubled),
         (&value, format!("value: &a {ALICE}, x: *b")),
         (&value, format!("value: {}", ALICE.repeat(10))),
         ("apiKeys:\n", "apikeys:\n".to_owned()),
         ("apiKeys:\n", "apiKey:\n".to_owned()),
         ("apiKeys:\n", "apiKeys: x\n".to_owned()),
-        ("apiKeys:\n", format!("apiKeys: {ALICE}\nx:\n")),
     ];
     for (old, new) in table {
         folder.write("gateway.yaml", &file.replacen(old, &new, 1));

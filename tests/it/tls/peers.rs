@@ -2,14 +2,17 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
+    net::SocketAddr,
     process::{Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
 };
 
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs::kx_group};
 
 use super::{Shown, greeting, launch, with_pair};
-use crate::harness::{Authority, Gateway, Upstream, Wish, has, ok, pattern, python};
+use crate::harness::{Authority, Gateway, Upstream, Wish, eventually, has, ok, pattern, python};
 
 /// Runs a program to its end with something to read.
 fn run(command: &mut Command, input: &[u8]) -> Output {
@@ -322,6 +325,36 @@ fn an_ocsp_answer_is_stapled() {
     }
 }
 
+/// A talk with `openssl s_client`: of each pair, what it has to say before it is told the other.
+/// All that it said.
+#[track_caller]
+fn converse(address: SocketAddr, version: &str, talk: &[(&str, &str)]) -> String {
+    let words = "exec timeout 60 openssl s_client -servername localhost -crlf";
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{words} -connect {address} {version} 2>&1")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let listening = thread::spawn(move || {
+        let mut piece = [0; 4_096];
+        while let Ok(count @ 1..) = stdout.read(&mut piece) {
+            eprint!("{}", String::from_utf8_lossy(&piece[..count]));
+            heard.lock().unwrap().extend_from_slice(&piece[..count]);
+        }
+    });
+    let so_far = || String::from_utf8_lossy(&said.lock().unwrap()).into_owned();
+    for (awaited, answer) in talk {
+        eventually(&format!("openssl says {awaited}"), || so_far().contains(awaited));
+        // It may have ended with what it said.
+        let _ = stdin.write_all(answer.as_bytes());
+    }
+    drop(stdin);
+    child.wait().unwrap();
+    listening.join().unwrap();
+    so_far()
+}
+
 #[test]
 fn renegotiation_is_refused_and_keys_are_renewed() {
     if !has("openssl") {
@@ -329,21 +362,15 @@ fn renegotiation_is_refused_and_keys_are_renewed() {
     }
     let upstream = greeting();
     let shown = Shown::start(&upstream);
-    let address = shown.gateway.tls[0].to_string();
-    let talk = |version: &str, letter: &str| {
-        let script = format!(
-            "(sleep 0.3; printf '{letter}\\n'; sleep 0.3; printf 'GET / HTTP/1.1\\nhost: \
-             it\\nconnection: close\\n\\n'; sleep 1) | timeout 10 openssl s_client -connect \
-             {address} -servername localhost {version} -crlf 2>&1"
-        );
-        text(&run(Command::new("sh").args(["-c", &script]), b""))
-    };
-    let said = talk("-tls1_2", "R");
+    let address = shown.gateway.tls[0];
+    let request = "GET / HTTP/1.1\nhost: it\nconnection: close\n\n";
+    let begun = "Verify return code";
+    let said = converse(address, "-tls1_2", &[(begun, "R\n"), ("no renegotiation", request)]);
     assert!(!said.contains("hello"), "{said}");
-    assert!(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "{said}");
-    for letter in ["k", "K"] {
-        let said = talk("-tls1_3", letter);
-        assert!(said.contains("KEYUPDATE") && said.contains("hello"), "{said}");
+    assert!(said.contains("RENEGOTIATING"), "{said}");
+    for letter in ["k\n", "K\n"] {
+        let talk = [(begun, letter), ("KEYUPDATE", request), ("hello", "")];
+        converse(address, "-tls1_3", &talk);
     }
     assert_eq!(shown.gateway.number("ringway_panics_total"), 0);
 }

@@ -129,6 +129,7 @@ fn nginx_that_asks_for_a_certificate_gets_it() {
 fn before(upstream: &TlsUpstream, authority: &Authority) -> Gateway {
     launch("localhost", upstream.address, "caCertificates: ca.pem", "")
         .beside("ca.pem", &authority.pem)
+        .logging("log")
         .start()
 }
 
@@ -195,8 +196,14 @@ fn a_kept_connection_that_the_upstream_ends_is_not_used_again() {
     });
     let gateway = before(&upstream, &authority);
     let mut client = Client::connect(gateway.address);
+    // Lines of the log are written every 200 ms.
+    let why = || {
+        thread::sleep(Duration::from_secs(1));
+        fs::read_to_string(gateway.folder.join("log")).unwrap_or_default()
+    };
     for _ in 0..10 {
-        assert_eq!(client.get("/a").text(), "hello");
+        let answer = client.get("/a");
+        assert!(answer.text() == "hello", "{answer:?}\n{}", why());
         thread::sleep(Duration::from_millis(30));
         let post = client.ask("POST /a HTTP/1.1\r\nhost: it\r\ncontent-length: 0\r\n\r\n");
         // A request that changes something is not sent twice: the one that met the end is lost.

@@ -275,7 +275,7 @@ fn an_upstream_that_never_answers_times_out() {
     let waited = started.elapsed();
     answer.assert_refusal(503, "Service Unavailable");
     assert!(waited >= Duration::from_millis(280), "{waited:?}");
-    assert!(waited < Duration::from_millis(1_500), "{waited:?}");
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
     assert_eq!(client.get("/quick").text(), "quick");
     assert_eq!(upstream.connections(), 2, "the late answer must not meet the next request");
     eventually("the timed-out connection is closed", || upstream.open() == 1);

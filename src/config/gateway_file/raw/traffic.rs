@@ -13,7 +13,7 @@ use crate::base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, OWN_
 #[serde(transparent)]
 pub struct PathText(#[schemars(length(min = 1))] pub String);
 
-/// A name or id of a key or a usage plan.
+/// Name or id of a key or a usage plan.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("format" = "name", "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]{1,1024}$"))]
@@ -29,10 +29,11 @@ pub struct ApiKey {
     pub id: Option<NameText>,
     /// What the caller sends: 20 to 128 printable ASCII characters, no spaces.
     #[schemars(length(min = API_KEY_VALUE_BYTES_MIN, max = API_KEY_VALUE_BYTES_MAX))]
+    #[schemars(extend("writeOnly" = true))]
     pub value: Option<String>,
     /// The SHA-256 of what the caller sends, instead of value: 64 hexadecimal digits.
     #[schemars(regex(pattern = r"^[0-9A-Fa-f]{64}$"))]
-    #[schemars(extend("format" = "sha-256"))]
+    #[schemars(extend("format" = "sha-256", "writeOnly" = true))]
     pub value_sha256: Option<String>,
     /// Whether it is valid.
     #[serde(default = "super::yes")]
@@ -98,7 +99,7 @@ pub struct Quota {
     pub limit: u64,
     /// In what time, in UTC.
     pub period: Period,
-    /// WEEK: the day it begins, 0 to 6, 0 is Sunday. MONTH: the day it begins, 0 to 27, 0 is the
+    /// WEEK: the day it begins, 0 to 6, 0 is Sunday. MONTH: the day it begins, 0 to 30, 0 is the
     /// first. DAY, or more than that: requests subtracted in the first period.
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]

@@ -74,9 +74,9 @@ fn a_quota_says_what_and_when() {
     let plan = |quota: &str| format!("usagePlans: [{{name: a, {ON}, quota: {quota}}}]");
     check_more(&plan("{limit: 1, period: DAY}"), &[]);
     check_more(&plan("{limit: 1, period: WEEK, offset: 6}"), &[]);
-    check_more(&plan("{limit: 1, period: MONTH, offset: 27}"), &[]);
+    check_more(&plan("{limit: 1, period: MONTH, offset: 30}"), &[]);
     check_more(&plan("{limit: 1, period: WEEK, offset: 7}"), &["offset 7 is no day"]);
-    check_more(&plan("{limit: 1, period: MONTH, offset: 28}"), &["offset 28 is no day"]);
+    check_more(&plan("{limit: 1, period: MONTH, offset: 31}"), &["offset 31 is no day"]);
     check_more(&plan("{limit: 1, period: DAY, offset: 1}"), &["offset 1 is no day"]);
     check_more(&plan("{limit: 1, period: DAY, offset: 0}"), &[]);
     check_more(&plan("{limit: 0, period: DAY}"), &["with limit 0 every request is refused"]);
