@@ -145,6 +145,7 @@ impl Bucket {
 
     /// One less is in flight.
     pub(super) fn leave(&mut self) {
+        debug_assert!(self.out > 0, "a place is given up that nobody holds");
         self.out = self.out.saturating_sub(1);
     }
 
