@@ -15,11 +15,11 @@ use crate::harness::{Folder, gateway_file};
 const LIMITS: &str = "
 apiKeys: [{name: good, value: KEY}]
 usagePlans:
-  - {name: plan, apiStages: [{api: it, stage: $default}], apiKeys: [good], throttle: {rateLimit: 40, burstLimit: 12}}
+  - {name: plan, apiStages: [{api: it, stage: $default}], apiKeys: [good], throttle: {rateLimit: 10, burstLimit: 4}}
 throttling:
   account: {rateLimit: 200, burstLimit: 20}
   limits:
-    - {name: places, key: {type: ALL}, concurrentRequests: 5}
+    - {name: places, key: {type: ALL}, concurrentRequests: 3}
     - {name: dry, key: {type: ALL}, concurrentRequests: 2, dryRun: true}
     - {name: reads, key: {type: ALL}, concurrentRequests: 1, routes: [{routeKey: 'ANY /reads/{id}'}]}
 ";
