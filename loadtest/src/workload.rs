@@ -140,8 +140,8 @@ pub(crate) fn choose(
         if wish != IDLE && !all.iter().any(|row| is_chosen(wish, &row.name)) {
             let names: Vec<&str> = all.iter().map(|row| row.name.as_str()).collect();
             return Err(io::Error::other(format!(
-                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c, limits), {IDLE} \
-                 or some of {}",
+                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c, limits), \
+                 {IDLE} or some of {}",
                 names.join(", ")
             )));
         }

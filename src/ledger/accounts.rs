@@ -23,6 +23,8 @@ use crate::base::{
 
 /// Who was refused is kept for this long after the last request.
 const REFUSALS_KEPT: Duration = Duration::from_secs(600);
+/// A full partition is looked through for idle accounts this often.
+const SEARCH_WAIT: Duration = Duration::from_millis(100);
 /// Accounts of one partition, beyond which strangers share one.
 const PARTITION_ACCOUNTS_MAX: usize = LEDGER_ACCOUNTS_MAX / LEDGER_PARTITIONS;
 
@@ -38,7 +40,14 @@ pub(super) struct Accounts {
 /// Alone on its cache line, so that neighbours do not disturb each other.
 #[derive(Default)]
 #[repr(align(64))]
-struct Partition(Mutex<HashTable<Bucket>>);
+struct Partition(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    accounts: HashTable<Bucket>,
+    /// When it was full and looked through last.
+    searched: Moment,
+}
 
 /// The hash of an account's name.
 #[derive(Clone, Copy, Debug)]
@@ -112,25 +121,23 @@ impl Accounts {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.partitions.iter().map(|partition| partition.lock().len()).sum()
+        self.partitions.iter().map(|partition| partition.lock().accounts.len()).sum()
     }
 
     /// Forgets accounts that are as new ones, in one partition. Counts in circles.
     pub(super) fn sweep(&self, place: usize, now: Moment) {
-        self.partitions[place % self.partitions.len()].lock_and_sweep(now, &self.hasher);
+        self.partitions[place % self.partitions.len()].lock().sweep(now, &self.hasher);
     }
 
     fn with(&self, account: Hashed, change: impl FnOnce(&mut Bucket)) {
-        let mut accounts = self.partition(account.hash).lock();
-        let found = accounts.find_mut(account.hash, |bucket| bucket.id == account.id);
-        if let Some(bucket) = found {
+        let mut kept = self.partition(account.hash).lock();
+        if let Some(bucket) = kept.find(account) {
             return change(bucket);
         }
-        drop(accounts);
+        drop(kept);
         // It was opened when there was no room.
         let shared = self.hash(shared_of(account.id));
-        let mut accounts = self.partition(shared.hash).lock();
-        if let Some(bucket) = accounts.find_mut(shared.hash, |bucket| bucket.id == shared.id) {
+        if let Some(bucket) = self.partition(shared.hash).lock().find(shared) {
             change(bucket);
         }
     }
@@ -142,21 +149,18 @@ impl Accounts {
         now: Moment,
         change: impl FnOnce(&mut Bucket, bool) -> R,
     ) -> R {
-        let partition = self.partition(account.hash);
-        let mut accounts = partition.lock();
-        if accounts.len() >= PARTITION_ACCOUNTS_MAX
-            && accounts.find(account.hash, |bucket| bucket.id == account.id).is_none()
-        {
-            sweep(&mut accounts, now, &self.hasher);
-            if accounts.len() >= PARTITION_ACCOUNTS_MAX && !is_shared(account.id) {
-                drop(accounts);
+        let mut kept = self.partition(account.hash).lock();
+        if kept.is_full() && !is_shared(account.id) && kept.find(account).is_none() {
+            kept.search(now, &self.hasher);
+            if kept.is_full() {
+                drop(kept);
                 let shared = self.hash(shared_of(account.id));
                 return self.with_or_new(shared, terms, now, change);
             }
         }
         let is_same = |bucket: &Bucket| bucket.id == account.id;
         let rehash = |bucket: &Bucket| self.hasher.hash_one(bucket.id);
-        match accounts.entry(account.hash, is_same, rehash) {
+        match kept.accounts.entry(account.hash, is_same, rehash) {
             Entry::Occupied(mut known) => change(known.get_mut(), false),
             Entry::Vacant(vacant) => {
                 let mut new = vacant.insert(Bucket::new(account.id, terms, now));
@@ -172,20 +176,35 @@ impl Accounts {
 }
 
 impl Partition {
-    fn lock(&self) -> MutexGuard<'_, HashTable<Bucket>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing in here panics half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn lock_and_sweep(&self, now: Moment, hasher: &RandomState) {
-        sweep(&mut self.lock(), now, hasher);
-    }
 }
 
-fn sweep(accounts: &mut HashTable<Bucket>, now: Moment, hasher: &RandomState) {
-    accounts.retain(|bucket| !bucket.is_idle(now, REFUSALS_KEPT));
-    if accounts.len() < accounts.capacity() / 4 {
-        accounts.shrink_to(2 * accounts.len(), |bucket| hasher.hash_one(bucket.id));
+impl Kept {
+    fn find(&mut self, account: Hashed) -> Option<&mut Bucket> {
+        self.accounts.find_mut(account.hash, |bucket| bucket.id == account.id)
+    }
+
+    fn is_full(&self) -> bool {
+        self.accounts.len() >= PARTITION_ACCOUNTS_MAX
+    }
+
+    /// Makes room; not for every stranger of a flood.
+    fn search(&mut self, now: Moment, hasher: &RandomState) {
+        if now.since(self.searched) >= SEARCH_WAIT {
+            self.searched = now;
+            self.sweep(now, hasher);
+        }
+    }
+
+    fn sweep(&mut self, now: Moment, hasher: &RandomState) {
+        let accounts = &mut self.accounts;
+        accounts.retain(|bucket| !bucket.is_idle(now, REFUSALS_KEPT));
+        if accounts.len() < accounts.capacity() / 4 {
+            accounts.shrink_to(2 * accounts.len(), |bucket| hasher.hash_one(bucket.id));
+        }
     }
 }
 

@@ -48,8 +48,9 @@ pub(super) enum Taken {
     Empty(Moment),
 }
 
-/// An account.
+/// An account, in one line of the cache: most callers' are cold.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Bucket {
     pub(super) id: AccountId,
     /// Billionths of a token, as of `settled`.
@@ -61,6 +62,8 @@ pub(super) struct Bucket {
     out: u32,
     refused: u32,
 }
+
+const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// An account as a person looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::{Quota, RateLimiter, clock::FakeRelativeClock};
 
 use super::*;
-use crate::base::WallTime;
+use crate::base::{WallTime, limits::LEDGER_ACCOUNTS_MAX};
 
 const ROUND: Duration = Duration::from_millis(50);
 const SECOND: u64 = 1_000_000_000;
@@ -444,4 +444,27 @@ fn a_quota_is_used_up_and_never_passed_whatever_shards_do_with_their_leases() {
         }
         assert_eq!(counted[0], limit, "seed {seed}: all of it is reached");
     }
+}
+
+/// Strangers share what one may have: a flood of addresses gets nobody more, and costs no memory.
+#[test]
+fn a_full_ledger_lets_strangers_share_an_account() {
+    const ROOM: u64 = LEDGER_ACCOUNTS_MAX as u64;
+    let ledger = Arc::new(Ledger::new(1).0);
+    let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
+    let terms = bucket(0.001, 2);
+    let stranger = |number: u64| AccountId::new(LimitId(1), Subject(u128::from(number)));
+    let now = Moment(SECOND);
+    let mut admitted = 0_u64;
+    for number in 0..ROOM + ROOM / 8 {
+        admitted += u64::from(purse.take(stranger(number), &terms, now).is_ok());
+    }
+    let kept = ledger.len() as u64;
+    assert!(kept <= ROOM + 1, "{kept}");
+    assert!((kept..=kept + 2).contains(&admitted), "{admitted} of {kept} accounts");
+    assert!(purse.take(stranger(5), &terms, now).is_ok(), "who was there has his second");
+    // All are full again after a while, and room is made for strangers.
+    let later = Moment(3_000 * SECOND);
+    assert!(purse.take(stranger(u64::MAX), &terms, later).is_ok());
+    assert!(ledger.len() < LEDGER_ACCOUNTS_MAX);
 }

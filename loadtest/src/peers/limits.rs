@@ -65,9 +65,8 @@ impl Limits {
         if self == Self::Quota {
             plan["quota"] = json!({"limit": 1_000_000_000_000_u64, "period": "MONTH"});
         }
-        Ok(
-            json!({"apiKeyFiles": [KEYS], "usagePlans": [plan], "throttling": {"account": throttle}}),
-        )
+        let throttling = json!({"account": throttle});
+        Ok(json!({"apiKeyFiles": [KEYS], "usagePlans": [plan], "throttling": throttling}))
     }
 
     /// What the stage says of it.
