@@ -146,10 +146,11 @@ impl Bucket {
         enters
     }
 
-    /// One less is in flight.
-    pub(super) fn leave(&mut self) {
-        debug_assert!(self.out > 0, "a place is given up that nobody holds");
+    /// One less is in flight; `false` when none was.
+    pub(super) fn leave(&mut self) -> bool {
+        let was_any = self.out > 0;
         self.out = self.out.saturating_sub(1);
+        was_any
     }
 
     /// Whether it is as a new one: then it need not be kept. One that has refused is, for a time,
