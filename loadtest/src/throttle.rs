@@ -188,7 +188,8 @@ fn drive(
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n");
     let pace = Pace {
         next: AtomicU64::new(0),
-        count: options.seconds * options.per_second,
+        // The last one at the very end.
+        count: options.seconds * options.per_second + 1,
         per_second: options.per_second,
         start: clock::now(),
     };

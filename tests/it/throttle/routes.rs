@@ -115,3 +115,35 @@ fn what_is_refused_never_reaches_the_upstream() {
         log.lines().filter(|line| line.contains("\"status\":429")).count() == 5
     });
 }
+
+/// A body that was not asked for does not become the next request, and no client is asked for it.
+#[test]
+fn a_refused_request_with_a_body_leaves_the_connection_sound() {
+    let upstream = Upstream::echoing();
+    let stage = format!("{{stageName: $default, defaultRouteSettings: {{{SETTINGS} 1}}}}");
+    let definition = crate::harness::proxy_all(upstream.address());
+    let gateway = launch(&definition, &[&stage], "").start();
+    let mut client = Client::connect(gateway.address);
+    let body = "GET /smuggled HTTP/1.1\r\nhost: it\r\n\r\n";
+    let post = |more: &str, body: &str| {
+        let length = body.len();
+        format!("POST /a HTTP/1.1\r\nhost: it\r\ncontent-length: {length}\r\n{more}\r\n{body}")
+    };
+    assert_eq!(client.ask(post("", body)).text(), body);
+    for _ in 0..4 {
+        let answer = client.ask(post("", body));
+        answer.assert_refusal(429, "Too Many Requests");
+        if answer.says_close() {
+            client.assert_closed();
+            client = Client::connect(gateway.address);
+        }
+    }
+    // The root has a bucket of its own.
+    assert_eq!(client.get("/").status, 200);
+    let mut waits = Client::connect(gateway.address);
+    waits.send("POST /a HTTP/1.1\r\nhost: it\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n");
+    waits.answer().assert_refusal(429, "Too Many Requests");
+    assert_eq!(upstream.requests().len(), 2);
+    let head = Client::connect(gateway.address).ask("HEAD /a HTTP/1.1\r\nhost: it\r\n\r\n");
+    assert_eq!((head.status, head.body.len()), (429, 0));
+}
