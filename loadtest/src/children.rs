@@ -19,8 +19,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it pinned to `core`, without stdin.
     pub(crate) fn start(command: &mut Command, core: usize) -> io::Result<Self> {
+        Self::start_on(command, Some(core))
+    }
+
+    /// Starts it on every core that this thread may run on, without stdin.
+    pub(crate) fn start_on_all(command: &mut Command) -> io::Result<Self> {
+        Self::start_on(command, None)
+    }
+
+    fn start_on(command: &mut Command, core: Option<usize>) -> io::Result<Self> {
         let program = command.get_program().to_owned();
-        let child = process::spawn_pinned(command.stdin(Stdio::null()), core).map_err(|error| {
+        let child = process::spawn(command.stdin(Stdio::null()), core).map_err(|error| {
             io::Error::other(format!("starting {}: {error}", program.display()))
         })?;
         Ok(Self { child })

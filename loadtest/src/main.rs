@@ -1,8 +1,8 @@
 //! The load test: runs Ringway beside its peers and its floor, and records what each costs.
 //!
 //! `compare` is the measurement; the rest finds leaks (`soak`, `idle`), lost requests
-//! (`reload-storm`) and costs (`syscalls`, `instructions`), or is a part that the others start
-//! (`upstream`, `floor`). Everything stays on loopback and is bounded in time and count.
+//! (`reload-storm`), costs (`syscalls`, `instructions`) and requests beyond a limit (`throttle`), or
+//! is a part that the others start (`upstream`, `floor`). Everything stays on loopback and is bounded in time and count.
 #![expect(clippy::print_stdout, reason = "a program of the command line prints what it found")]
 
 mod account;
@@ -25,6 +25,7 @@ mod soak;
 mod subject;
 mod sys;
 mod syscalls;
+mod throttle;
 mod tls;
 mod upstream;
 mod verdict;
@@ -63,6 +64,8 @@ enum Task {
     ReloadStorm(reload_storm::Options),
     /// Counts system calls per request with strace
     Syscalls(syscalls::Options),
+    /// Asks for ten times a plan's throttle on two shards and counts what is let through
+    Throttle(throttle::Options),
     /// Counts instructions per operation of the benches with callgrind
     Instructions(instructions::Options),
     /// Serves canned answers: /, /64k, /1m, /delay/MS
@@ -105,6 +108,7 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         Task::Idle(options) => return idle::run(&options),
         Task::ReloadStorm(options) => return reload_storm::run(&options),
         Task::Syscalls(options) => return syscalls::run(&options),
+        Task::Throttle(options) => return throttle::run(&options),
         Task::Instructions(options) => return instructions::run(&options),
         Task::Upstream { listen, delay_ms } => {
             sys::process::raise_descriptor_limit(65_536)?;

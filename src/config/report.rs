@@ -32,11 +32,18 @@ pub enum Colours {
 /// The texts that places point into, by file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: HashMap<PathBuf, Box<str>>,
+    texts: HashMap<PathBuf, Text>,
     /// Of what no place points into (it may be secret), whether it has changed is all that matters.
     beside: HashMap<PathBuf, Beside>,
     /// Byte ranges whose lines are not drawn, sorted.
     secret: HashMap<PathBuf, Box<[(u32, u32)]>>,
+}
+
+/// A text, and where its API keys stand as far as the text alone tells: see [`keys_of`].
+#[derive(Clone, Debug)]
+struct Text {
+    text: Box<str>,
+    keys: Range<usize>,
 }
 
 /// A file that is no document.
@@ -50,7 +57,9 @@ struct Beside {
 impl Sources {
     /// Keeps the text of a file, whether it can be parsed or not.
     pub fn add(&mut self, path: &Path, bytes: &[u8]) {
-        self.texts.insert(path.to_path_buf(), document::text_of(bytes).into());
+        let text: Box<str> = document::text_of(bytes).into();
+        let keys = keys_of(&text);
+        self.texts.insert(path.to_path_buf(), Text { text, keys });
     }
 
     /// Notes what is no document: its bytes are not kept.
@@ -71,7 +80,7 @@ impl Sources {
             let found = look(kept.bytes_max).as_deref().map(fingerprint);
             return found == Some(kept.fingerprint);
         }
-        let kept = self.texts.get(path).map(AsRef::as_ref);
+        let kept = self.texts.get(path).map(|text| &*text.text);
         kept == look(DOCUMENT_BYTES_MAX).as_deref().map(document::text_of).as_deref()
     }
 
@@ -84,13 +93,18 @@ impl Sources {
 
     /// Whether a secret begins in this range of a file, or one of its ranges reaches into it.
     fn is_secret(&self, place: &Place, line: Range<usize>) -> bool {
-        let Some(ranges) = self.secret.get(place.file.as_path()) else { return false };
+        let known = self.secret.get(place.file.as_path()).filter(|ranges| !ranges.is_empty());
+        let Some(ranges) = known else {
+            // The text is broken, or the list has a wrong name.
+            let keys = self.texts.get(place.file.as_path()).map_or(0..0, |text| text.keys.clone());
+            return line.start < keys.end && line.end > keys.start;
+        };
         let after = ranges.partition_point(|range| (range.0 as usize) < line.end);
         ranges[..after].last().is_some_and(|range| range.1 as usize > line.start)
     }
 
     fn text(&self, place: &Place) -> Option<&str> {
-        self.texts.get(place.file.as_path()).map(AsRef::as_ref)
+        self.texts.get(place.file.as_path()).map(|text| &*text.text)
     }
 }
 
@@ -203,6 +217,32 @@ fn excerpt<'t>(sources: &'t Sources, place: &Place) -> Option<Excerpt<'t>> {
     Some(Excerpt { lines, first_line: place.line as usize, span: start..end })
 }
 
+/// Where the API keys of a gateway file stand, as far as a text that may be broken tells: up to the
+/// next key of the file, or in JSON's style to the end.
+fn keys_of(text: &str) -> Range<usize> {
+    const KEY: &str = "apikeys";
+    let lower = text.to_ascii_lowercase();
+    let is_theirs = |line: &str| line.starts_with("apikey") && !line.starts_with("apikeyfiles");
+    let mut keys = text.len()..text.len();
+    let mut at = 0;
+    for line in lower.split_inclusive('\n') {
+        if is_theirs(line) {
+            keys.start = keys.start.min(at);
+        } else if at > keys.start && line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            keys.end = at;
+            return keys;
+        }
+        at += line.len();
+    }
+    let is_key =
+        |at: &usize| lower[at + KEY.len()..].trim_start_matches(['"', '\'']).starts_with(':');
+    if keys.is_empty() && text.starts_with('{') {
+        let found = lower.match_indices(KEY).map(|(at, _)| at).find(is_key);
+        keys.start = found.unwrap_or(keys.end);
+    }
+    keys
+}
+
 fn problem_to_json(problem: &Problem) -> serde_json::Value {
     let severity = match problem.severity {
         Severity::Error => "error",
@@ -285,6 +325,27 @@ error: the port is taken␛[31m
             assert_eq!(drawn.contains(&format!("| {key}: ")), is_drawn, "{drawn}");
             assert!(drawn.contains(&format!("a.yaml:{line}:1")) && !drawn.contains("secret"));
         }
+    }
+
+    /// Of a text in which they could not be found otherwise.
+    #[test]
+    fn lines_of_api_keys_are_not_drawn() {
+        let check = |text: &str, pointer: &str, is_drawn: bool| {
+            let drawn = rendered(text, pointer);
+            assert_eq!(drawn.contains(" | "), is_drawn, "{text}:\n{drawn}");
+            assert!(!drawn.contains("secret"), "{text}:\n{drawn}");
+        };
+        let block = "a: 1\napiKeys:\n  - {name: x, value: secret}\n# c\nb: 2\n";
+        for (pointer, is_drawn) in
+            [("/a", true), ("/apiKeys/0/name", false), ("/apiKeys", false), ("/b", true)]
+        {
+            check(block, pointer, is_drawn);
+        }
+        check("b: 2\napikeys:\n- value: secret\n", "/apikeys/0/value", false);
+        check("apiKeys: [{value: secret}]\nb: {apiKeys: [x]}", "/b", true);
+        check("apiKeyFiles: [keys.csv]\nb: 1", "/apiKeyFiles/0", true);
+        check("{\"apiKeys\": [{\"value\": \"secret\"}], \"b\": 1}", "/b", false);
+        check("{\"a\": {\"type\": \"apiKey\"},\n\"b\": 1}", "/b", true);
     }
 
     #[test]

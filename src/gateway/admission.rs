@@ -20,7 +20,7 @@ use crate::{
         api_key::Key,
         context::{Facts, Left, Shown},
         reject::{Catalogue, Client, KeyFault, Reject},
-        throttle::{Asked, Caller, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
+        throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
     },
 };
 
@@ -143,8 +143,8 @@ impl<'c> Gate<'_, 'c> {
         let mut deadline = None;
         loop {
             match self.ask(&asked) {
-                Verdict::Admitted { holds_places } => {
-                    self.admitted(&asked, plan, holds_places, facts);
+                Verdict::Admitted(held) => {
+                    self.admitted(&asked, plan, held, facts);
                     return Ok(());
                 }
                 Verdict::Throttled(limit, until) => {
@@ -181,12 +181,12 @@ impl<'c> Gate<'_, 'c> {
         self,
         asked: &Asked<'c>,
         plan: Option<&'c UsagePlan>,
-        holds_places: bool,
+        held: Held,
         facts: &mut Facts<'c>,
     ) {
         let local = self.local;
-        if holds_places {
-            let held = asked.places(&local.purse.borrow());
+        if !held.is_empty() {
+            let held = asked.places(held, &local.purse.borrow());
             self.places.borrow_mut().push(Places { ledger: Arc::clone(&local.ledger), held });
         }
         if self.installed.plan.throttling().rate_limit_headers {

@@ -136,6 +136,8 @@ impl Bucket {
     /// Whether one more request may be in flight; it is from now on.
     pub(super) fn enter(&mut self, max: u32) -> bool {
         self.burst = max;
+        // Full beside those in flight: a raised limit would be one that never fills up.
+        self.level = u64::from(max) * TOKEN;
         let enters = self.out < max;
         match enters {
             true => self.out += 1,
@@ -144,9 +146,11 @@ impl Bucket {
         enters
     }
 
-    /// One less is in flight.
-    pub(super) fn leave(&mut self) {
+    /// One less is in flight; `false` when none was.
+    pub(super) fn leave(&mut self) -> bool {
+        let was_any = self.out > 0;
         self.out = self.out.saturating_sub(1);
+        was_any
     }
 
     /// Whether it is as a new one: then it need not be kept. One that has refused is, for a time,

@@ -6,7 +6,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::{Quota, RateLimiter, clock::FakeRelativeClock};
 
 use super::*;
-use crate::base::{WallTime, limits::LEDGER_ACCOUNTS_MAX};
+use crate::base::{
+    WallTime,
+    limits::{LEDGER_ACCOUNTS_MAX, LEDGER_PARTITIONS},
+};
 
 const ROUND: Duration = Duration::from_millis(50);
 const SECOND: u64 = 1_000_000_000;
@@ -321,6 +324,49 @@ fn requests_in_flight_are_counted_over_all_shards() {
         purses[0].give_back(account(1), Paid::Place);
     }
     assert!(purses[0].take(account(1), &lower, now).is_ok());
+}
+
+/// It was given up in the account that its caller got meanwhile, and the strangers' one kept it.
+#[test]
+fn a_place_among_strangers_is_given_up_there() {
+    let ledger = Arc::new(Ledger::new(1).0);
+    let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
+    let terms = Terms::InFlight { max: 2 };
+    let of = |subject| AccountId::new(LimitId(1), Subject(subject));
+    let partition = |id| (ledger.accounts.hash(id).hash >> 32) as usize % LEDGER_PARTITIONS;
+    let wanted = partition(of(0));
+    let fits = LEDGER_ACCOUNTS_MAX / LEDGER_PARTITIONS;
+    let neighbours = (0..).map(of).filter(|id| partition(*id) == wanted).take(fits + 1);
+    let neighbours: Vec<AccountId> = neighbours.collect();
+    for id in &neighbours {
+        assert_eq!(purse.take(*id, &terms, Moment(0)), Ok(Paid::Place));
+    }
+    let strangers = of(u128::MAX);
+    let out = |id| ledger.view(id, Moment(SECOND)).map_or(0, |view| view.out);
+    assert_eq!(out(strangers), 1);
+    // There is room again, and the last one's second request has an account of its own.
+    neighbours[..fits].iter().for_each(|id| ledger.leave(*id));
+    let last = neighbours[fits];
+    assert_eq!(purse.take(last, &terms, Moment(10 * SECOND)), Ok(Paid::Place));
+    ledger.leave(last);
+    ledger.leave(last);
+    assert_eq!((out(strangers), out(last)), (0, 0));
+}
+
+/// Its account was never as a new one again, and was kept for ever.
+#[test]
+fn a_raised_limit_of_requests_in_flight_is_forgotten_when_none_is() {
+    let ledger = Arc::new(Ledger::new(1).0);
+    let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
+    for max in [1, 9] {
+        assert_eq!(purse.take(account(1), &Terms::InFlight { max }, Moment(0)), Ok(Paid::Place));
+        ledger.leave(account(1));
+    }
+    assert_eq!(ledger.len(), 1);
+    for _ in 0..LEDGER_PARTITIONS {
+        purse.reconcile(Moment(SECOND), WallTime(0));
+    }
+    assert!(ledger.is_empty());
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod reload;
 mod routing;
 mod simulation;
 mod soak;
+mod throttle;
 mod tls;
 mod usage;
 mod wire;

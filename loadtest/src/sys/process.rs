@@ -21,16 +21,19 @@ pub(crate) fn pin_to(core: usize) -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Starts `command` pinned to `core`; the kernel kills it when the thread that started it ends, so
-/// that neither a panic nor a second ctrl-c leaves a gateway behind.
-pub(crate) fn spawn_pinned(command: &mut Command, core: usize) -> io::Result<Child> {
-    let set = one_core(core);
+/// Starts `command` pinned to `core`, or with none where this thread may run; the kernel kills it
+/// when the thread that started it ends, so that neither a panic nor a second ctrl-c leaves a
+/// gateway behind.
+pub(crate) fn spawn(command: &mut Command, core: Option<usize>) -> io::Result<Child> {
+    let set = core.map(one_core);
     let pinned = move || {
         // SAFETY: async-signal-safe system calls on values that live in this frame, as `pre_exec`
         // asks for: nothing is allocated and no lock is taken.
         let rc = unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)
-                | libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+                | set.as_ref().map_or(0, |set| {
+                    libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const *set)
+                })
         };
         if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     };

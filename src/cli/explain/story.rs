@@ -244,11 +244,19 @@ fn tell_call(
     let prepared =
         prepare(&route.integration, &incoming, &facts, &mut Scratch::default(), &mut call);
     match prepared {
-        Ok(()) => out.push_str(&call.lines),
+        Ok(()) => out.push_str(&without_key(call.lines, head)),
         Err(reject) => tell_reject(reject, out),
     }
     let wait_ms = route.integration.timeout.as_millis();
     let _ = writeln!(out, "       waiting at most {wait_ms} ms for the answer's head");
+}
+
+/// The lines, with the value of an API key left out wherever it went.
+fn without_key(lines: String, head: &RequestHead) -> String {
+    match head.fields().find(Name::XApiKey) {
+        Some(value) if !value.is_empty() => lines.replace(&*text(value), "(the key's value)"),
+        _ => lines,
+    }
 }
 
 /// A request from loopback at the epoch: what differs from request to request is made up.

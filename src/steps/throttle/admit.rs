@@ -7,11 +7,12 @@ use super::{By, Limit, LimitIndex, Mode};
 use crate::{
     base::{Moment, WallTime, limits::OWN_LIMITS_MAX},
     http::Fields,
-    ledger::{AccountId, Ledger, Paid, Purse, QuotaTerms, Spent, Subject, Terms},
+    ledger::{AccountId, Ledger, Paid, Purse, QuotaTerms, Spent, Subject},
 };
 
 /// Limits that one request may come under: Ringway's own are asked apart from AWS's four.
 const LIMITS_MAX: usize = OWN_LIMITS_MAX;
+const _: () = assert!(LIMITS_MAX <= u64::BITS as usize);
 
 /// Whose request it is, as limits tell callers apart.
 #[derive(Clone, Copy)]
@@ -39,20 +40,30 @@ pub struct Asked<'a> {
     pub caller: Caller<'a>,
 }
 
+/// Of a request's limits those, by their place, under which it holds a place in flight: not under
+/// one that is dry and would have refused it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held(pub(super) u64);
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may go on. When it came under a limit of requests in flight, it holds a place of it.
-    Admitted {
-        /// Whether [`Asked::places`] names any.
-        holds_places: bool,
-    },
+    /// It may go on, and holds these places among the requests in flight.
+    Admitted(Held),
     /// This limit has no token before this time.
     Throttled(LimitIndex, Moment),
     /// The quota of its period is used up.
     QuotaExceeded,
     /// The quota's journal has to promise first: ask again then.
     Unreserved,
+}
+
+impl Held {
+    /// Whether it holds no place.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -71,14 +82,14 @@ impl<'a> Asked<'a> {
             Some(Spent::Unreserved) => return Verdict::Unreserved,
         };
         let mut paid = [None; LIMITS_MAX];
-        let mut holds_places = false;
+        let mut held = Held::default();
         for (place, (index, limit)) in self.limits().enumerate() {
             let Some(paid_here) = paid.get_mut(place) else { break };
             let account = self.account(limit, purse);
             match purse.take(account, &limit.terms, now) {
                 Ok(taken) => {
                     *paid_here = Some(taken);
-                    holds_places |= taken == Paid::Place;
+                    held.0 |= u64::from(taken == Paid::Place) << place;
                 }
                 Err(_) if limit.mode == Mode::DryRun => dry(index),
                 Err(until) => {
@@ -90,14 +101,14 @@ impl<'a> Asked<'a> {
                 }
             }
         }
-        Verdict::Admitted { holds_places }
+        Verdict::Admitted(held)
     }
 
     /// The accounts in which an admitted request holds a place until it ends.
-    pub fn places(&self, purse: &Purse) -> Vec<AccountId> {
-        let counts_places = |limit: &&Limit| matches!(limit.terms, Terms::InFlight { .. });
-        let limits = self.limits().map(|(_, limit)| limit).filter(counts_places);
-        limits.map(|limit| self.account(limit, purse)).collect()
+    pub fn places(&self, held: Held, purse: &Purse) -> Vec<AccountId> {
+        let limits = self.limits().take(LIMITS_MAX).enumerate();
+        let held = limits.filter(|(place, _)| held.0 >> place & 1 == 1);
+        held.map(|(_, (_, limit))| self.account(limit, purse)).collect()
     }
 
     /// The limits, in the order that they are asked in.

@@ -7,7 +7,7 @@ mod left;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Asked, Caller, Verdict};
+pub use admit::{Asked, Caller, Held, Verdict};
 pub use left::{left_of_limit, left_of_quota};
 
 use crate::ledger::{LimitId, QuotaTerms, Terms};

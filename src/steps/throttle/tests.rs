@@ -59,7 +59,8 @@ macro_rules! ask {
     }};
 }
 
-const ADMITTED: Verdict = Verdict::Admitted { holds_places: false };
+const ADMITTED: Verdict = Verdict::Admitted(Held(0));
+const HOLDS_FIRST: Verdict = Verdict::Admitted(Held(1));
 
 #[test]
 fn the_first_limit_that_is_empty_names_the_refusal_and_the_others_lose_nothing() {
@@ -112,18 +113,35 @@ fn a_place_in_flight_is_held_until_it_is_given_up() {
     let places = Limit { terms: Terms::InFlight { max: 1 }, ..limit(0, 0) };
     let mut world = World::new(vec![places, limit(1, 5)]);
     let both = [LimitIndex(0), LimitIndex(1)];
-    assert_eq!(ask!(world, { others: &both }), Verdict::Admitted { holds_places: true });
+    assert_eq!(ask!(world, { others: &both }), HOLDS_FIRST);
     assert!(matches!(ask!(world, { others: &both }), Verdict::Throttled(LimitIndex(0), _)));
-    let held = Asked { others: &both, ..world.asked() }.places(&world.purse);
+    let held = Asked { others: &both, ..world.asked() }.places(Held(1), &world.purse);
     assert_eq!(held, [AccountId::new(LimitId(0), Subject(0))]);
     world.ledger.leave(held[0]);
-    assert_eq!(ask!(world, { others: &both }), Verdict::Admitted { holds_places: true });
+    assert_eq!(ask!(world, { others: &both }), HOLDS_FIRST);
     // A later limit's refusal gives the place back at once.
     world.ledger.leave(held[0]);
     let tight = [LimitIndex(0), LimitIndex(1)];
     while ask!(world, { others: &[LimitIndex(1)] }) == ADMITTED {}
     assert!(matches!(ask!(world, { others: &tight }), Verdict::Throttled(LimitIndex(1), _)));
-    assert_eq!(ask!(world, { others: &[LimitIndex(0)] }), Verdict::Admitted { holds_places: true });
+    assert_eq!(ask!(world, { others: &[LimitIndex(0)] }), HOLDS_FIRST);
+}
+
+/// A dry limit that had no place left gave one up at the end of each request all the same.
+#[test]
+fn a_place_that_a_dry_limit_had_not_is_not_given_up() {
+    let places = |number, max| Limit { terms: Terms::InFlight { max }, ..limit(number, 0) };
+    let dry = Limit { mode: Mode::DryRun, ..places(0, 1) };
+    let mut world = World::new(vec![dry, places(1, 9)]);
+    let both = [LimitIndex(0), LimitIndex(1)];
+    assert_eq!(ask!(world, { others: &both }), Verdict::Admitted(Held(0b11)));
+    let second = Held(0b10);
+    assert_eq!(ask!(world, { others: &both }), Verdict::Admitted(second));
+    let held = Asked { others: &both, ..world.asked() }.places(second, &world.purse);
+    assert_eq!(held, [AccountId::new(LimitId(1), Subject(0))]);
+    held.iter().for_each(|account| world.ledger.leave(*account));
+    assert_eq!(ask!(world, { others: &both }), Verdict::Admitted(second));
+    assert_eq!(world.dry, [LimitIndex(0), LimitIndex(0)]);
 }
 
 #[track_caller]

@@ -10,17 +10,23 @@ pub(crate) struct Route {
     pub(crate) uri: String,
     /// More lines of the integration, in YAML's flow or block form, unindented.
     pub(crate) more: String,
+    /// It asks for an API key.
+    pub(crate) is_keyed: bool,
 }
 
 impl Route {
     pub(crate) fn new(method: &'static str, path: &'static str, uri: impl Into<String>) -> Self {
-        Self { method, path, uri: uri.into(), more: String::new() }
+        Self { method, path, uri: uri.into(), more: String::new(), is_keyed: false }
     }
 
     pub(crate) fn more(mut self, lines: &str) -> Self {
         self.more.push_str(lines);
         self.more.push('\n');
         self
+    }
+
+    pub(crate) fn keyed(self) -> Self {
+        Self { is_keyed: true, ..self }
     }
 
     pub(crate) fn timeout(self, millis: u32) -> Self {
@@ -38,6 +44,10 @@ pub(crate) fn openapi(routes: &[Route]) -> String {
         for route in routes.iter().filter(|route| route.path == path) {
             write_operation(&mut text, route);
         }
+    }
+    if routes.iter().any(|route| route.is_keyed) {
+        let scheme = "{key: {type: apiKey, name: x-api-key, in: header}}";
+        let _ = writeln!(text, "components: {{securitySchemes: {scheme}}}");
     }
     text
 }
@@ -76,6 +86,9 @@ fn write_operation(text: &mut String, route: &Route) {
     let _ = writeln!(text, "    {key}:");
     if route.path == "/$default" {
         let _ = writeln!(text, "      isDefaultRoute: true");
+    }
+    if route.is_keyed {
+        let _ = writeln!(text, "      security: [{{key: []}}]");
     }
     let _ = writeln!(text, "      responses: {{default: {{description: any}}}}");
     let _ = writeln!(text, "      x-amazon-apigateway-integration:");

@@ -15,6 +15,7 @@ mod grpc;
 mod hogs;
 mod hpack;
 mod huffman;
+mod in_flight;
 mod programs;
 mod spec;
 mod target;

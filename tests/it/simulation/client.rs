@@ -187,6 +187,7 @@ impl Visit {
         let mut head = render_head(&Script { manners: Manners::Keep, ..script });
         head.truncate(head.len() - 2);
         head.extend_from_slice(b"connection: upgrade\r\nupgrade: echo\r\n\r\n");
+        let began = self.world.runtime.now();
         if self.send(&head).await.is_err() {
             return;
         }
@@ -194,6 +195,12 @@ impl Visit {
         let id = script.id.to_string();
         match reader.head().await {
             Ok(head) if head.only("x-answer") == Ok(Some(&id)) && head.start.contains("101") => {}
+            Ok(head)
+                if ["403", "429"].iter().any(|status| head.start.contains(status))
+                    && self.world.was_limited(began) =>
+            {
+                return self.world.tell(|| format!("no tunnel: {head:?}"));
+            }
             // Garbage behind an earlier answer, a broken connection.
             other if self.world.profile.upstreams == Upstreams::Bad => {
                 return self.world.tell(|| format!("no tunnel: {other:?}"));
@@ -303,6 +310,7 @@ impl Visit {
             {
                 self.await_close(&mut reader).await;
             }
+            Ok(403 | 429) if self.world.was_limited(began) => self.await_close(&mut reader).await,
             Err(Broken::Ended | Broken::Reset)
                 if self.world.draining.get() || self.world.profile.breaks => {}
             _ if self.world.profile.breaks => {}
@@ -436,6 +444,9 @@ pub(super) fn render_head(script: &Script) -> Vec<u8> {
     let version = if script.is_http10() { "1.0" } else { "1.1" };
     let mut head = format!("{} {} HTTP/{version}\r\n", script.method, script.target());
     head += &format!("host: api.test\r\nx-id: {}\r\n", script.id);
+    if let Some(key) = script.key.value() {
+        head += &format!("x-api-key: {key}\r\n");
+    }
     head += match script.manners {
         Manners::Keep | Manners::Http10 => "",
         Manners::Close => "connection: close\r\n",

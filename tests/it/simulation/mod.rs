@@ -16,6 +16,7 @@
 mod answer;
 mod cases;
 mod client;
+mod in_flight;
 mod message;
 mod multiplexed;
 mod script;
@@ -25,7 +26,7 @@ mod world;
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -114,7 +115,8 @@ fn cruel() {
 
 fn run_seeds(count: u64, profile: Profile) {
     let wanted = std::env::var("RINGWAY_SEEDS").ok().and_then(|count| count.parse().ok());
-    let plans = Rc::new(PLANS.map(load));
+    let [one, other, third] = PLANS;
+    let plans = Rc::new([load(one), load(other), in_flight::load(third)]);
     let mut failed = Vec::new();
     for seed in Simulation::seeds(wanted.unwrap_or(count)) {
         if let Err(what) = run_seed(seed, profile, &plans) {
@@ -158,8 +160,8 @@ async fn live(
     let mut random = world.random(0);
     let origins: Vec<_> = (1..=UPSTREAMS).map(|n| upstream::open(&world, address(n))).collect();
     let seed = world.seed();
-    let spends = (Arc::new(Ledger::new(1).0), 0);
-    let plan = plans[0].clone();
+    let ledger = Arc::new(Ledger::new(1).0);
+    let (plan, spends) = (plans[0].clone(), (Arc::clone(&ledger), 0));
     let local = Rc::new(Local::new(runtime.clone(), plan, &addresses(), None, seed, spends));
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
     let door = Rc::new(Door::new(gateway.into(), terms, None));
@@ -175,9 +177,11 @@ async fn live(
     }
     disturb(&world, &local, &listener, plans, &left, &mut random).await;
     drain(&world, &local, &listener).await;
+    in_flight::check_places(&world, &ledger, &plans[LIMITED]);
     origins.iter().for_each(|origin| origin.stop());
     drop((local, listener, origins));
     settle(&world).await;
+    in_flight::check_leases(&world, &ledger, &plans[LIMITED]);
     world.violations()
 }
 
@@ -219,8 +223,11 @@ async fn disturb(
         let wait = if early { random.u64(1..150) } else { 1_000 };
         runtime.sleep(Duration::from_millis(wait)).await;
         if random.bool() && early {
-            local.replace(plans[random.usize(0..3)].clone(), &addresses());
+            let place = random.usize(0..3);
+            local.replace(plans[place].clone(), &addresses());
+            world.set_limited(place == LIMITED);
         }
+        local.reconcile();
         match random.u8(0..8) {
             0 | 1 => local.sweep(),
             2 => local.resolve(&addresses()),
@@ -337,10 +344,17 @@ fn addresses() -> Addresses {
 
 /// The upstreams of the routes, by number: some stay from plan to plan, one comes and goes.
 const PLANS: [[u16; 3]; 3] = [[1, 2, 1], [2, 1, 1], [3, 1, 2]];
+/// The one with limits.
+const LIMITED: usize = 2;
 
 /// The gateway of `gateway.yaml`, with these upstreams.
 fn load(upstreams: [u16; 3]) -> Arc<Plan> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/simulation/gateway.yaml");
+    load_file(Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFINITION), upstreams)
+}
+
+const DEFINITION: &str = "tests/it/simulation/gateway.yaml";
+
+fn load_file(path: PathBuf, upstreams: [u16; 3]) -> Arc<Plan> {
     let variables = ["plain", "reads", "maps"].iter().zip(upstreams).map(|(name, number)| {
         let port = address(number).port();
         ((*name).to_owned(), format!("up.test:{port}"))

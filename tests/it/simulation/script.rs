@@ -6,6 +6,9 @@ use std::time::Duration;
 /// The integrations' `timeoutInMillis` in `gateway.yaml`.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(6_000);
 
+/// The value of the key in `limits::load`.
+pub(super) const GOOD_KEY: &str = "good-0123456789-0123456789";
+
 /// One exchange.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Script {
@@ -15,7 +18,16 @@ pub(super) struct Script {
     pub(super) body: RequestBody,
     pub(super) expects_continue: bool,
     pub(super) manners: Manners,
+    pub(super) key: Key,
     pub(super) answer: Answer,
+}
+
+/// The API key that a client sends, which only the plan with limits looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    None,
+    Good,
+    Wrong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +135,8 @@ impl Script {
         let http11 = matches!(manners, Manners::Keep | Manners::Close);
         let expects_continue = http11 && body.length() > 0 && random.u8(0..4) == 0;
         let answer = Answer::draw(&mut random, method, body, upstreams);
-        Self { id, route, method, body, expects_continue, manners, answer }
+        let key = *pick(&mut random, &[Key::None, Key::Wrong, Key::Good, Key::Good, Key::Good]);
+        Self { id, route, method, body, expects_continue, manners, key, answer }
     }
 
     /// Path and query.
@@ -155,6 +168,17 @@ impl Script {
             _ if self.method == "HEAD" => 0,
             Frame::Bodiless => 0,
             Frame::Length(length) | Frame::Chunked(length) | Frame::UntilClose(length) => length,
+        }
+    }
+}
+
+impl Key {
+    /// What is sent in `x-api-key`.
+    pub(super) const fn value(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Good => Some(GOOD_KEY),
+            Self::Wrong => Some("somebody-else-0123456789"),
         }
     }
 }

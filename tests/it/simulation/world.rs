@@ -14,7 +14,7 @@ use ringway::{
     runtime::Runtime,
 };
 
-use super::script::{Fault, Frame, RequestBody, Route, Script, TIMEOUT, Upstreams};
+use super::script::{Fault, Frame, Key, RequestBody, Route, Script, TIMEOUT, Upstreams};
 
 /// How unkind a simulation is.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,7 @@ pub(super) struct World {
     pub(super) profile: Profile,
     pub(super) gateway: SocketAddr,
     pub(super) draining: Cell<bool>,
+    limited: Cell<Limited>,
     /// Peers of the gateway's client connections, for those who break them.
     pub(super) peers: RefCell<Vec<Address>>,
     next_id: Cell<u64>,
@@ -47,6 +48,13 @@ pub(super) struct World {
     /// When upstreams closed idle connections, or sent garbage behind an answer.
     surprises: RefCell<Vec<Moment>>,
     talks: bool,
+}
+
+/// Since when the plan with limits is in force, and until when it was before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limited {
+    since: Option<Moment>,
+    until: Option<Moment>,
 }
 
 /// One time that an upstream got a request's head.
@@ -94,6 +102,7 @@ impl World {
             profile,
             gateway,
             draining: Cell::new(false),
+            limited: Cell::default(),
             peers: RefCell::default(),
             next_id: Cell::new(1),
             next_connection: Cell::new(1),
@@ -148,6 +157,41 @@ impl World {
         self.violations.borrow().clone()
     }
 
+    /// The plan with limits, or another one, comes into force.
+    pub(super) fn set_limited(&self, is_limited: bool) {
+        let (now, Limited { since, until }) = (self.runtime.now(), self.limited.get());
+        self.limited.set(match is_limited {
+            true => Limited { since: since.or(Some(now)), until },
+            false => Limited { since: None, until: since.map(|_| now).or(until) },
+        });
+    }
+
+    /// Whether the plan with limits was in force at any time from `moment` on.
+    pub(super) fn was_limited(&self, moment: Moment) -> bool {
+        let Limited { since, until } = self.limited.get();
+        since.is_some() || until.is_some_and(|until| until >= moment)
+    }
+
+    /// A limit refuses what it has to, and what it refuses goes nowhere.
+    fn judge_limits(
+        &self,
+        script: &Script,
+        seen: &Seen,
+        deliveries: &[Delivery],
+    ) -> Option<Result<(), String>> {
+        let always = self.limited.get().since.is_some_and(|since| since < seen.sent);
+        if always && script.key != Key::Good && !deliveries.is_empty() {
+            return Some(Err("delivered without a key".to_owned()));
+        }
+        let Outcome::Refused(status @ (403 | 429)) = seen.outcome else { return None };
+        Some(match deliveries {
+            _ if !self.was_limited(seen.sent) => Err(format!("{status} without a limit")),
+            [] if status == 403 && script.key == Key::Good => Err("403 with a key".to_owned()),
+            [] => Ok(()),
+            _ => Err(format!("delivered, and answered {status}")),
+        })
+    }
+
     /// An upstream does to an idle connection what the gateway can learn only later.
     pub(super) fn surprise(&self) {
         self.surprises.borrow_mut().push(self.runtime.now());
@@ -191,10 +235,10 @@ impl World {
         let deliveries = self.ledger.borrow().get(&script.id).cloned().unwrap_or_default();
         let took = self.runtime.now().since(seen.awaited);
         self.tell(|| format!("exchange {}: {:?} after {took:?}", script.id, seen.outcome));
-        let verdict = if self.profile.breaks {
-            judge_broken(&seen.outcome)
-        } else {
-            self.judge_strictly(script, seen, &deliveries)
+        let verdict = match self.judge_limits(script, seen, &deliveries) {
+            Some(verdict) => verdict,
+            None if self.profile.breaks => judge_broken(&seen.outcome),
+            None => self.judge_strictly(script, seen, &deliveries),
         };
         if let Err(what) = verdict {
             let outcome = &seen.outcome;
