@@ -293,7 +293,8 @@ pub const FOLDER_NAMES_MAX: usize = 20_000;
 pub const TRUST_STORE_BYTES_MAX: usize = 1_000_000;
 /// And the certificates in it.
 pub const TRUST_STORE_CERTIFICATES_MAX: usize = 1_000;
-/// API keys of one gateway, some 250 bytes each. AWS's quota is 10,000 of one account.
+/// API keys of one gateway, some 150 bytes each with its names. AWS's quota is 10,000 of one
+/// account.
 pub const API_KEYS_MAX: usize = 1 << 20;
 /// An API key's value, at least.
 pub const API_KEY_VALUE_BYTES_MIN: usize = 20;
