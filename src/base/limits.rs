@@ -306,6 +306,21 @@ pub const API_KEY_NAME_MAX: usize = 1_024;
 pub const API_KEY_FILE_BYTES_MAX: usize = 250 * API_KEYS_MAX;
 /// Files of API keys.
 pub const API_KEY_FILES_MAX: usize = 100;
+/// A token (JWT): longer ones are refused unread. A request's head has 10 KB.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The id of a key (`kid`), in a token or a set.
+pub const KEY_ID_BYTES_MAX: usize = 256;
+/// A set of public keys (AWS's bound of what an issuer answers).
+pub const KEY_SET_BYTES_MAX: usize = 150_000;
+/// Keys of one set that are used: issuers have two to ten.
+pub const KEY_SET_KEYS_MAX: usize = 100;
+/// Audiences of an authorizer (AWS's quota).
+pub const AUDIENCES_MAX: usize = 50;
+/// Scopes that a route names (AWS's quota).
+pub const ROUTE_SCOPES_MAX: usize = 10;
+/// Tokens of one shard that were verified and are not verified again: some 2 KB each, 8 MB when
+/// full (64 MB when all are as long as they may be).
+pub const VERIFIED_TOKENS_MAX: usize = 4_096;
 /// Usage plans of one gateway: ten times AWS's quota.
 pub const USAGE_PLANS_MAX: usize = 10 * USAGE_PLANS_QUOTA;
 /// AWS's quota of usage plans of one account; more are taken, with a warning.

@@ -17,7 +17,7 @@ use super::{
     gateway_file::{self, raw},
     key_files,
     keys::{self, KeyFile, Keys},
-    openapi::{self, BasePath, ImportOptions, StageInputs},
+    openapi::{self, ApiDefinition, BasePath, ImportOptions, StageInputs},
     report::Sources,
     suggest::nearest,
     traffic,
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     base::{
         Place, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX},
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, KEY_SET_BYTES_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
@@ -279,7 +279,9 @@ impl Loader<'_> {
     ) -> Option<ApiDraft> {
         let errors_before = self.problems.errors();
         let warnings_before = self.problems.count(Severity::Warning);
-        let definition = openapi::import(document, &import_options(file, api), &mut self.problems)?;
+        let options = import_options(file, api);
+        let mut definition = openapi::import(document, &options, &mut self.problems)?;
+        self.read_keys(&mut definition, document);
         self.variables.extend(definition.stage_variables().map(str::to_owned));
         let warnings = self.problems.count(Severity::Warning) - warnings_before;
         if api.fail_on_warnings && warnings > 0 {
@@ -313,6 +315,32 @@ impl Loader<'_> {
             access,
             stages: drafts,
         })
+    }
+
+    /// Reads the files of public keys that a definition names, relative to itself.
+    fn read_keys(&mut self, definition: &mut ApiDefinition, document: &Document) {
+        let file = document.root().place().file;
+        let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
+        let read = |name: &str, place: &Place, problems: &mut Problems| {
+            let path = folder.join(name);
+            if !files_read.contains(&path) {
+                files_read.push(path.clone());
+            }
+            match source.read_up_to(&path, KEY_SET_BYTES_MAX) {
+                Ok(bytes) => {
+                    sources.add_long(&path, &bytes, KEY_SET_BYTES_MAX);
+                    Some(bytes)
+                }
+                Err(reason) => {
+                    let message = format!("{} {reason}", path.display());
+                    let fix = "name a file that exists; paths are relative to the definition";
+                    problems.error(place.clone(), message, fix);
+                    None
+                }
+            }
+        };
+        definition.read_keys(read, &mut self.problems);
     }
 
     /// The stage's name and its variables, those of the command line over those of the file.

@@ -1,10 +1,11 @@
-//! Whether a request is let through: its API key, and the limits that it comes under. What is
+//! Whether a request is let through: its token (`authorize.rs`), its API key, and the limits that it comes under. What is
 //! decided is in `steps::api_key` and `steps::throttle`; what is counted, in the shard's purse.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
+    rc::Rc,
     sync::Arc,
     task::Poll,
 };
@@ -18,6 +19,7 @@ use crate::{
     runtime::Waiters,
     steps::{
         api_key::Key,
+        authorize::Verified,
         context::{Facts, Left, Shown},
         reject::{Catalogue, Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
@@ -74,6 +76,8 @@ pub(super) struct Gate<'a, 'c> {
     /// Its stage, and in whose words its API refuses.
     pub(super) at: (StageIndex, Catalogue),
     pub(super) head: &'c RequestHead,
+    /// Where its verified token is kept while its answer is on its way.
+    pub(super) token: &'c OnceCell<Rc<Verified>>,
     /// Where the request's places are kept while its answer is on its way.
     pub(super) places: &'a RefCell<Vec<Places>>,
 }
@@ -86,11 +90,14 @@ struct Identified<'c> {
 }
 
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the key, then AWS's limits in AWS's order.
+    /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's order.
     pub(super) async fn pass(self, facts: &mut Facts<'c>) -> Result<(), Reject> {
         let route = self.route;
         if !route.guards.is_empty() {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
+        }
+        if let Some(demand) = &route.authorizer {
+            self.authorize(demand, facts)?;
         }
         let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
         if identified.is_some() || !route.limits.is_empty() {

@@ -107,7 +107,7 @@ impl Receiver<'_> {
         let mut out = local.runtime.outgoing();
         let mut writer = HeadWriter::new(&mut out.text);
         let id = &facts.arrival.request_id;
-        let body = respond::refuse(reject, id, &local.http_date(), facts.limit(), &mut writer);
+        let body = respond::refuse(reject, id, &local.http_date(), Some(facts), &mut writer);
         writer.framing(Framing::Length(body.len() as u64));
         self.finish_own(local, out, reject.status(), body).await
     }

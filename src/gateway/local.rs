@@ -21,6 +21,7 @@ use crate::{
     runtime::Runtime,
     steps::{
         api_key::Switches,
+        authorize::TokenCache,
         context::{ClfTime, Facts, HttpDate, RequestId},
         integrate::Scratch,
         observe,
@@ -59,6 +60,8 @@ pub struct Local {
     pub ledger: Arc<Ledger>,
     /// This shard's leases of them.
     pub purse: RefCell<Purse>,
+    /// Tokens that it has verified.
+    pub tokens: RefCell<TokenCache>,
     /// Requests that wait for the journal of quotas.
     pub promises: Promises,
     tally: Rc<upstream::Tally>,
@@ -130,6 +133,7 @@ impl Local {
             handshakes: Handshakes::default(),
             ledger,
             purse,
+            tokens: RefCell::default(),
             promises: Promises::default(),
             tally,
             telemetry: RefCell::new(telemetry),

@@ -5,6 +5,7 @@
 //! answer's way to the client. Here things are done; what is done is decided in `steps/`.
 
 mod admission;
+mod authorize;
 mod body;
 mod chunks;
 pub mod connection;

@@ -3,7 +3,10 @@
 //! Each line of [`travel`] is one concept and lives in the folder of that name. Each early exit is
 //! a typed [`Reject`]; it becomes bytes in `steps::respond` only.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+};
 
 use super::{
     Installed, Local,
@@ -17,6 +20,7 @@ use crate::{
     net::{Negotiated, Stream},
     plan::{Plan, Route},
     steps::{
+        authorize::Verified,
         context::{Facts, Integrated, Target},
         domain,
         integrate::{self, IntegrationMethod, Upgrade},
@@ -107,6 +111,8 @@ pub struct Path {
     pub series: Cell<Option<SeriesKey>>,
     /// What exactly is wrong with the integration's answer, when it is malformed.
     pub detail: Cell<Option<&'static str>>,
+    /// The token that it was let in with.
+    token: OnceCell<Rc<Verified>>,
     /// Places among requests in flight that it holds.
     places: RefCell<Vec<Places>>,
 }
@@ -136,7 +142,8 @@ async fn travel<'x, 'c>(
     let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
     trail.series.set(Some(series));
     let at = (stage.index, api.catalogue);
-    Gate { local, installed, route, at, head, places: &trail.places }.pass(facts).await?;
+    let (token, places) = (&trail.token, &trail.places);
+    Gate { local, installed, route, at, head, token, places }.pass(facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;

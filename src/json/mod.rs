@@ -4,6 +4,7 @@
 //! Only rules that read a body come here; such a request may allocate.
 
 mod path;
+pub mod strict;
 
 use std::cell::OnceCell;
 

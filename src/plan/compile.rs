@@ -11,6 +11,7 @@ use crate::{
     ledger::Terms,
     steps::{
         api_key::Keys,
+        authorize::Demand,
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
@@ -121,6 +122,8 @@ pub struct RouteDraft {
     pub integration: Integration,
     /// Whether it takes an API key of a usage plan.
     pub api_key_required: bool,
+    /// The token that it asks callers for; `None` lets everybody in.
+    pub authorizer: Option<Demand>,
     /// What it lets through, of all callers together.
     pub throttle: Option<Terms>,
 }
@@ -249,6 +252,7 @@ impl Plan {
                 guards: Vec::new(),
                 limits: Vec::new(),
                 api_key_required: route.api_key_required,
+                authorizer: route.authorizer,
             });
         }
         let index = StageIndex(next(&mut self.stage_count));

@@ -15,6 +15,7 @@ use crate::{
     http::Http2,
     steps::{
         api_key::Keys,
+        authorize::Demand,
         context::StageVariables,
         domain::{ApiIds, Domains},
         endpoint::{Access, Labels},
@@ -122,6 +123,8 @@ pub struct Route {
     pub limits: Vec<LimitIndex>,
     /// Whether it takes an API key of a usage plan. Without, no usage plan is consulted.
     pub api_key_required: bool,
+    /// The token that it asks callers for; `None` lets everybody in.
+    pub authorizer: Option<Demand>,
     /// Where it goes.
     pub upstream: UpstreamIndex,
     /// How it goes there.

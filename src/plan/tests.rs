@@ -22,7 +22,7 @@ pub(super) fn route(key: &str, uri: &str) -> RouteDraft {
         timeout: TIMEOUT_MAX,
     };
     let key = RouteKey::parse(key).unwrap();
-    RouteDraft { key, integration, api_key_required: false, throttle: None }
+    RouteDraft { key, integration, api_key_required: false, authorizer: None, throttle: None }
 }
 
 pub(super) fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {

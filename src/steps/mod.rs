@@ -4,6 +4,7 @@
 //! other step, except that [`mapping`] is a language that `integrate` and `respond` speak.
 
 pub mod api_key;
+pub mod authorize;
 pub mod context;
 pub mod domain;
 pub mod endpoint;

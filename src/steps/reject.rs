@@ -4,6 +4,10 @@
 //! API's catalogue (`api-gateway.md` 2.5); where AWS documents no text, the RFC's phrase stands.
 //! The bytes are written by `respond::refuse`.
 
+mod token;
+
+pub use token::TokenFault;
+
 use crate::http::Status;
 
 /// Why a request is refused.
@@ -51,6 +55,9 @@ pub enum Client {
     /// The API is private, and not to the listener that the request came by: 403, as AWS answers
     /// for a private API from outside.
     NotOnThisListener,
+    /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
+    /// without a scope of the route.
+    NotAuthorized(TokenFault),
     /// The route asks for an API key of a usage plan of its stage, and there is none, or it is not
     /// valid: 403.
     NoApiKey(Catalogue, KeyFault),
@@ -170,6 +177,15 @@ impl Reject {
         }
     }
 
+    /// What is wrong with the request's token, for `www-authenticate`.
+    #[must_use]
+    pub const fn token_fault(self) -> Option<TokenFault> {
+        match self {
+            Self::Client(Client::NotAuthorized(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// The reason for the access log (`errorMessage`); never sent to the client.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -210,6 +226,7 @@ impl Client {
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
             Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
+            Self::NotAuthorized(fault) => fault.status(),
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
@@ -233,6 +250,8 @@ impl Client {
             Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => {
                 r#"{"message":"Forbidden"}"#
             }
+            Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
+            Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
@@ -258,6 +277,7 @@ impl Client {
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
+            Self::NotAuthorized(fault) => fault.reason(),
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",
             Self::QuotaExceeded(_) => "the quota of its API key is used up",

@@ -127,7 +127,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("h2", &["src/net/http2/"]),
     ("tokio", &["src/net/http2/"]),
     ("rustls", &["src/tls/", "src/net/", "src/upstream/pool.rs", "src/config/files.rs"]),
-    ("aws_lc_rs", &["src/net/tls/record.rs", "src/tls/", "src/steps/api_key/"]),
+    (
+        "aws_lc_rs",
+        &["src/net/tls/record.rs", "src/tls/", "src/steps/api_key/", "src/steps/authorize/"],
+    ),
+    ("jsonwebtoken", &["src/steps/authorize/"]),
     ("rcgen", &["src/tls/"]),
 ];
 

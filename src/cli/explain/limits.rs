@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::authorize;
 use super::story::{tell_reject, text};
 use crate::{
     http::{Name, RequestHead},
@@ -15,7 +16,7 @@ use crate::{
     },
 };
 
-/// Tells them for a request to a route. `Err` when the request is refused for its key.
+/// Tells them for a request to a route. `Err` when the request is refused for its token or its key.
 pub(super) fn tell(
     plan: &Plan,
     (api, stage, route): (&Api, &Stage, &Route),
@@ -23,6 +24,7 @@ pub(super) fn tell(
     out: &mut String,
 ) -> Result<(), ()> {
     tell_limits(plan, &route.guards, out);
+    authorize::tell(route, head, out)?;
     let usage_plan = match route.api_key_required {
         true => Some(tell_key(plan, (api, stage), head, out)?),
         false => {

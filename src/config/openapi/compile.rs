@@ -1,6 +1,8 @@
 //! One stage of an API: the definition with the stage's variables in it becomes a draft of the
 //! plan. URIs are read here for good, mappings compiled; numbering is the plan's.
 
+use std::sync::Arc;
+
 use super::{
     definition::{ApiDefinition, Integration, Mapping, RouteDefinition},
     fault::{Fault, shorten},
@@ -13,6 +15,7 @@ use crate::{
     config::{Problems, suggest::nearest},
     plan::{RouteDraft, StageDraft},
     steps::{
+        authorize::Demand,
         context::StageVariables,
         integrate::{self, IntegrationMethod, PathRule, Protocol, TlsConfig},
         mapping::{RequestMapping, ResponseMapping, Scope},
@@ -45,7 +48,7 @@ impl ApiDefinition {
     pub fn compile(&self, inputs: &StageInputs<'_>, problems: &mut Problems) -> Option<StageDraft> {
         let mut report = Report::new(problems);
         let mut routes = Vec::new();
-        for RouteDefinition { key, integration, api_key_required, .. } in &self.routes {
+        for RouteDefinition { key, integration, api_key_required, authorizer, .. } in &self.routes {
             // What no variable can change was told at the import.
             if !self.is_sound && !integration.has_stage_variables() {
                 continue;
@@ -61,10 +64,19 @@ impl ApiDefinition {
             for mapping in compiling.integration.mappings() {
                 compiling.note_missing(&mapping.value, &mapping.place);
             }
+            let demand = match authorizer {
+                Some((place, scopes)) => match &self.authorizers[*place].compiled {
+                    Some(authorizer) => Some(Demand::new(Arc::clone(authorizer), scopes)),
+                    // Its keys could not be read, which was told.
+                    None => continue,
+                },
+                None => None,
+            };
             routes.extend(integration.map(|integration| RouteDraft {
                 key: key.clone(),
                 integration,
                 api_key_required: *api_key_required,
+                authorizer: demand,
                 throttle: None,
             }));
         }

@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::text::{Substitutions, stage_variables};
+use super::{
+    authorizer::Authorizer,
+    text::{Substitutions, stage_variables},
+};
 use crate::{
     base::Place,
     config::access::Endpoint,
@@ -63,10 +66,11 @@ impl Default for ImportOptions {
 }
 
 /// An API: its routes and what each calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiDefinition {
     pub(super) title: String,
     pub(super) routes: Vec<RouteDefinition>,
+    pub(super) authorizers: Vec<Authorizer>,
     pub(super) disables_endpoint: Option<bool>,
     /// Who may reach it by which listener, if it says so.
     pub(in crate::config) endpoint: Option<Endpoint>,
@@ -115,6 +119,8 @@ pub struct RouteDefinition {
     pub place: Place,
     /// Whether it demands an API key.
     pub api_key_required: bool,
+    /// Which authorizer of the definition asks for a token, and for which scopes.
+    pub(super) authorizer: Option<(usize, Vec<String>)>,
     pub(super) integration: Arc<Integration>,
 }
 

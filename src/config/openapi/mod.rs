@@ -6,12 +6,13 @@
 //! left out, and nothing that it protects is served without that protection.
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
-//! `paths` (routes), `integration` (what a route calls), `endpoint` (who may call by API id),
+//! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route calls), `endpoint` (who may call by API id),
 //! `compile`. Below them: `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text`
 //! (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
 
+mod authorizer;
 mod compile;
 mod definition;
 mod endpoint;
@@ -53,11 +54,11 @@ pub fn import(
     }
     vocabulary::check(root, &mut report);
     let base = servers::read(root, options.basepath, &options.substitutions, &mut report);
-    let routes = paths::read(root, &base, options, &mut report);
+    let (routes, authorizers) = paths::read(root, &base, options, &mut report);
     let title = root.find("info").and_then(|info| info.find("title"));
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
     let disables_endpoint = endpoint::read(root);
     let endpoint = endpoint::read_access(root, &options.substitutions, &mut report);
     let is_sound = !report.has_errors();
-    Some(ApiDefinition { title, routes, disables_endpoint, endpoint, is_sound })
+    Some(ApiDefinition { title, routes, authorizers, disables_endpoint, endpoint, is_sound })
 }

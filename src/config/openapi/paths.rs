@@ -7,12 +7,13 @@ use std::{
 };
 
 use super::{
+    authorizer::Authorizer,
     compile::Compiling,
     definition::{ImportOptions, Integration, RouteDefinition},
     fault::shorten,
     integration, reference,
     report::Report,
-    security::Security,
+    security::{Demands, Security},
 };
 use crate::{
     base::limits::{ROUTES_MAX, ROUTES_QUOTA},
@@ -36,7 +37,7 @@ const INTEGRATION_HOMES: &[&str] = &["/components/x-amazon-apigateway-integratio
 struct Reading<'d, 'r, 'p> {
     options: &'r ImportOptions,
     base: &'r str,
-    security: Security<'d>,
+    security: Security<'d, 'r>,
     report: &'r mut Report<'p>,
     routes: Vec<RouteDefinition>,
     /// Where each shape of route was first seen: `GET /pets/{}`.
@@ -62,7 +63,7 @@ pub(super) fn read(
     base: &str,
     options: &ImportOptions,
     report: &mut Report<'_>,
-) -> Vec<RouteDefinition> {
+) -> (Vec<RouteDefinition>, Vec<Authorizer>) {
     let Some(paths) = root.find("paths") else {
         let near =
             root.entries().find_map(|entry| nearest(entry.key, ["paths"]).map(|_| entry.key));
@@ -71,17 +72,17 @@ pub(super) fn read(
             None => "write paths: {/: {get: ..}}".to_owned(),
         };
         report.error(&root, "the document has no paths".to_owned(), &fix);
-        return Vec::new();
+        return Default::default();
     };
     if paths.kind() != Kind::Mapping {
         let message = format!("paths is {}; a mapping is expected", paths.kind());
         report.error(&paths, message, "write paths: {/: {get: ..}}");
-        return Vec::new();
+        return Default::default();
     }
     let mut reading = Reading {
         options,
         base,
-        security: Security::new(root),
+        security: Security::new(root, &options.substitutions),
         report,
         routes: Vec::new(),
         taken: HashMap::new(),
@@ -101,7 +102,7 @@ pub(super) fn read(
 }
 
 impl<'d> Reading<'d, '_, '_> {
-    fn finish(self, paths: Node<'d>) -> Vec<RouteDefinition> {
+    fn finish(self, paths: Node<'d>) -> (Vec<RouteDefinition>, Vec<Authorizer>) {
         let count = self.taken.len();
         if count == 0 && !self.report.has_errors() {
             let message = "the document has no routes: every request gets 404".to_owned();
@@ -111,8 +112,7 @@ impl<'d> Reading<'d, '_, '_> {
             let message = format!("the document has {count} routes; AWS's quota is {ROUTES_QUOTA}");
             self.report.warning(&paths, message, "they are served here all the same");
         }
-        self.security.finish(self.report);
-        self.routes
+        (self.routes, self.security.finish(self.report))
     }
 
     fn item(&mut self, item: Entry<'d>) {
@@ -221,12 +221,13 @@ impl<'d> Reading<'d, '_, '_> {
             }
         }
         let (value, label) = (operation.entry.value, &operation.label);
-        let api_key_required = self.security.check(value, label, self.report);
+        let Demands { api_key_required, authorizer } =
+            self.security.check(value, label, self.report);
         let Some(integration) = self.integration(&operation) else { return };
         self.check_integration(&operation, &integration);
         let place = operation.entry.key_place();
         let key = operation.key;
-        self.routes.push(RouteDefinition { key, place, api_key_required, integration });
+        self.routes.push(RouteDefinition { key, place, api_key_required, authorizer, integration });
     }
 
     fn integration(&mut self, operation: &Operation<'d, '_>) -> Option<Arc<Integration>> {

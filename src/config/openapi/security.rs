@@ -1,10 +1,16 @@
-//! Who may call a route, as the document says it. An API key in `x-api-key` is taken; this version
-//! has no authorizers yet, so every other demand is an error: a route is never served with less
-//! protection than its document asks for.
+//! Who may call a route, as the document says it. An API key in `x-api-key` and a JWT
+//! authorizer (`authorizer.rs`) are taken; every other demand is an error: a route is never served
+//! with less protection than its document asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{fault::shorten, report::Report};
+use super::{
+    authorizer::{self, Authorizer},
+    fault::shorten,
+    report::Report,
+    text::Substitutions,
+};
+use crate::base::limits::ROUTE_SCOPES_MAX;
 use crate::config::{
     document::{Entry, Kind, Node},
     suggest::nearest,
@@ -14,22 +20,27 @@ use crate::config::{
 const NAME_BYTES_MAX: usize = 100;
 
 /// The demands of a document while its routes are read.
-pub(super) struct Security<'d> {
+pub(super) struct Security<'d, 'r> {
+    known: &'r Substitutions,
     schemes: Option<Node<'d>>,
     /// Holds for operations without a `security` of their own. AWS's page says that it is not
     /// used, recordings show it applied (`api-gateway.md` 1.3): the safer reading is taken.
     everywhere: Option<Node<'d>>,
     used: BTreeSet<&'d str>,
     /// What came of it, once an operation asked.
-    inherited: Option<ApiKey>,
+    inherited: Option<Demands>,
+    authorizers: Vec<Authorizer>,
+    /// Where the authorizers that were asked for are; `None` for a faulty one.
+    places: BTreeMap<&'d str, Option<usize>>,
 }
 
-/// Whether an operation demands an API key (AWS's `apiKeyRequired`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ApiKey {
-    #[default]
-    NotRequired,
-    Required,
+/// What an operation demands of its callers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Demands {
+    /// An API key (AWS's `apiKeyRequired`).
+    pub(super) api_key_required: bool,
+    /// A token that an authorizer takes, by its place, with one of some scopes.
+    pub(super) authorizer: Option<(usize, Vec<String>)>,
 }
 
 /// What a scheme is.
@@ -42,43 +53,47 @@ enum Scheme {
     Unsupported { what: String, fix: String },
 }
 
-impl<'d> Security<'d> {
+impl<'d, 'r> Security<'d, 'r> {
     /// The demands of the document under `root`.
-    pub(super) fn new(root: Node<'d>) -> Self {
+    pub(super) fn new(root: Node<'d>, known: &'r Substitutions) -> Self {
         Self {
+            known,
             schemes: root.find("components").and_then(|found| found.find("securitySchemes")),
             everywhere: root.find("security"),
             used: BTreeSet::new(),
             inherited: None,
+            authorizers: Vec::new(),
+            places: BTreeMap::new(),
         }
     }
 
-    /// Tells what `operation` demands and is not supported. Whether it demands an API key.
+    /// What `operation` demands; what of it is not supported is told.
     pub(super) fn check(
         &mut self,
         operation: Node<'d>,
         label: &str,
         report: &mut Report<'_>,
-    ) -> bool {
-        let api_key = match (operation.find("security"), self.everywhere, self.inherited) {
+    ) -> Demands {
+        let inherited = self.inherited.clone();
+        let demands = match (operation.find("security"), self.everywhere, inherited) {
             (Some(own), ..) => self.check_demands(own, label, report),
             (None, Some(_), Some(known)) => known,
             (None, Some(everywhere), None) => {
                 let label = format!("{label} (and others)");
-                let api_key = self.check_demands(everywhere, &label, report);
-                self.inherited = Some(api_key);
-                api_key
+                let demands = self.check_demands(everywhere, &label, report);
+                self.inherited = Some(demands.clone());
+                demands
             }
-            (None, None, _) => ApiKey::NotRequired,
+            (None, None, _) => Demands::default(),
         };
         if let Some(auth) = operation.find("x-amazon-apigateway-auth") {
             check_auth(auth, label, report);
         }
-        api_key == ApiKey::Required
+        demands
     }
 
-    /// Tells of authorizers that no route uses.
-    pub(super) fn finish(self, report: &mut Report<'_>) {
+    /// The authorizers that routes use; tells of those that none does.
+    pub(super) fn finish(self, report: &mut Report<'_>) -> Vec<Authorizer> {
         for scheme in self.schemes.into_iter().flat_map(Node::entries) {
             let is_authorizer = scheme.value.find("x-amazon-apigateway-authorizer").is_some();
             if is_authorizer && !self.used.contains(scheme.key) {
@@ -87,15 +102,21 @@ impl<'d> Security<'d> {
                 report.info(&scheme, message, "");
             }
         }
+        self.authorizers
     }
 
     /// As in AWS's import, one demand of an API key among several is enough to require it.
-    fn check_demands(&mut self, demands: Node<'d>, label: &str, report: &mut Report<'_>) -> ApiKey {
-        let mut api_key = ApiKey::NotRequired;
+    fn check_demands(
+        &mut self,
+        demands: Node<'d>,
+        label: &str,
+        report: &mut Report<'_>,
+    ) -> Demands {
+        let mut found = Demands::default();
         if demands.kind() != Kind::Sequence {
             let message = format!("{label}: security is {}; a list is expected", demands.kind());
             report.error(&demands, message, "write it as in security: [{name: []}]");
-            return api_key;
+            return found;
         }
         for demand in demands.items() {
             if !demand.is_mapping() {
@@ -107,23 +128,36 @@ impl<'d> Security<'d> {
             }
             for named in demand.entries() {
                 self.used.insert(named.key);
-                if self.check_demand(named, label, report) == ApiKey::Required {
-                    api_key = ApiKey::Required;
-                }
+                self.check_demand(named, label, &mut found, report);
             }
         }
         let nothing = demands.items().find(|one| one.is_mapping() && one.entries().len() == 0);
-        if let Some(nothing) = nothing.filter(|_| api_key == ApiKey::Required) {
+        let what = match &found {
+            Demands { authorizer: Some(_), .. } => Some(("a token", "token")),
+            Demands { api_key_required: true, .. } => Some(("an API key", "key")),
+            Demands { .. } => None,
+        };
+        if let (Some(nothing), Some((what, short))) = (nothing, what) {
             let message = format!(
-                "{label}: an API key or nothing is demanded; API Gateway knows no choice: the key \
+                "{label}: {what} or nothing is demanded; API Gateway knows no choice: the {short} \
                  is required"
             );
-            report.warning(&nothing, message, "remove {} from the list, or the key's demand");
+            let fix = format!("remove {{}} from the list, or the {short}'s demand");
+            report.warning(&nothing, message, &fix);
         }
-        api_key
+        found
     }
 
-    fn check_demand(&self, named: Entry<'d>, label: &str, report: &mut Report<'_>) -> ApiKey {
+    fn check_demand(
+        &mut self,
+        named: Entry<'d>,
+        label: &str,
+        found: &mut Demands,
+        report: &mut Report<'_>,
+    ) {
+        if let Some((scheme, jwt)) = self.jwt(named.key) {
+            return self.demand_token(named, (scheme, jwt), label, found, report);
+        }
         match self.describe(named.key, report.is_full()) {
             Scheme::ApiKey => {
                 if named.value.items().len() > 0 {
@@ -131,7 +165,7 @@ impl<'d> Security<'d> {
                         format!("{label}: scopes mean nothing to an API key; they are left out");
                     report.info(&named, message, "");
                 }
-                return ApiKey::Required;
+                found.api_key_required = true;
             }
             Scheme::OtherKey(place) => {
                 let name = shorten(named.key);
@@ -149,7 +183,42 @@ impl<'d> Security<'d> {
                 report.error(&named, message, &fix);
             }
         }
-        ApiKey::NotRequired
+    }
+
+    /// The scheme of this name and its authorizer, when that is one for JWTs.
+    fn jwt(&self, name: &str) -> Option<(Node<'d>, Node<'d>)> {
+        let scheme = self.schemes?.find(name)?;
+        let authorizer = scheme.find("x-amazon-apigateway-authorizer")?;
+        let kind = authorizer.find("type").and_then(Node::scalar_text)?;
+        kind.eq_ignore_ascii_case("jwt").then_some((scheme, authorizer))
+    }
+
+    /// A route has one authorizer at most, as at AWS.
+    fn demand_token(
+        &mut self,
+        named: Entry<'d>,
+        (scheme, jwt): (Node<'d>, Node<'d>),
+        label: &str,
+        found: &mut Demands,
+        report: &mut Report<'_>,
+    ) {
+        let known = self.places.get(named.key).copied();
+        let place = known.unwrap_or_else(|| {
+            let read = authorizer::read(named.key, scheme, jwt, self.known, report);
+            let place = read.map(|authorizer| {
+                self.authorizers.push(authorizer);
+                self.authorizers.len() - 1
+            });
+            self.places.insert(named.key, place);
+            place
+        });
+        let scopes = read_scopes(named, label, report);
+        let Some(place) = place else { return };
+        if found.authorizer.is_some() {
+            let message = format!("{label} demands the tokens of several authorizers");
+            return report.error(&named, message, "keep one: a route has one authorizer");
+        }
+        found.authorizer = Some((place, scopes));
     }
 
     fn describe(&self, name: &str, is_brief: bool) -> Scheme {
@@ -181,6 +250,24 @@ impl<'d> Security<'d> {
         };
         Scheme::Unsupported { what: format!("{short} ({kind})"), fix: FIX.to_owned() }
     }
+}
+
+/// The scopes that a demand names: texts that can stand in `www-authenticate` (RFC 6749 3.3).
+fn read_scopes(named: Entry<'_>, label: &str, report: &mut Report<'_>) -> Vec<String> {
+    let is_scope = |text: &str| {
+        let sound = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        !text.is_empty() && text.bytes().all(sound)
+    };
+    let scopes: Vec<Option<&str>> =
+        named.value.items().map(|item| item.as_str().filter(|text| is_scope(text))).collect();
+    let is_list = named.value.kind() == Kind::Sequence;
+    if !is_list || scopes.len() > ROUTE_SCOPES_MAX || scopes.contains(&None) {
+        let message =
+            format!("{label}: the scopes of {} are no list of scopes", shorten(named.key));
+        let fix = format!("write 0 to {ROUTE_SCOPES_MAX} names, as in [pets.read, pets.write]");
+        report.error(&named, message, &fix);
+    }
+    scopes.into_iter().flatten().map(str::to_owned).collect()
 }
 
 /// A scheme of type `apiKey`, by where it has the key.

@@ -4,6 +4,7 @@
 //! Facts borrow from the request's head and from the plan; nothing is copied or allocated. Not
 //! here: how a fact is written into a head ([`Variable::render`]) or a log line (`steps::observe`).
 
+mod claims;
 mod clock;
 mod id;
 mod parameters;
@@ -11,6 +12,7 @@ mod shown;
 mod variable;
 mod variables;
 
+pub use claims::Claims;
 pub use clock::{ClfTime, HttpDate};
 pub use id::{RequestId, TraceId};
 pub use parameters::{PARAMETERS_MAX, Parameters};
@@ -128,6 +130,8 @@ pub struct Facts<'a> {
     target: Option<Target<'a>>,
     custom_domain: CustomDomain<'a>,
     route: Option<(&'a str, &'a [u8])>,
+    claims: Option<&'a Claims>,
+    scopes: &'a str,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
     integrated: Option<Integrated>,
@@ -146,6 +150,8 @@ impl<'a> Facts<'a> {
             target: None,
             custom_domain: CustomDomain { base_path: "", routing_rule_id: "" },
             route: None,
+            claims: None,
+            scopes: "",
             api_key_id: None,
             limit: None,
             integrated: None,
@@ -171,6 +177,17 @@ impl<'a> Facts<'a> {
     pub const fn record_route(&mut self, route_key: &'a str, members: &'a [u8]) {
         debug_assert!(self.route.is_none());
         self.route = Some((route_key, members));
+    }
+
+    /// Records which scopes the route asks a token for, a space between them.
+    pub const fn record_scopes(&mut self, scopes: &'a str) {
+        self.scopes = scopes;
+    }
+
+    /// Records what the caller's token says of it, once it is verified.
+    pub const fn record_claims(&mut self, claims: &'a Claims) {
+        debug_assert!(self.claims.is_none());
+        self.claims = Some(claims);
     }
 
     /// Records whose API key the request names.
@@ -240,6 +257,18 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn route_members(&self) -> Option<&'a [u8]> {
         self.route.map(|(_, members)| members)
+    }
+
+    /// What the caller's token says of it.
+    #[must_use]
+    pub const fn claims(&self) -> Option<&'a Claims> {
+        self.claims
+    }
+
+    /// The scopes that the route asks a token for; empty when it names none.
+    #[must_use]
+    pub const fn scopes(&self) -> &'a str {
+        self.scopes
     }
 
     /// The id of the API key that the request names.

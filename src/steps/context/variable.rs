@@ -4,7 +4,7 @@ use super::Facts;
 use crate::http::{ClientCertificate, Version};
 
 /// A variable of `$context` that this version knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
     /// `apiId`
     ApiId,
@@ -14,6 +14,8 @@ pub enum Variable {
     BasePathMatched,
     /// `customDomain.routingRuleIdMatched`
     RoutingRuleIdMatched,
+    /// `authorizer.claims.X`
+    Claim(Box<str>),
     /// `cipherSuite`
     CipherSuite,
     /// `identity.clientCert.X`, and `authentication.clientCert.X`, which is the same.
@@ -159,8 +161,11 @@ impl Variable {
             })?;
             return Ok(Self::ClientCert(*part));
         }
+        if let Some(claim) = name.strip_prefix("authorizer.claims.").filter(|x| !x.is_empty()) {
+            return Ok(Self::Claim(claim.into()));
+        }
         if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {
-            return Ok(*variable);
+            return Ok(variable.clone());
         }
         let later =
             |known: &str| name == known || (known.ends_with('.') && name.starts_with(known));
@@ -171,11 +176,14 @@ impl Variable {
     }
 
     /// Appends the fact; `false`, and nothing appended, when it is not known for this request.
-    pub fn render(self, facts: &Facts<'_>, out: &mut Vec<u8>) -> bool {
+    pub fn render(&self, facts: &Facts<'_>, out: &mut Vec<u8>) -> bool {
         let arrival = &facts.arrival;
         let text: Option<&[u8]> = match self {
             Self::ApiId => facts.target().map(|target| target.api_id.as_bytes()),
             Self::ApiKeyId => facts.api_key_id().map(str::as_bytes),
+            Self::Claim(name) => {
+                facts.claims().and_then(|claims| claims.find(name)).map(str::as_bytes)
+            }
             Self::CipherSuite => arrival.secured.map(|secured| secured.cipher_suite.as_bytes()),
             Self::TlsVersion => arrival.secured.map(|secured| secured.version.as_bytes()),
             Self::ClientCert(part) => {
@@ -206,7 +214,7 @@ impl Variable {
         true
     }
 
-    fn number(self, facts: &Facts<'_>) -> Option<u64> {
+    fn number(&self, facts: &Facts<'_>) -> Option<u64> {
         let ms = |wait: std::time::Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         match self {
             Self::RequestTimeEpoch => Some(facts.arrival.received.0),

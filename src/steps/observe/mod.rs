@@ -13,11 +13,11 @@ pub use escape::write_json_text;
 use crate::{
     base::append,
     http::{Secured, Version},
-    steps::context::{Arrival, CustomDomain, CutShort, Facts},
+    steps::context::{Arrival, Claims, CustomDomain, CutShort, Facts},
 };
 
 /// Bytes of one line without its line feed, at most; the parts' bounds below add up to it.
-pub const LINE_BYTES_MAX: usize = 7_424;
+pub const LINE_BYTES_MAX: usize = 7_680;
 
 const PATH_BYTES_MAX: usize = 2_048;
 const USER_AGENT_BYTES_MAX: usize = 512;
@@ -34,7 +34,7 @@ const _: () = assert!(
     PATH_BYTES_MAX
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
-        + 9 * NAME_BYTES_MAX
+        + 10 * NAME_BYTES_MAX
         + 2 * DATE_BYTES_MAX
         + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
@@ -57,6 +57,10 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
     write_custom_domain(facts.custom_domain(), out);
     if let Some(id) = facts.api_key_id() {
         text(b",\"apiKeyId\":\"", id.as_bytes(), NAME_BYTES_MAX, out);
+        out.push(b'"');
+    }
+    if let Some(principal) = facts.claims().and_then(Claims::subject) {
+        text(b",\"principalId\":\"", principal.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
     if let Some(secured) = facts.arrival.secured {

@@ -10,9 +10,9 @@ use crate::{
     },
     json::Body,
     steps::{
-        context::{Facts, HttpDate, Parameters, RequestId, Shown},
+        context::{Facts, HttpDate, Parameters, RequestId},
         mapping::{ForStatus, ResponseMapping, Sources},
-        reject::Reject,
+        reject::{Reject, TokenFault},
     },
 };
 
@@ -76,12 +76,12 @@ pub fn interpret(
 }
 
 /// Writes the head of a refusal and returns its body: JSON, whose length the forwarder declares.
-/// `shown` is what the client is told of limits.
+/// `facts` has what the client is told of limits and scopes.
 pub fn refuse(
     reject: Reject,
     request_id: &RequestId,
     date: &HttpDate,
-    shown: Option<&Shown<'_>>,
+    facts: Option<&Facts<'_>>,
     sink: &mut impl HeadSink,
 ) -> &'static [u8] {
     sink.status_line(reject.status());
@@ -91,10 +91,31 @@ pub fn refuse(
     if let Some(kind) = reject.error_type() {
         sink.sound_field(b"x-amzn-errortype", &[kind.as_bytes()]);
     }
-    if let Some(shown) = shown {
+    if let Some(fault) = reject.token_fault() {
+        challenge(fault, facts.map_or("", Facts::scopes), sink);
+    }
+    if let Some(shown) = facts.and_then(Facts::limit) {
         shown.write(sink);
     }
     reject.body().as_bytes()
+}
+
+/// `www-authenticate` in AWS's form, which has no commas (`api-gateway.md` 3.3).
+fn challenge(fault: TokenFault, scopes: &str, sink: &mut impl HeadSink) {
+    let Some((error, description)) = fault.error() else {
+        return sink.sound_field(b"www-authenticate", &[b"Bearer"]);
+    };
+    let (error, description) = (error.as_bytes(), description.as_bytes());
+    let parts: [&[u8]; 7] = [
+        b"Bearer scope=\"",
+        scopes.as_bytes(),
+        b"\" error=\"",
+        error,
+        b"\" error_description=\"",
+        description,
+        b"\"",
+    ];
+    sink.sound_field(b"www-authenticate", &parts);
 }
 
 fn pass_fields(rules: Option<&ForStatus>, answer: &Answer<'_>, sink: &mut impl HeadSink) {

@@ -5,7 +5,7 @@ use crate::{
         context::StageVariables,
         fixture::{self, Said},
         mapping::Scope,
-        reject::{Client, Upstream},
+        reject::{Client, TokenFault, Upstream},
     },
 };
 
@@ -116,4 +116,28 @@ fn refusals_are_awss_bytes() {
     let mut said = Said::default();
     let body = refuse(Reject::Upstream(Upstream::Timeout), &id, &date, None, &mut said);
     assert_eq!((said.start.as_str(), body.len()), ("503", 33));
+}
+
+#[test]
+fn refused_tokens_are_told_as_aws_tells_them() {
+    let (id, date) = (RequestId::new((0, 0)), HttpDate::new(1_773_342_238));
+    let mut facts = Facts::new(fixture::arrival(Method::Get, b"/pets"));
+    let mut check = |scopes, fault, status: &str, body: &str, challenge: &str| {
+        let mut said = Said::default();
+        facts.record_scopes(scopes);
+        let reject = Reject::Client(Client::NotAuthorized(fault));
+        let found = refuse(reject, &id, &date, Some(&facts), &mut said);
+        assert_eq!((found, said.start.as_str()), (body.as_bytes(), status));
+        assert_eq!(said.fields[3], format!("www-authenticate: {challenge}"));
+    };
+    let unauthorized = r#"{"message":"Unauthorized"}"#;
+    check("", TokenFault::Missing, "401", unauthorized, "Bearer");
+    // As in AWS's documentation.
+    let challenge = "Bearer scope=\"\" error=\"invalid_token\" \
+                     error_description=\"the token does not have a valid audience\"";
+    check("", TokenFault::Audience, "401", unauthorized, challenge);
+    let challenge = "Bearer scope=\"a b\" error=\"insufficient_scope\" \
+                     error_description=\"the token does not have a required scope\"";
+    let forbidden = r#"{"message":"Forbidden"}"#;
+    check("a b", TokenFault::InsufficientScope, "403", forbidden, challenge);
 }

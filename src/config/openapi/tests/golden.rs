@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    base::Place,
     config::{
         Problems,
         document::Document,
@@ -17,12 +18,15 @@ use crate::{
     },
     plan::StageDraft,
     steps::{
+        authorize::Demand,
         context::StageVariables,
         integrate::{IntegrationMethod, PathRule},
         stage::StageName,
     },
 };
 
+/// What a file of keys holds.
+const KEYS: &[u8] = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"04N0xi21hshyvBp7I167sbE_bXqyqkAPfefdklMO7wY","y":"UI8exy-C06a7DUnjIdENkxeFtHM4-l_41LqEw9nVgmw"}]}"#;
 const MARK: &str = "# =>\n";
 
 #[test]
@@ -66,9 +70,11 @@ fn outcome(source: &str) -> String {
     }
     let mut problems = Problems::new();
     let document = Document::parse(Path::new("api.yaml"), source.as_bytes(), &mut problems);
-    let definition = document.and_then(|document| import(&document, &options, &mut problems));
+    let mut definition = document.and_then(|document| import(&document, &options, &mut problems));
     let mut out = String::new();
-    if let Some(definition) = &definition {
+    if let Some(definition) = &mut definition {
+        let read = |_: &str, _: &Place, _: &mut Problems| Some(KEYS.to_vec());
+        definition.read_keys(read, &mut problems);
         let name = StageName::parse(&stage).unwrap();
         let variables = StageVariables::compile(pairs).unwrap();
         let inputs = StageInputs { name: &name, variables: &variables };
@@ -102,7 +108,12 @@ fn render(definition: &ApiDefinition, draft: &StageDraft, out: &mut String) {
         let timeout = integration.timeout.as_millis();
         write!(out, "{} -> {method} {}:{}", route.key, uri.host, uri.port).unwrap();
         let key = if route.api_key_required { ", for API keys" } else { "" };
-        writeln!(out, " path {pieces}{rule}, {timeout} ms{key}").unwrap();
+        let token = route.authorizer.as_ref().map_or_else(String::new, |demand| {
+            let Demand { authorizer, .. } = demand;
+            let (name, issuer) = (&authorizer.name, authorizer.issuer());
+            format!(", for tokens of {name} ({issuer}) [{}]", demand.scopes())
+        });
+        writeln!(out, " path {pieces}{rule}, {timeout} ms{key}{token}").unwrap();
         for mapping in &defined.integration.request {
             writeln!(out, "  {} = {}", mapping.key, mapping.value).unwrap();
         }

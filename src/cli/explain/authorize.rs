@@ -1,0 +1,66 @@
+//! What a route's authorizer says of the request's token, which is never printed itself.
+
+use std::{
+    fmt::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::story::tell_reject;
+use crate::{
+    base::WallTime,
+    http::RequestHead,
+    plan::Route,
+    steps::{
+        authorize::{IdentitySource, Verified},
+        reject::{Client, Reject, TokenFault},
+    },
+};
+
+/// Tells it, if the route has an authorizer. `Err` when the request is refused.
+pub(super) fn tell(route: &Route, head: &RequestHead, out: &mut String) -> Result<(), ()> {
+    let Some(demand) = &route.authorizer else { return Ok(()) };
+    let authorizer = &demand.authorizer;
+    let place = match &authorizer.source {
+        IdentitySource::Header(name) => format!("header {}", String::from_utf8_lossy(name)),
+        IdentitySource::Query(name) => format!("parameter {}", String::from_utf8_lossy(name)),
+    };
+    let audience: Vec<&str> = authorizer.audience().collect();
+    let _ = writeln!(
+        out,
+        "Token  asked for by {}, in the {place}: issuer {}, audience {}, {}",
+        authorizer.name,
+        authorizer.issuer(),
+        audience.join(" or "),
+        authorizer.algorithms(),
+    );
+    let scopes = demand.scopes();
+    if !scopes.is_empty() {
+        let _ = writeln!(out, "       with one of the scopes {scopes}");
+    }
+    let found = authorizer.source.find(head.fields(), head.target().query);
+    let verified = found.and_then(|token| authorizer.verify(token, now()));
+    match verified.and_then(|verified| demand.check_scopes(&verified).map(|()| verified)) {
+        Ok(verified) => tell_sound(&verified, out),
+        Err(fault) => return refuse(fault, out),
+    }
+    Ok(())
+}
+
+fn tell_sound(verified: &Verified, out: &mut String) {
+    let subject = verified.claims.subject().unwrap_or("nobody (it has no sub)");
+    let subject = subject.escape_default();
+    let _ =
+        writeln!(out, "       sound: signature, issuer, audience and times; it is of {subject}");
+}
+
+fn refuse(fault: TokenFault, out: &mut String) -> Result<(), ()> {
+    let _ = writeln!(out, "       refused: {}", fault.reason());
+    tell_reject(Reject::Client(Client::NotAuthorized(fault)), out);
+    Err(())
+}
+
+/// The gateway's clock tells the same.
+fn now() -> WallTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
