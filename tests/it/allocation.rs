@@ -80,9 +80,9 @@ struct Shard {
 impl Shard {
     /// Serves everything to `upstream`, by `gateway` if there is one: a file with an API that
     /// `api.yaml` defines.
-    fn start(upstream: &Upstream, gateway: Option<&str>) -> Self {
+    fn start(upstream: &Upstream, gateway: Option<&str>, more: &str) -> Self {
         let folder = Folder::new();
-        let path = folder.write("api.yaml", &proxy_all(upstream.address()));
+        let path = folder.write("api.yaml", &(proxy_all(upstream.address()) + more));
         let path = gateway.map_or(path, |text| folder.write("gateway.yaml", text));
         let plan = load(path);
         let known =
@@ -157,6 +157,12 @@ fn check(request: &str, answer: impl AsRef<[u8]>) {
 
 #[track_caller]
 fn check_with(gateway: Option<&str>, request: &str, answer: impl AsRef<[u8]>) {
+    check_in(gateway, "", request, answer);
+}
+
+/// The same, the definition with `more` at its end.
+#[track_caller]
+fn check_in(gateway: Option<&str>, more: &str, request: &str, answer: impl AsRef<[u8]>) {
     const REQUESTS: usize = 512;
     const ROUNDS_MAX: usize = 20;
     let answer = answer.as_ref().to_vec();
@@ -168,7 +174,7 @@ fn check_with(gateway: Option<&str>, request: &str, answer: impl AsRef<[u8]>) {
         }
     });
     for connections in [1, 2, 16] {
-        let shard = Shard::start(&upstream, gateway);
+        let shard = Shard::start(&upstream, gateway, more);
         let mut clients: Vec<_> =
             (0..connections).map(|_| Client::connect(shard.address)).collect();
         let mut round = || {
@@ -207,6 +213,35 @@ fn a_post_with_a_small_body_in_the_steady_state_allocates_nothing() {
 #[test]
 fn a_small_chunked_answer_in_the_steady_state_allocates_nothing() {
     check(GET, CHUNKED);
+}
+
+/// A token that was verified before, with a scope that the route asks for and a claim that is mapped.
+/// RFC 8037's key signed it: `jwt.example`, until the year 2100.
+#[test]
+fn a_request_with_a_token_that_is_remembered_allocates_nothing() {
+    const AUTHORIZER: &str = "
+components:
+  securitySchemes:
+    jwt:
+      type: oauth2
+      x-amazon-apigateway-authorizer:
+        type: jwt
+        identitySource: $request.header.Authorization
+        jwtConfiguration:
+          issuer: https://jwt.example
+          audience: [pets]
+          algorithms: [EdDSA]
+          jwks: {keys: [{kty: OKP, crv: Ed25519, kid: a, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
+security: [{jwt: [read]}]
+";
+    const TOKEN: &str = concat!(
+        "eyJhbGciOiJFZERTQSIsImtpZCI6ImEiLCJ0eXAiOiJKV1QifQ.",
+        "eyJpc3MiOiJodHRwczovL2p3dC5leGFtcGxlIiwiYXVkIjoicGV0cyIsInN1YiI6ImEiLC",
+        "JzY29wZSI6InJlYWQiLCJleHAiOjQxMDI0NDQ4MDB9.",
+        "EB-lFdOcV0-ugvdLHragr-wdoGHMpoNgJaayBpDYmrPTC7b3kE9mjYu1KjqfusjxQh-5DDiZun6yfOm9o1sSAw"
+    );
+    let request = GET.replace("\r\n\r\n", &format!("\r\nauthorization: Bearer {TOKEN}\r\n\r\n"));
+    check_in(None, AUTHORIZER, &request, ok("pets"));
 }
 
 /// By a rule that comes after others, and by a mapping of several segments.

@@ -117,6 +117,8 @@ fn its_limits_are_those_of_the_code() {
         ("API keys", grouped(limits::API_KEYS_MAX as u64)),
         ("usage plans of one key", limits::PLANS_OF_KEY_MAX.to_string()),
         ("Ringway's own limits", limits::OWN_LIMITS_MAX.to_string()),
+        ("token (JWT)", bytes(limits::TOKEN_BYTES_MAX)),
+        ("tokens that one shard remembers", grouped(limits::VERIFIED_TOKENS_MAX as u64)),
         ("throttled callers that are remembered", grouped(limits::LEDGER_ACCOUNTS_MAX as u64)),
         ("PROXY header", format!("{}, version 1: 107", bytes(limits::PROXY_HEADER_BYTES_MAX))),
         ("configuration document", mebi(limits::DOCUMENT_BYTES_MAX as u64)),

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::story::tell_reject;
+use super::story::{tell_reject, text};
 use crate::{
     base::WallTime,
     http::RequestHead,
@@ -16,9 +16,13 @@ use crate::{
     },
 };
 
-/// Tells it, if the route has an authorizer. `Err` when the request is refused.
-pub(super) fn tell(route: &Route, head: &RequestHead, out: &mut String) -> Result<(), ()> {
-    let Some(demand) = &route.authorizer else { return Ok(()) };
+/// Tells it, if the route has an authorizer, and returns the verified token. `Err` when the request is refused.
+pub(super) fn tell(
+    route: &Route,
+    head: &RequestHead,
+    out: &mut String,
+) -> Result<Option<Verified>, ()> {
+    let Some(demand) = &route.authorizer else { return Ok(None) };
     let authorizer = &demand.authorizer;
     let place = match &authorizer.source {
         IdentitySource::Header(name) => format!("header {}", String::from_utf8_lossy(name)),
@@ -40,10 +44,12 @@ pub(super) fn tell(route: &Route, head: &RequestHead, out: &mut String) -> Resul
     let found = authorizer.source.find(head.fields(), head.target().query);
     let verified = found.and_then(|token| authorizer.verify(token, now()));
     match verified.and_then(|verified| demand.check_scopes(&verified).map(|()| verified)) {
-        Ok(verified) => tell_sound(&verified, out),
-        Err(fault) => return refuse(fault, out),
+        Ok(verified) => {
+            tell_sound(&verified, out);
+            Ok(Some(verified))
+        }
+        Err(fault) => refuse(fault, out),
     }
-    Ok(())
 }
 
 fn tell_sound(verified: &Verified, out: &mut String) {
@@ -53,10 +59,19 @@ fn tell_sound(verified: &Verified, out: &mut String) {
         writeln!(out, "       sound: signature, issuer, audience and times; it is of {subject}");
 }
 
-fn refuse(fault: TokenFault, out: &mut String) -> Result<(), ()> {
+fn refuse(fault: TokenFault, out: &mut String) -> Result<Option<Verified>, ()> {
     let _ = writeln!(out, "       refused: {}", fault.reason());
     tell_reject(Reject::Client(Client::NotAuthorized(fault)), out);
     Err(())
+}
+
+/// The lines, with the token left out wherever it went.
+pub(super) fn without_token(lines: String, route: &Route, head: &RequestHead) -> String {
+    let source = route.authorizer.as_ref().map(|demand| &demand.authorizer.source);
+    match source.map(|source| source.find(head.fields(), head.target().query)) {
+        Some(Ok(token)) => lines.replace(&*text(token), "(the token)"),
+        Some(Err(_)) | None => lines,
+    }
 }
 
 /// The gateway's clock tells the same.

@@ -1,4 +1,4 @@
-//! Which API key and which limits a request comes under, in the order that they are asked in. What
+//! Which token, which API key and which limits a request comes under, in the order that they are asked in. What
 //! is left of them is only known where they are counted.
 
 use std::fmt::Write;
@@ -11,20 +11,21 @@ use crate::{
     plan::{Api, Plan, Route, Stage, UsagePlan},
     steps::{
         api_key::Key,
+        authorize::Verified,
         reject::{Client, KeyFault, Reject},
         throttle::{By, Limit, LimitIndex, Mode},
     },
 };
 
-/// Tells them for a request to a route. `Err` when the request is refused for its token or its key.
+/// Tells them for a request to a route, and returns its verified token. `Err` when the request is refused for its token or its key.
 pub(super) fn tell(
     plan: &Plan,
     (api, stage, route): (&Api, &Stage, &Route),
     head: &RequestHead,
     out: &mut String,
-) -> Result<(), ()> {
+) -> Result<Option<Verified>, ()> {
     tell_limits(plan, &route.guards, out);
-    authorize::tell(route, head, out)?;
+    let verified = authorize::tell(route, head, out)?;
     let usage_plan = match route.api_key_required {
         true => Some(tell_key(plan, (api, stage), head, out)?),
         false => {
@@ -42,7 +43,7 @@ pub(super) fn tell(
         tell_limits(plan, &of_key, out);
     }
     tell_limits(plan, &route.limits, out);
-    Ok(())
+    Ok(verified)
 }
 
 /// A key that is sent and not asked for may be thought to count.

@@ -5,14 +5,14 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::{domain, limits, request::Asked};
+use super::{authorize, domain, limits, request::Asked};
 use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Http2, Method, Name, RequestHead, Status},
     json::Body,
     plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage, Upstream},
     steps::{
-        context::{Arrival, ClfTime, Facts, RequestId, Target, TraceId},
+        context::{Arrival, Claims, ClfTime, Facts, RequestId, Target, TraceId},
         domain::{DomainId, DomainName, is_ping},
         endpoint::{Access, LabelSet},
         integrate::{Incoming, Origin, Protocol, Scratch, TrustedProxies, Upgrade, prepare},
@@ -103,8 +103,15 @@ fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &
         Some(matched) => {
             let route = &stage.routes[matched.route];
             tell_route(&selected, matched, out);
-            if limits::tell(plan, (api, stage, route), head, out).is_ok() {
-                tell_call(&selected, matched, (head, protocol.unwrap_or(Protocol::Http)), out);
+            if let Ok(token) = limits::tell(plan, (api, stage, route), head, out) {
+                let claims = token.as_ref().map(|token| &token.claims);
+                tell_call(
+                    &selected,
+                    matched,
+                    claims,
+                    (head, protocol.unwrap_or(Protocol::Http)),
+                    out,
+                );
                 tell_upstream(plan.upstream(route.upstream), out);
             }
         }
@@ -211,6 +218,7 @@ fn tell_route(selected: &Selected<'_, '_>, matched: &Matched, out: &mut String) 
 fn tell_call(
     selected: &Selected<'_, '_>,
     matched: &Matched,
+    claims: Option<&Claims>,
     (head, protocol): (&RequestHead, Protocol),
     out: &mut String,
 ) {
@@ -222,6 +230,9 @@ fn tell_call(
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
     facts.record_custom_domain(selected.matched);
     facts.record_route(&route.key_text, &route.log_members);
+    if let Some(claims) = claims {
+        facts.record_claims(claims);
+    }
     let port = match protocol {
         Protocol::Http => 8080,
         Protocol::Https => head.authority().port.unwrap_or(443),
@@ -244,7 +255,10 @@ fn tell_call(
     let prepared =
         prepare(&route.integration, &incoming, &facts, &mut Scratch::default(), &mut call);
     match prepared {
-        Ok(()) => out.push_str(&without_key(call.lines, head)),
+        Ok(()) => {
+            let lines = authorize::without_token(call.lines, route, head);
+            out.push_str(&without_key(lines, head));
+        }
         Err(reject) => tell_reject(reject, out),
     }
     let wait_ms = route.integration.timeout.as_millis();
