@@ -1,5 +1,6 @@
-//! Whether a request is let through: its token (`authorize.rs`), its API key, and the limits that it comes under. What is
-//! decided is in `steps::api_key` and `steps::throttle`; what is counted, in the shard's purse.
+//! Whether a request is let through: its token (`authorize.rs`), its API key, and the limits that
+//! it comes under. What is decided is in `steps::api_key` and `steps::throttle`; what is counted,
+//! in the shard's purse.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -90,7 +91,8 @@ struct Identified<'c> {
 }
 
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's order.
+    /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's
+    /// order.
     pub(super) async fn pass(self, facts: &mut Facts<'c>) -> Result<(), Reject> {
         let route = self.route;
         if !route.guards.is_empty() {

@@ -20,9 +20,9 @@ pub enum Value {
     /// A string, its escapes resolved.
     Text(String),
     /// An array.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// An object: its members in their order, each name once.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Why a text is no such tree.

@@ -247,10 +247,10 @@ impl Client {
             }
             Self::Misdirected => r#"{"message":"Misdirected Request"}"#,
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
-            Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => {
-                r#"{"message":"Forbidden"}"#
-            }
-            Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
+            Self::NotOnThisListener
+            | Self::Uncertified
+            | Self::NoApiKey(..)
+            | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
             Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,

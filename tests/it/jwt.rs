@@ -1,5 +1,5 @@
-//! JWT authorizers as callers meet them: PyJWT signs, sound tokens and forged ones; what is answered,
-//! what the integration sees, what is logged, and how keys rotate.
+//! JWT authorizers as callers meet them: PyJWT signs, sound tokens and forged ones; what is
+//! answered, what the integration sees, what is logged, and how keys rotate.
 
 use std::{fs, net::SocketAddr, sync::OnceLock};
 
@@ -27,8 +27,8 @@ fn token<'m>(made: &'m Value, name: &str) -> &'m str {
     made["tokens"][name].as_str().unwrap_or_else(|| panic!("no token {name}"))
 }
 
-/// `GET /pets` for any token, `/read` and `/write` for scopes, `/aws` for AWS's algorithms, `/query`
-/// with the token in the query, `/keyed` with an API key too, `/open`.
+/// `GET /pets` for any token, `/read` and `/write` for scopes, `/aws` for AWS's algorithms,
+/// `/query` with the token in the query, `/keyed` with an API key too, `/open`.
 fn definition(upstream: SocketAddr) -> String {
     let scheme = |name: &str, source: &str, more: &str| {
         format!(

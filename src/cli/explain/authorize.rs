@@ -1,13 +1,10 @@
 //! What a route's authorizer says of the request's token, which is never printed itself.
 
-use std::{
-    fmt::Write,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::fmt::Write;
 
 use super::story::{tell_reject, text};
 use crate::{
-    base::WallTime,
+    cli::now,
     http::RequestHead,
     plan::Route,
     steps::{
@@ -16,7 +13,8 @@ use crate::{
     },
 };
 
-/// Tells it, if the route has an authorizer, and returns the verified token. `Err` when the request is refused.
+/// Tells it, if the route has an authorizer, and returns the verified token. `Err` when the request
+/// is refused.
 pub(super) fn tell(
     route: &Route,
     head: &RequestHead,
@@ -72,10 +70,4 @@ pub(super) fn without_token(lines: String, route: &Route, head: &RequestHead) ->
         Some(Ok(token)) => lines.replace(&*text(token), "(the token)"),
         Some(Err(_)) | None => lines,
     }
-}
-
-/// The gateway's clock tells the same.
-fn now() -> WallTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,5 +1,5 @@
-//! Which token, which API key and which limits a request comes under, in the order that they are asked in. What
-//! is left of them is only known where they are counted.
+//! Which token, which API key and which limits a request comes under, in the order that they are
+//! asked in. What is left of them is only known where they are counted.
 
 use std::fmt::Write;
 
@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// Tells them for a request to a route, and returns its verified token. `Err` when the request is refused for its token or its key.
+/// Tells them for a request to a route, and returns its verified token. `Err` when the request is
+/// refused for its token or its key.
 pub(super) fn tell(
     plan: &Plan,
     (api, stage, route): (&Api, &Stage, &Route),

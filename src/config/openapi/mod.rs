@@ -6,9 +6,9 @@
 //! left out, and nothing that it protects is served without that protection.
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
-//! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route calls), `endpoint` (who may call by API id),
-//! `compile`. Below them: `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text`
-//! (`${..}`), `uri`.
+//! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route
+//! calls), `endpoint` (who may call by API id), `compile`. Below them: `reference` (`$ref`),
+//! `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
 
