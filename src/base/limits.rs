@@ -314,6 +314,18 @@ pub const KEY_ID_BYTES_MAX: usize = 256;
 pub const KEY_SET_BYTES_MAX: usize = 150_000;
 /// Keys of one set that are used: issuers have two to ten.
 pub const KEY_SET_KEYS_MAX: usize = 100;
+/// A request to an issuer: connecting, asking, the whole answer (AWS's bound).
+pub const KEY_FETCH_WAIT: Duration = Duration::from_millis(1_500);
+/// A request waits this long for a key that its issuer may have and we do not.
+pub const KEYS_WAIT: Duration = Duration::from_millis(1_500);
+/// An unknown key has an issuer asked at most this often.
+pub const KEY_REFRESH_WAIT: Duration = Duration::from_secs(30);
+/// Keys are fetched anew after this long at least, whatever their issuer says,
+pub const KEY_LIFETIME_MIN: Duration = Duration::from_secs(300);
+/// and at most (AWS's bound).
+pub const KEY_LIFETIME_MAX: Duration = Duration::from_secs(7_200);
+/// What shards want of the thread that fetches keys; more is asked for again later.
+pub const KEY_WISHES_MAX: usize = 1_024;
 /// Audiences of an authorizer (AWS's quota).
 pub const AUDIENCES_MAX: usize = 50;
 /// Scopes that a route names (AWS's quota).

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     base::{
         Place, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, KEY_SET_BYTES_MAX},
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, TRUST_STORE_BYTES_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
@@ -317,7 +317,7 @@ impl Loader<'_> {
         })
     }
 
-    /// Reads the files of public keys that a definition names, relative to itself.
+    /// Reads the files of keys and authorities that a definition names, relative to itself.
     fn read_keys(&mut self, definition: &mut ApiDefinition, document: &Document) {
         let file = document.root().place().file;
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -327,9 +327,9 @@ impl Loader<'_> {
             if !files_read.contains(&path) {
                 files_read.push(path.clone());
             }
-            match source.read_up_to(&path, KEY_SET_BYTES_MAX) {
+            match source.read_up_to(&path, TRUST_STORE_BYTES_MAX) {
                 Ok(bytes) => {
-                    sources.add_long(&path, &bytes, KEY_SET_BYTES_MAX);
+                    sources.add_long(&path, &bytes, TRUST_STORE_BYTES_MAX);
                     Some(bytes)
                 }
                 Err(reason) => {

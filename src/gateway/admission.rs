@@ -99,7 +99,7 @@ impl<'c> Gate<'_, 'c> {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }
         if let Some(demand) = &route.authorizer {
-            self.authorize(demand, facts)?;
+            self.authorize(demand, facts).await?;
         }
         let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
         if identified.is_some() || !route.limits.is_empty() {

@@ -1,37 +1,82 @@
-//! Whether a route's authorizer lets a request in. What is checked is in `steps::authorize`; what
-//! was verified a moment ago is in the shard's cache, where finding it allocates nothing.
+//! Whether a route's authorizer lets a request in. What is checked is in `steps::authorize`; what was
+//! verified a moment ago is in the shard's cache, where finding it allocates nothing.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use super::admission::Gate;
-use crate::steps::{
-    authorize::{Demand, Verified},
-    context::Facts,
-    reject::{Client, Reject, TokenFault},
+use crate::{
+    base::limits::KEYS_WAIT,
+    steps::{
+        authorize::{Demand, IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+        context::Facts,
+        reject::{Client, Reject, TokenFault},
+    },
 };
 
 impl<'c> Gate<'_, 'c> {
     /// Finds the token, verifies it if that is new, and asks for the route's scopes.
-    pub(super) fn authorize(self, demand: &'c Demand, facts: &mut Facts<'c>) -> Result<(), Reject> {
+    pub(super) async fn authorize(
+        self,
+        demand: &'c Demand,
+        facts: &mut Facts<'c>,
+    ) -> Result<(), Reject> {
         facts.record_scopes(demand.scopes());
         let refused = |fault| Reject::Client(Client::NotAuthorized(fault));
-        let verified = self.verify(demand).map_err(refused)?;
+        let verified = self.verify(&demand.authorizer).await.map_err(refused)?;
         let verified = self.token.get_or_init(|| verified);
         facts.record_claims(&verified.claims);
         demand.check_scopes(verified).map_err(refused)
     }
 
-    fn verify(self, demand: &Demand) -> Result<Rc<Verified>, TokenFault> {
-        let authorizer = &demand.authorizer;
+    async fn verify(self, authorizer: &JwtAuthorizer) -> Result<Rc<Verified>, TokenFault> {
         let query = self.head.target().query;
         let token = authorizer.source.find(self.head.fields(), query)?;
+        match authorizer.keys() {
+            IssuerKeys::Fixed(keys) => self.verify_with(authorizer, token, keys),
+            IssuerKeys::Fetched(source) => self.verify_fetched(authorizer, token, source).await,
+        }
+    }
+
+    /// A key that is not known may be new: then it is waited for, a bounded time, if the issuer was
+    /// not asked a moment ago.
+    async fn verify_fetched(
+        self,
+        authorizer: &JwtAuthorizer,
+        token: &[u8],
+        source: &Arc<KeySource>,
+    ) -> Result<Rc<Verified>, TokenFault> {
+        let local = self.local;
+        let deadline = local.runtime.now() + KEYS_WAIT;
+        loop {
+            let page = local.issuers.page(source);
+            let fault = match &page.keys {
+                None => TokenFault::KeysUnavailable,
+                Some(keys) => match self.verify_with(authorizer, token, keys) {
+                    Err(TokenFault::UnknownKey) => TokenFault::UnknownKey,
+                    done => return done,
+                },
+            };
+            let now = local.runtime.now();
+            if now >= deadline || !local.issuers.awaits(source, &page, now) {
+                return Err(fault);
+            }
+            local.issuers.wait(local, deadline).await;
+        }
+    }
+
+    fn verify_with(
+        self,
+        authorizer: &JwtAuthorizer,
+        token: &[u8],
+        keys: &KeySet,
+    ) -> Result<Rc<Verified>, TokenFault> {
         let now = self.local.runtime.wall();
-        let key = authorizer.cache_key(token);
+        let key = authorizer.cache_key(token, keys);
         let known = self.local.tokens.borrow_mut().find(&key, now);
         if let Some(verified) = known {
             return Ok(verified);
         }
-        let verified = Rc::new(authorizer.verify(token, now)?);
+        let verified = Rc::new(authorizer.verify(token, keys, now)?);
         self.local.tokens.borrow_mut().keep(key, Rc::clone(&verified));
         Ok(verified)
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Promises, Seats, visit::Guide};
+use super::{Handshakes, Issuers, Promises, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -60,6 +60,8 @@ pub struct Local {
     pub ledger: Arc<Ledger>,
     /// This shard's leases of them.
     pub purse: RefCell<Purse>,
+    /// Who issues tokens, and with which keys.
+    pub issuers: Issuers,
     /// Tokens that it has verified.
     pub tokens: RefCell<TokenCache>,
     /// Requests that wait for the journal of quotas.
@@ -133,6 +135,7 @@ impl Local {
             handshakes: Handshakes::default(),
             ledger,
             purse,
+            issuers: Issuers::default(),
             tokens: RefCell::default(),
             promises: Promises::default(),
             tally,

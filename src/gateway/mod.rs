@@ -13,6 +13,7 @@ mod deliver;
 mod ends;
 mod forward;
 mod inbound;
+mod issuers;
 mod local;
 mod multiplexed;
 pub mod pipeline;
@@ -24,6 +25,7 @@ mod visit;
 
 pub use admission::{Places, Promises};
 pub use body::{After, BodyFault, Incoming};
+pub use issuers::{AskIssuer, Issuers};
 pub use local::{Addresses, Installed, Local, stage_names};
 pub use seats::Seats;
 pub use shake::Handshakes;

@@ -11,7 +11,7 @@ use crate::{
     ledger::Terms,
     steps::{
         api_key::Keys,
-        authorize::Demand,
+        authorize::{Demand, IssuerKeys},
         context::StageVariables,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
@@ -39,13 +39,19 @@ pub struct PlanDraft {
 }
 
 impl PlanDraft {
-    /// Whether an upstream is to be trusted because the system trusts its authority.
+    /// Whether an upstream, or an issuer of tokens, is to be trusted because the system trusts its
+    /// authority.
     #[must_use]
     pub fn asks_system(&self, settings: &[UpstreamSettings]) -> bool {
         let stages = self.apis.iter().flat_map(|api| &api.stages);
-        let mut integrations =
-            stages.flat_map(|stage| &stage.routes).map(|route| &route.integration);
-        integrations.any(|integration| {
+        let mut routes = stages.flat_map(|stage| &stage.routes);
+        routes.any(|RouteDraft { integration, authorizer, .. }| {
+            let keys = authorizer.as_ref().map(|demand| demand.authorizer.keys());
+            if let Some(IssuerKeys::Fetched(source)) = keys
+                && source.asks_system()
+            {
+                return true;
+            }
             integration.uri.protocol == Protocol::Https
                 && caller_of(integration, settings).asks_system()
         })

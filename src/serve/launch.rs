@@ -17,6 +17,7 @@ use super::{
     control::{self, Board},
     failure,
     inherited::InheritedSockets,
+    issuers::Issuers,
     keeper::{Opened, Refused},
     resolve::{Resolver, look_up},
     say, signals,
@@ -104,6 +105,8 @@ impl Process {
         signals::forward(to_events.clone()).map_err(|error| cannot("signals", error))?;
         let resolver = Resolver::start(&plan, to_events.clone())
             .map_err(|error| cannot("the resolver", error))?;
+        let issuers = Issuers::start(&plan, &board.shards)
+            .map_err(|error| cannot("the issuers' keys", error))?;
         let mut process = Self {
             source,
             overrides,
@@ -112,6 +115,7 @@ impl Process {
             events,
             to_events,
             resolver,
+            issuers,
             addresses,
             watch: None,
             running,

@@ -7,6 +7,7 @@ pub(crate) mod books;
 mod control;
 mod demo_upstream;
 mod inherited;
+mod issuers;
 pub(crate) mod keeper;
 mod launch;
 mod limits;
@@ -31,6 +32,7 @@ use std::{
 use self::{
     books::usage_plans,
     control::Board,
+    issuers::Issuers,
     keeper::{Ending, Refused},
     resolve::{Resolver, keep_known, look_up},
     unix_socket::SocketFile,
@@ -100,6 +102,7 @@ struct Process {
     events: Receiver<Event>,
     to_events: Sender<Event>,
     resolver: Resolver,
+    issuers: Issuers,
     addresses: Arc<Addresses>,
     watch: Option<Watch>,
     running: usize,
@@ -170,6 +173,7 @@ impl Process {
         tell_nameless(&found);
         let addresses = Arc::new(found);
         self.resolver.follow(&plan);
+        self.issuers.follow(&plan);
         self.addresses = Arc::clone(&addresses);
         let generation = self.board.generation.fetch_add(1, Ordering::Relaxed) + 1;
         self.order(|| Order::Serve {

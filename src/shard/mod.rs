@@ -10,11 +10,11 @@ mod view;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
-    gateway::{Addresses, Local},
+    gateway::{Addresses, AskIssuer, Local},
     ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
-    steps::api_key::Switches,
+    steps::{api_key::Switches, authorize::KeyBook},
     telemetry::{Reported, access_log::AccessLog},
 };
 
@@ -73,6 +73,8 @@ pub enum Order {
     Reserved,
     /// These keys are switched on or off, whatever the plan says.
     Keys(Arc<Switches>),
+    /// Keys of issuers, and whom to ask for others.
+    KeySets(Arc<KeyBook>, AskIssuer),
     /// Send your numbers.
     Count {
         /// To be told with them.
@@ -168,6 +170,7 @@ fn follow(local: &Local, number: usize, order: Order) {
         Order::Resolved(addresses) => local.resolve(&addresses),
         Order::Reserved => local.promises.tell(),
         Order::Keys(switches) => local.switch(switches),
+        Order::KeySets(book, ask) => local.issuers.tell(book, ask),
         Order::Count { round, to } => {
             let report = Reported { shard: number, round, snapshot: local.snapshot() };
             // Full means that nobody reads: whoever asked has given up.

@@ -16,6 +16,7 @@ mod harness;
 mod hogs;
 mod http2;
 mod jwt;
+mod jwt_issuer;
 mod limits;
 mod listeners;
 mod numbers;

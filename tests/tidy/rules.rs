@@ -126,7 +126,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("h2", &["src/net/http2/"]),
     ("tokio", &["src/net/http2/"]),
-    ("rustls", &["src/tls/", "src/net/", "src/upstream/pool.rs", "src/config/files.rs"]),
+    (
+        "rustls",
+        &[
+            "src/tls/",
+            "src/net/",
+            "src/upstream/pool.rs",
+            "src/config/files.rs",
+            "src/serve/issuers/",
+        ],
+    ),
     (
         "aws_lc_rs",
         &["src/net/tls/record.rs", "src/tls/", "src/steps/api_key/", "src/steps/authorize/"],

@@ -1,6 +1,7 @@
 //! `x-amazon-apigateway-authorizer` of type `jwt`: whose tokens an API takes (`api-gateway.md` 1.4,
-//! 3.3). Ringway's own members under `jwtConfiguration`: `jwksFile` or `jwks`, the issuer's keys;
-//! `algorithms`, for those that API Gateway does not take.
+//! 3.3). Ringway's own members under `jwtConfiguration`: `jwksFile` or `jwks`, the issuer's keys, if
+//! they are not to be fetched; `caCertificates`, whom TLS trusts when they are; `algorithms`, for
+//! those that API Gateway does not take.
 //!
 //! A file of keys is named here and read by the loader ([`ApiDefinition::read_keys`]).
 
@@ -20,7 +21,11 @@ use crate::{
         document::{Kind, Node},
         suggest::nearest,
     },
-    steps::authorize::{Algorithm, Algorithms, IdentitySource, JwtAuthorizer, JwtDraft, KeySet},
+    steps::authorize::{
+        Algorithm, Algorithms, IdentitySource, IssuerKeys, JwtAuthorizer, JwtDraft, KeySet,
+        KeySource,
+    },
+    tls::CallerParts,
 };
 
 /// An authorizer of the document.
@@ -32,20 +37,23 @@ pub(super) struct Authorizer {
     issuer: String,
     audience: Vec<String>,
     algorithms: Algorithms,
-    keys: Keys,
+    keys: KeysSaid,
     /// Once its keys are known.
     pub(super) compiled: Option<Arc<JwtAuthorizer>>,
 }
 
 /// Where the keys are.
 #[derive(Clone)]
-enum Keys {
+enum KeysSaid {
     Here(Arc<KeySet>, Place),
     File(String, Place),
+    /// With the issuer; the file of whom TLS trusts there.
+    Fetched(Option<(String, Place)>),
 }
 
 const FIELDS: &[&str] = &["type", "identitySource", "jwtConfiguration"];
-const CONFIGURATION: &[&str] = &["issuer", "audience", "algorithms", "jwks", "jwksFile"];
+const CONFIGURATION: &[&str] =
+    &["issuer", "audience", "algorithms", "jwks", "jwksFile", "caCertificates"];
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// An authorizer while it is read.
@@ -77,7 +85,7 @@ pub(super) fn read(
     let issuer = reading.issuer(scheme, configuration);
     let audience = reading.audience(configuration);
     let algorithms = reading.algorithms(configuration);
-    let keys = reading.keys(configuration);
+    let keys = reading.keys(configuration, issuer.as_deref());
     Some(Authorizer {
         name: name.to_owned(),
         source: source?,
@@ -204,10 +212,16 @@ impl Reading<'_, '_> {
         Some(Algorithms::of(&all))
     }
 
-    fn keys(&mut self, configuration: Node<'_>) -> Option<Keys> {
+    fn keys(&mut self, configuration: Node<'_>, issuer: Option<&str>) -> Option<KeysSaid> {
+        let authorities = configuration.find("caCertificates");
+        let is_here = ["jwks", "jwksFile"].iter().any(|key| configuration.find(key).is_some());
+        if let Some(found) = authorities.filter(|_| is_here) {
+            let what = "caCertificates is for keys that are fetched, and the keys are here";
+            return self.error(&found, what, "remove it, or jwks and jwksFile");
+        }
         match (configuration.find("jwks"), configuration.find("jwksFile")) {
             (Some(here), None) => match KeySet::parse(here.to_json().to_string().as_bytes()) {
-                Ok(set) => Some(Keys::Here(Arc::new(set), here.place())),
+                Ok(set) => Some(KeysSaid::Here(Arc::new(set), here.place())),
                 Err(what) => {
                     let fix = "write {keys: [..]}, the issuer's public keys (RFC 7517)";
                     self.error(&here, &format!("jwks {what}"), fix)
@@ -215,20 +229,39 @@ impl Reading<'_, '_> {
             },
             (None, Some(file)) => {
                 let path = self.text(file, "jwksFile")?;
-                Some(Keys::File(path, file.place()))
+                Some(KeysSaid::File(path, file.place()))
             }
             (Some(_), Some(file)) => {
                 self.error(&file, "has jwks and jwksFile", "remove one of them")
             }
             (None, None) => {
-                let what = "has no jwks and no jwksFile, and fetching keys from the issuer is not \
-                            yet supported: this version could not tell its tokens from others";
-                let fix =
-                    "save what the issuer's jwks_uri answers, and name it: jwksFile: keys.json";
-                self.error(&configuration, what, fix)
+                let issuer = issuer?;
+                if !is_fetchable(issuer) {
+                    let what = format!("keys cannot be fetched from {}", shorten(issuer));
+                    let fix = "write an issuer that begins with https://, or name its keys: \
+                               jwksFile: keys.json";
+                    return self.error(&configuration, &what, fix);
+                }
+                let Some(file) = authorities else { return Some(KeysSaid::Fetched(None)) };
+                let path = self.text(file, "caCertificates")?;
+                Some(KeysSaid::Fetched(Some((path, file.place()))))
             }
         }
     }
+}
+
+/// In plain text from this machine only: elsewhere anybody on the way could name keys.
+fn is_fetchable(issuer: &str) -> bool {
+    let host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#']);
+    let is_sound =
+        !issuer.contains(['?', '#', '@']) && issuer.bytes().all(|b| b.is_ascii_graphic());
+    let is_local = |rest: &str| {
+        let host = rest.split('/').next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+    };
+    let (tls, plain) = (issuer.strip_prefix("https://"), issuer.strip_prefix("http://"));
+    is_sound && (tls.is_some_and(host) || plain.is_some_and(is_local))
 }
 
 impl ApiDefinition {
@@ -253,11 +286,11 @@ impl Authorizer {
         &self,
         read: &mut impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
         problems: &mut Problems,
-    ) -> Option<Arc<KeySet>> {
+    ) -> Option<IssuerKeys> {
         let name = shorten(&self.name);
         let (keys, place) = match &self.keys {
-            Keys::Here(keys, place) => (Arc::clone(keys), place),
-            Keys::File(path, place) => match KeySet::parse(&read(path, place, problems)?) {
+            KeysSaid::Here(keys, place) => (Arc::clone(keys), place),
+            KeysSaid::File(path, place) => match KeySet::parse(&read(path, place, problems)?) {
                 Ok(keys) => (Arc::new(keys), place),
                 Err(what) => {
                     let message = format!("authorizer {name}: {} {what}", shorten(path));
@@ -266,6 +299,16 @@ impl Authorizer {
                     return None;
                 }
             },
+            KeysSaid::Fetched(None) => return Some(self.fetched(None)),
+            KeysSaid::Fetched(Some((path, place))) => {
+                let authorities = read(path, place, problems)?;
+                if let Err(sentence) = CallerParts::default().trust((path, &authorities)) {
+                    let message = format!("authorizer {name}: {sentence}");
+                    problems.error(place.clone(), message, "name a file of PEM certificates");
+                    return None;
+                }
+                return Some(self.fetched(Some(authorities)));
+            }
         };
         for note in keys.notes() {
             problems.warning(place.clone(), format!("authorizer {name}: {note}"), "");
@@ -274,10 +317,14 @@ impl Authorizer {
             let message = format!("authorizer {name}: no key is left: no token is let in");
             problems.error(place.clone(), message, "name the issuer's public keys");
         }
-        Some(keys)
+        Some(IssuerKeys::Fixed(keys))
     }
 
-    fn compile(&self, keys: Arc<KeySet>) -> JwtAuthorizer {
+    fn fetched(&self, authorities: Option<Vec<u8>>) -> IssuerKeys {
+        IssuerKeys::Fetched(Arc::new(KeySource { issuer: self.issuer.clone(), authorities }))
+    }
+
+    fn compile(&self, keys: IssuerKeys) -> JwtAuthorizer {
         let Self { name, source, issuer, audience, algorithms, .. } = self.clone();
         JwtAuthorizer::compile(JwtDraft { name, source, issuer, audience, algorithms, keys })
     }
