@@ -48,6 +48,10 @@ impl Issuers {
     /// Whether it is worth waiting for other keys than those of a page: asks for them, at most once
     /// in `KEY_REFRESH_WAIT`, and does not wait for what was answered.
     pub(super) fn awaits(&self, source: &Arc<KeySource>, page: &Page, now: Moment) -> bool {
+        if page.keys.is_none() {
+            // Asked already, by itself; once that has failed there is nothing to wait for.
+            return page.tries == 0;
+        }
         let mut asked = self.asked.borrow_mut();
         if let Some((at, tries)) = asked.get(source)
             && now.since(*at) < KEY_REFRESH_WAIT

@@ -2,10 +2,11 @@
 //! breaks and goes away.
 
 use std::{
+    io::Write,
     net::SocketAddr,
     process::Command,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -15,7 +16,8 @@ use std::{
 use serde_json::Value;
 
 use crate::harness::{
-    Client, Gateway, Launch, Server, Upstream, dead_address, eventually, exchange, ok, python,
+    Authority, Client, Gateway, Launch, Server, TlsUpstream, Upstream, Wish, dead_address,
+    eventually, exchange, ok, python, read_head, showing,
 };
 
 /// The issuer as a process.
@@ -195,4 +197,105 @@ fn an_issuer_that_is_down_lets_nobody_in_and_is_told() {
     // Another one in its place is followed by a reload.
     gateway.folder.write("api.yaml", &issuer.definition(upstream.address()));
     eventually("the other issuer's are", || status(&gateway, &sound) == 200);
+}
+
+/// What an issuer answers to discovery and to the request for its keys, and what is told of that.
+#[test]
+fn attack_what_an_issuer_answers_wrongly_is_told_and_lets_nobody_in() {
+    let with = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let long = format!(r#"{{"keys":[{key}],"pad":"{}"}}"#, "x".repeat(150_000));
+    // An empty discovery stands for the sound one.
+    let cases = [
+        (with("302 Found", ""), String::new(), "answers 302"),
+        (with("200 OK", "{"), String::new(), "is no sound JSON"),
+        (
+            with("200 OK", r#"{"issuer":"https://a","jwks_uri":"https://a"}"#),
+            String::new(),
+            "is another issuer's",
+        ),
+        (String::new(), with("404 Not Found", "{}"), "/keys answers 404"),
+        (String::new(), with("200 OK", &long), "it is too long"),
+        (String::new(), with("200 OK", r#"{"keys":[]}"#), "has no key that can verify"),
+        (
+            String::new(),
+            with("200 OK", &format!(r#"{{"keys":[{key},{key}]}}"#)),
+            "two keys with the id",
+        ),
+        (
+            String::new(),
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned(),
+            "it ends too early",
+        ),
+        (String::new(), "SSH-2.0-x\r\n\r\n".to_owned(), "its head is not sound"),
+        (
+            String::new(),
+            "HTTP/1.1 200 OK\r\n".to_owned() + "WAIT",
+            "does not answer within 1500 ms",
+        ),
+    ];
+    for (discovery, keys, expected) in cases {
+        let issuer = Upstream::start(move |mut peer| {
+            let Some(request) = peer.request() else { return };
+            let host = request.field("host").unwrap();
+            let sound = format!(r#"{{"issuer":"http://{host}","jwks_uri":"http://{host}/keys"}}"#);
+            let answer = match (request.target.as_str(), discovery.is_empty()) {
+                ("/keys", _) => keys.clone(),
+                (_, true) => {
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{sound}", sound.len())
+                }
+                (_, false) => discovery.clone(),
+            };
+            peer.send(answer.trim_end_matches("WAIT"));
+            if answer.ends_with("WAIT") {
+                peer.wait_for_close();
+            }
+        });
+        let upstream = Upstream::answering(ok("in"));
+        let text = definition(&format!("http://{}", issuer.address()), "", upstream.address());
+        let gateway = Launch::file("api.yaml", &text).start();
+        eventually(expected, || gateway.said().contains(expected));
+        assert_eq!(status(&gateway, "e30.e30.e30"), 401);
+        assert_eq!(upstream.requests().len(), 0);
+    }
+}
+
+/// An issuer of `https://`, whose authority `caCertificates` names, or does not.
+#[test]
+fn keys_come_by_tls_from_whom_the_authorities_named_vouch_for() {
+    let authority = Authority::new("it");
+    let config = showing(&authority.sign(&Wish::host(&["localhost"])), None);
+    let address = Arc::new(Mutex::new(String::new()));
+    let known = Arc::clone(&address);
+    let issuer = TlsUpstream::start(config, move |peer| {
+        let head = read_head(peer)?;
+        let issuer = known.lock().unwrap().clone();
+        let body = match head.starts_with("GET /keys ") {
+            true => r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#.to_owned(),
+            false => format!(r#"{{"issuer":"{issuer}","jwks_uri":"{issuer}/keys"}}"#),
+        };
+        // In chunks, as many servers answer.
+        let (size, end) = (body.len(), "0\r\n\r\n");
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        peer.get_mut().write_all(format!("{head}{size:x}\r\n{body}\r\n{end}").as_bytes()).ok()
+    });
+    let name = format!("https://localhost:{}", issuer.address.port());
+    address.lock().unwrap().clone_from(&name);
+    let upstream = Upstream::answering(ok("in"));
+    let more = ", algorithms: [EdDSA], caCertificates: ca.pem";
+    let gateway = Launch::file("api.yaml", &definition(&name, more, upstream.address()))
+        .beside("ca.pem", &authority.pem)
+        .start();
+    // The key is known, and the signature not its own.
+    let token = "eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA";
+    let answer = Client::connect(gateway.address).ask(head(token));
+    let challenge = answer.field("www-authenticate").unwrap().to_owned();
+    assert!(challenge.contains("does not have a valid signature"), "{challenge}");
+    gateway.folder.write("ca.pem", &Authority::new("other").pem);
+    eventually("the other authority is told", || gateway.said().contains("none of its tokens"));
+    let answer = Client::connect(gateway.address).ask(head(token));
+    let challenge = answer.field("www-authenticate").unwrap().to_owned();
+    assert!(challenge.contains("keys of the issuer are not available"), "{challenge}");
 }

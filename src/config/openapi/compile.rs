@@ -47,7 +47,7 @@ impl ApiDefinition {
     /// since the import; the errors are in `problems` then.
     pub fn compile(&self, inputs: &StageInputs<'_>, problems: &mut Problems) -> Option<StageDraft> {
         let mut report = Report::new(problems);
-        let mut routes = Vec::new();
+        let (mut routes, mut has_all_keys) = (Vec::new(), true);
         for RouteDefinition { key, integration, api_key_required, authorizer, .. } in &self.routes {
             // What no variable can change was told at the import.
             if !self.is_sound && !integration.has_stage_variables() {
@@ -67,8 +67,11 @@ impl ApiDefinition {
             let demand = match authorizer {
                 Some((place, scopes)) => match &self.authorizers[*place].compiled {
                     Some(authorizer) => Some(Demand::new(Arc::clone(authorizer), scopes)),
-                    // Its keys could not be read, which was told.
-                    None => continue,
+                    // Its keys could not be read, which was told, or were not: nothing is served.
+                    None => {
+                        has_all_keys = false;
+                        continue;
+                    }
                 },
                 None => None,
             };
@@ -80,7 +83,7 @@ impl ApiDefinition {
                 throttle: None,
             }));
         }
-        (self.is_sound && !report.has_errors()).then(|| StageDraft {
+        (self.is_sound && has_all_keys && !report.has_errors()).then(|| StageDraft {
             name: inputs.name.clone(),
             variables: inputs.variables.clone(),
             routes,

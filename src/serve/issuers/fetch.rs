@@ -195,3 +195,34 @@ impl Write for Bounded {
         self.stream.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Url;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let check = |url: &str, expected: Option<(bool, &str, u16, &str)>| {
+            let found = Url::parse(url).map(|url| (url.is_tls, url.host, url.port, url.target));
+            assert_eq!(found, expected, "{url}");
+        };
+        check("https://a.example", Some((true, "a.example", 443, "/")));
+        check("https://a.example:8443/k?x=1", Some((true, "a.example", 8443, "/k?x=1")));
+        check("http://[::1]:80/k", Some((false, "[::1]", 80, "/k")));
+        check("http://[::1]/k", Some((false, "[::1]", 80, "/k")));
+        for odd in
+            ["ftp://a/", "a.example", "https://", "https://:80/", "https://u@a/", "https://a:b/"]
+        {
+            check(odd, None);
+        }
+        for odd in [
+            "https://a/ b",
+            "https://a/\r\nx: y",
+            "https://a?b",
+            "https://a/#b",
+            "https://a:99999/",
+        ] {
+            check(odd, None);
+        }
+    }
+}

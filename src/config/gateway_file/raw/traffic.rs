@@ -197,7 +197,7 @@ pub enum LimitKeyType {
     /// Those with one value of a JWT's claim.
     #[schemars(extend("x-ringway-not-yet" = json!({
         "severity": "error",
-        "because": "this version has no JWT authorizers, so callers would not be told apart",
+        "because": "own limits are asked before a token is looked at, so callers would not be told apart",
     })))]
     Claim,
 }

@@ -37,6 +37,10 @@ const WORDS: &[&str] = &[
     "\u{10ffff}",
 ];
 
+/// What a file of keys holds.
+const KEYS: &[u8] = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 /// Imports and compiles; what must hold for any bytes.
 fn import_and_compile(name: &str, bytes: &[u8]) {
     let options = ImportOptions { basepath: BasePath::Prepend, ..ImportOptions::default() };
@@ -50,7 +54,8 @@ fn import_and_compile(name: &str, bytes: &[u8]) {
     let definition = import(&document, &options, &mut problems);
     let is_sound = definition.as_ref().is_some_and(ApiDefinition::is_sound);
     assert_eq!(is_sound, problems.errors() == before);
-    let Some(definition) = definition else { return };
+    let Some(mut definition) = definition else { return };
+    definition.read_keys(|_, _, _| Some(KEYS.to_vec()), &mut problems);
     let stage = StageName::parse("prod").unwrap();
     let variables = StageVariables::compile([("host", "10.0.0.5:8000"), ("version", "v1")]);
     let variables = variables.unwrap();

@@ -26,7 +26,9 @@ use crate::{
 };
 
 /// What a file of keys holds.
-const KEYS: &[u8] = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"04N0xi21hshyvBp7I167sbE_bXqyqkAPfefdklMO7wY","y":"UI8exy-C06a7DUnjIdENkxeFtHM4-l_41LqEw9nVgmw"}]}"#;
+const KEYS: &[u8] = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k",
+    "x":"04N0xi21hshyvBp7I167sbE_bXqyqkAPfefdklMO7wY",
+    "y":"UI8exy-C06a7DUnjIdENkxeFtHM4-l_41LqEw9nVgmw"}]}"#;
 const MARK: &str = "# =>\n";
 
 #[test]
