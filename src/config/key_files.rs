@@ -161,6 +161,12 @@ impl Telling<'_> {
             self.error(&message, "put a text with a comma in quotes");
             return None;
         }
+        if record.iter().any(|field| field.contains(['\n', '\r'])) {
+            // A quotation mark that is never closed makes one text of all rows up to the next.
+            let fix = "close the quotation mark; a text within one has no line ends";
+            self.error("the row does not end with its line", fix);
+            return None;
+        }
         let name = &record[columns.name];
         if !is_name(name) {
             let message = format!("the name {:?} does not fit", shorten(name));
