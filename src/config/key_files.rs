@@ -175,7 +175,10 @@ impl Telling<'_> {
         }
         let value = &record[columns.key];
         if let Err((sentence, fix)) = check_value(value) {
-            self.error(&format!("key {}: {sentence}", shorten(name)), fix);
+            // Whoever mixed two columns up has a value for a name.
+            let is_name = check_value(name).is_err();
+            let label = if is_name { &format!("key {}", shorten(name)) } else { "the key" };
+            self.error(&format!("{label}: {sentence}"), fix);
             return None;
         }
         let enabled = columns.enabled.map_or("", |column| &record[column]);

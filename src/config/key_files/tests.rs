@@ -84,6 +84,7 @@ fn a_faulty_row_is_told_and_the_others_are_taken() {
         &["key a: Enabled is \"yes\"; write"],
     );
     check("Name,Key\na,\nb,$\n", &["3 b on "], &["key a: its value has 0 characters"]);
+    check("Name,Key\n$,a\nb,$\n", &["3 b on "], &["k.csv:2:1: the key: its value has 1 char"]);
     check("Name,Key\na,$ $\n", &[], &["key a: character 27 of its value is none that a header"]);
     check("Name,Key\na,\"$\n$\"\nb,$\n", &["4 b on "], &["the row does not end with its line"]);
     check("Name,Key\na,\"$\nb,$\n", &[], &["the row does not end with its line"]);
