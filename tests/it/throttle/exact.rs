@@ -40,7 +40,6 @@ impl World {
         let allowance = BURST + RATE * took.as_secs_f64();
         let refused = self.gateway.number("ringway_throttled_total");
         let story = format!("{admitted} of {allowance}, {one} by one bucket, {refused} refused");
-        eprintln!("{story} in {took:?}");
         assert!(refused >= one, "not enough was asked: {story}");
         assert!(admitted as f64 <= allowance, "more than the allowance: {story}");
         assert!(admitted as f64 >= 0.98 * one as f64, "less than 98 percent: {story}");
