@@ -109,7 +109,7 @@ impl<'c> Gate<'_, 'c> {
             return Err(refused(KeyFault::Missing));
         };
         let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
-        facts.record_api_key(&key.id);
+        facts.record_api_key(plan.keys().id(key));
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }

@@ -57,9 +57,10 @@ fn tell_key<'p>(
     head: &RequestHead,
     out: &mut String,
 ) -> Result<&'p UsagePlan, ()> {
-    let name = |key: &Key| match key.id == key.name {
-        true => key.name.to_string(),
-        false => format!("{} (id {})", key.name, key.id),
+    let keys = plan.keys();
+    let name = |key: &Key| match (keys.id(key), keys.name(key)) {
+        (id, name) if id == name => name.to_owned(),
+        (id, name) => format!("{name} (id {id})"),
     };
     let mut refuse = |found: &str, fault| {
         let _ = writeln!(out, "Key    {found}");

@@ -78,7 +78,7 @@ fn the_keys_of_the_file_and_of_its_files_are_found_by_value() {
     let key = |value: &str| {
         let key = plan.keys().find(value.as_bytes())?;
         let plans = stages.map(|stage| key.plan(stage).map_or(9, |plan| plan.0));
-        Some((key.id.to_string(), key.enabled, plans))
+        Some((plan.keys().id(key).to_owned(), key.enabled, plans))
     };
     let found = |id: &str, enabled, plans| Some((id.to_owned(), enabled, plans));
     assert_eq!(key("alice-0123456789-0123456789"), found("alice-1", true, [0, 0, 9]));

@@ -116,7 +116,8 @@ fn a_key_has_the_plan_of_the_stage() {
     assert_eq!(plans("a"), [Some(0), None, Some(0)]);
     assert_eq!(plans("off"), [None, None, None]);
     let found = plan.keys().find(b"a: a value long enough").expect("it is there");
-    assert_eq!((&*found.id, &*found.name, found.enabled), ("a", "A", true));
+    let keys = plan.keys();
+    assert_eq!((keys.id(found), keys.name(found), found.enabled), ("a", "A", true));
     assert_eq!(found.subject, api_key::subject_of("a"));
     assert_ne!(found.subject, Subject::default());
     assert!(!plan.keys().named("off").expect("it is there").enabled);

@@ -7,7 +7,7 @@
 mod digest;
 mod switches;
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, API_KEYS_MAX},
@@ -30,37 +30,37 @@ pub struct Keys {
     starts: Box<[u32]>,
     /// How many bits: 1 to 20.
     bits: u32,
+    /// Ids and names, one behind the other.
+    texts: Box<str>,
 }
 
-/// A key: one cache line, all that a request reads of it. Its [`Names`] stand elsewhere, and are
-/// its fields all the same.
+/// A key: one cache line, all that a request reads of it but its id ([`Keys::id`]).
 #[repr(C, align(64))]
 pub struct Key {
     digest: Kept,
     plans: Arc<StagePlans>,
     /// Whose accounts are spent.
     pub subject: Subject,
-    names: Box<Names>,
+    texts: Texts,
     /// Whether it is valid.
     pub enabled: bool,
 }
 
-const _: () = assert!(size_of::<Key>() == 64);
-
-/// What a key is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// What tells it from others, for the usage report and AWS's API.
-    pub id: Box<str>,
-    /// Its name for people.
-    pub name: Box<str>,
+/// Where a key's id stands among all texts, and its name behind it.
+#[derive(Clone, Copy)]
+struct Texts {
+    start: u32,
+    id_bytes: u16,
+    name_bytes: u16,
 }
+
+const _: () = assert!(size_of::<Key>() == 64);
 
 /// A key as a document describes it.
 pub struct KeyDraft {
-    /// See [`Names::id`].
+    /// What tells it from others, for the usage report and AWS's API.
     pub id: String,
-    /// See [`Names::name`].
+    /// Its name for people.
     pub name: String,
     /// Whether it is valid.
     pub enabled: bool,
@@ -82,22 +82,29 @@ impl Keys {
     /// Compiles the keys.
     ///
     /// # Errors
-    /// One sentence for each id and each value that two keys have.
+    /// One sentence for each id and each value that two keys have, and when they are too many.
     pub fn compile(drafts: Vec<KeyDraft>) -> Result<Self, Vec<String>> {
         if drafts.len() > API_KEYS_MAX {
             return Err(vec![format!("{} API keys; at most {API_KEYS_MAX} fit", drafts.len())]);
         }
-        let mut keys: Box<[Key]> = drafts.into_iter().map(Key::compile).collect();
-        keys.sort_unstable_by(|one, two| (one.digest, &one.id).cmp(&(two.digest, &two.id)));
+        let mut texts = String::new();
+        let keys: Option<Box<[Key]>> =
+            drafts.into_iter().map(|draft| Key::compile(draft, &mut texts)).collect();
+        let Some(mut keys) = keys else {
+            return Err(vec!["the ids and names of the API keys are too long".to_owned()]);
+        };
+        keys.sort_unstable_by(|one, two| {
+            (one.digest, one.texts.id(&texts)).cmp(&(two.digest, two.texts.id(&texts)))
+        });
         let places = 0..u32::try_from(keys.len()).expect("at most API_KEYS_MAX");
         let mut by_id: Box<[u32]> = places.collect();
-        let id_of = |place: &u32| &keys[*place as usize].id;
+        let id_of = |place: &u32| keys[*place as usize].texts.id(&texts);
         by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
         let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
         let mut faults: Vec<String> =
             same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0]))).collect();
         for pair in keys.windows(2).filter(|pair| pair[0].digest == pair[1].digest) {
-            let (one, two) = (&pair[0].id, &pair[1].id);
+            let [one, two] = [&pair[0], &pair[1]].map(|key| key.texts.id(&texts));
             faults.push(format!("the API keys {one} and {two} have the same value"));
         }
         if !faults.is_empty() {
@@ -106,7 +113,7 @@ impl Keys {
         // A small table stays in the cache, and the neighbours of a key are read with it.
         let bits = (usize::BITS - keys.len().leading_zeros()).saturating_sub(1).max(1);
         let starts = starts(&keys, bits);
-        Ok(Self { keys, by_id, starts, bits })
+        Ok(Self { keys, by_id, starts, bits, texts: texts.into() })
     }
 
     /// The key of this value, valid or not. Costs a SHA-256 and two reads of memory, whatever the
@@ -123,11 +130,23 @@ impl Keys {
         self.keys[keys].iter().find(|key| key.digest.equals(&digest))
     }
 
+    /// What tells one of these keys from the others, for the usage report and AWS's API.
+    #[must_use]
+    pub fn id(&self, key: &Key) -> &str {
+        key.texts.id(&self.texts)
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name(&self, key: &Key) -> &str {
+        key.texts.name(&self.texts)
+    }
+
     /// The key of this id.
     #[must_use]
     pub fn named(&self, id: &str) -> Option<&Key> {
         let key = |place: u32| &self.keys[place as usize];
-        let found = self.by_id.binary_search_by(|place| (*key(*place).id).cmp(id)).ok()?;
+        let found = self.by_id.binary_search_by(|place| self.id(key(*place)).cmp(id)).ok()?;
         Some(key(self.by_id[found]))
     }
 
@@ -164,11 +183,18 @@ fn starts(keys: &[Key], bits: u32) -> Box<[u32]> {
 }
 
 impl Key {
-    fn compile(draft: KeyDraft) -> Self {
+    /// `None` when the texts have no room for its own.
+    fn compile(draft: KeyDraft, all: &mut String) -> Option<Self> {
         let KeyDraft { id, name, enabled, digest, plans } = draft;
+        let texts = Texts {
+            start: u32::try_from(all.len()).ok()?,
+            id_bytes: u16::try_from(id.len()).ok()?,
+            name_bytes: u16::try_from(name.len()).ok()?,
+        };
+        all.push_str(&id);
+        all.push_str(&name);
         let subject = subject_of(&id);
-        let names = Box::new(Names { id: id.into(), name: name.into() });
-        Self { digest: digest.kept(), plans, subject, names, enabled }
+        Some(Self { digest: digest.kept(), plans, subject, texts, enabled })
     }
 
     /// The usage plan that holds for it on the stage with this index; without one it may not
@@ -185,11 +211,15 @@ impl Key {
     }
 }
 
-impl Deref for Key {
-    type Target = Names;
+impl Texts {
+    fn id(self, all: &str) -> &str {
+        let start = self.start as usize;
+        &all[start..start + usize::from(self.id_bytes)]
+    }
 
-    fn deref(&self) -> &Names {
-        &self.names
+    fn name(self, all: &str) -> &str {
+        let start = self.start as usize + usize::from(self.id_bytes);
+        &all[start..start + usize::from(self.name_bytes)]
     }
 }
 
