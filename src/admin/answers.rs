@@ -7,7 +7,7 @@
 //! | `GET /plan` | JSON: generation, listeners, domain names, APIs, stages, routes |
 //! | `POST /reload` | 200 when the new plan serves; 422 with the reason, nothing changed |
 //!
-//! Keys, usage plans and quotas are [`super::usage`]'s.
+//! Keys, usage plans and quotas are [`super::usage`]'s, what is left of limits [`super::limits`]'s.
 //!
 //! HEAD works as GET. Another method is 405 with Allow, another path 404.
 
@@ -86,8 +86,8 @@ pub fn parse(method: Method, path: &[u8]) -> Result<Question, Answer> {
         b"/plan" => (Question::Plan, "GET, HEAD"),
         b"/reload" => (Question::Reload, "POST"),
         _ => {
-            let paths = "GET /healthz, GET /metrics, GET /plan, POST /reload, and of AWS's API \
-                         /apikeys and /usageplans";
+            let paths = "GET /healthz, GET /metrics, GET /plan, GET /limits, POST /reload, and of \
+                         AWS's API /apikeys and /usageplans";
             return Err(message(Status::NOT_FOUND, &format!("not found; there are {paths}")));
         }
     };

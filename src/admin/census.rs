@@ -6,14 +6,11 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
     time::Duration,
 };
 
 use crate::{
-    base::{Moment, limits::STATISTICS_WAIT},
+    base::limits::STATISTICS_WAIT,
     runtime::{Mailbox, Runtime},
     telemetry::{Reported, Snapshot, prometheus::ShardReport},
 };
@@ -70,22 +67,12 @@ impl<Ask: Fn(usize, u64) -> bool> Census<Ask> {
         let mut asked = (0..shards).filter(|shard| (self.ask)(*shard, round)).count();
         let deadline = runtime.now() + STATISTICS_WAIT;
         while asked > 0 {
-            let Some(report) = self.receive(runtime, deadline).await else { return };
+            let Some(report) = self.reports.receive_until(runtime, deadline).await else { return };
             if report.round == round {
                 asked -= 1;
             }
             self.note(report);
         }
-    }
-
-    async fn receive(&self, runtime: &Runtime, deadline: Moment) -> Option<Reported> {
-        let mut report = pin!(self.reports.receive(runtime));
-        let mut timeout = pin!(runtime.sleep_until(deadline));
-        poll_fn(|context| match report.as_mut().poll(context) {
-            Poll::Ready(report) => Poll::Ready(Some(report)),
-            Poll::Pending => timeout.as_mut().poll(context).map(|()| None),
-        })
-        .await
     }
 
     fn note(&self, report: Reported) {

@@ -4,6 +4,7 @@ use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use super::{
     answers::{self, Answer, Health, PlanView, Question},
+    limits::{self, LimitsQuestion},
     usage::{self, UsageQuestion},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub trait Inspected: 'static {
     fn reload(&self) -> impl Future<Output = Result<u64, String>>;
     /// Tells of keys, usage plans and quotas, or changes them.
     fn usage(&self, question: UsageQuestion) -> impl Future<Output = Answer>;
+    /// Tells what is left of limits.
+    fn limits(&self, question: LimitsQuestion) -> impl Future<Output = Answer>;
 }
 
 /// What all connections share.
@@ -187,6 +190,11 @@ impl<I: Inspected> Port<I> {
                 let sentence = "this path takes no body";
                 return answers::message(Status::CONTENT_TOO_LARGE, sentence);
             }
+            None => {}
+        }
+        match limits::parse(head.method, target.path, target.query) {
+            Some(Ok(question)) => return self.inspected.limits(question).await,
+            Some(Err(refusal)) => return refusal,
             None => {}
         }
         match answers::parse(head.method, target.path) {

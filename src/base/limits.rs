@@ -207,6 +207,9 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The private port: items of one list of keys, plans or usage (AWS's bound).
 pub const USAGE_PAGE_MAX: usize = 500;
+/// The private port: limits that one answer tells of: all of Ringway's own, those of a key with ten
+/// plans of one stage each, and of routes as many as fit. Some 300 KB with 8 shards.
+pub const LIMITS_TOLD_MAX: usize = 512;
 /// The private port: a request must be complete, and an answer taken, in this time.
 pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
 /// A shard that does not send its numbers in this time is reported as missing.
@@ -290,7 +293,8 @@ pub const FOLDER_NAMES_MAX: usize = 20_000;
 pub const TRUST_STORE_BYTES_MAX: usize = 1_000_000;
 /// And the certificates in it.
 pub const TRUST_STORE_CERTIFICATES_MAX: usize = 1_000;
-/// API keys of one gateway, some 250 bytes each. AWS's quota is 10,000 of one account.
+/// API keys of one gateway, some 150 bytes each with its names. AWS's quota is 10,000 of one
+/// account.
 pub const API_KEYS_MAX: usize = 1 << 20;
 /// An API key's value, at least.
 pub const API_KEY_VALUE_BYTES_MIN: usize = 20;
@@ -317,6 +321,8 @@ pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.
 pub const PROBLEMS_MAX: usize = 200;
 
+const _: () =
+    assert!(OWN_LIMITS_MAX + PLANS_OF_KEY_MAX * (METHOD_THROTTLES_MAX + 1) + 1 < LIMITS_TOLD_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= LARGE_BLOCK_BYTES);
 const _: () = assert!(JOINT_BLOCK_BYTES >= 16_384 + 256 + 5);
 // As many clients may pipeline behind slow answers, and most blocks are left to the others.

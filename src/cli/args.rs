@@ -1,8 +1,8 @@
 //! The shape of the command line, and its help.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
@@ -29,11 +29,13 @@ Examples:
   ringway run gateway.yaml                  serve a gateway file: listeners, APIs, stages
   ringway validate gateway.yaml             tell every problem of a file, serve nothing
   ringway explain gateway.yaml GET /pets/1  tell which route answers, and why no other
+  ringway explain gateway.yaml --key alice  tell what is left of a key's limits, and where
   ringway usage gateway.yaml                tell what keys used of their quotas today
   ringway schema > gateway.schema.json      the gateway file's JSON Schema, for editors
 
 Exit codes: 0 done; 1 the file has errors; 2 wrong command line; 70 a fault of ringway;
-78 the machine lacks something (io_uring, locked memory, descriptors).";
+75 another gateway uses the state folder; 78 the machine lacks something (io_uring, locked memory,
+descriptors, a state folder).";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -149,25 +151,61 @@ pub(super) enum Format {
     Json,
 }
 
+const EXPLAIN_USAGE: &str = "\
+ringway explain [OPTIONS] <FILE> <METHOD> <URL>
+       ringway explain [OPTIONS] <FILE> <--key <ID>|--source-ip <IP>|--limits>";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   ringway explain petstore.yaml GET /pets/1
   ringway explain gateway.yaml POST http://x7k2m9q4ab.execute-api.internal/prod/pets
-  ringway explain gateway.yaml GET https://api.example.com/orders/7 -H 'x-version: beta'";
+  ringway explain gateway.yaml GET https://api.example.com/orders/7 -H 'x-version: beta'
+  ringway explain gateway.yaml --key alice  what is left of a key's limits and quotas, now
+  ringway explain gateway.yaml --source-ip 203.0.113.9 -H 'x-tenant: blue'
+  ringway explain gateway.yaml --limits     the limits that all callers share
+
+With METHOD and URL nothing is sent. --key, --source-ip and --limits ask the running gateway at its
+private port.";
 
 /// Flags of `explain`.
 #[derive(Debug, Parser)]
-#[command(after_help = EXPLAIN_EXAMPLES)]
+#[command(
+    after_help = EXPLAIN_EXAMPLES,
+    override_usage = EXPLAIN_USAGE,
+    group = ArgGroup::new("live").multiple(true)
+)]
 pub(super) struct ExplainArgs {
     /// A gateway file, or an OpenAPI 3.x document (YAML or JSON)
     pub(super) file: PathBuf,
-    /// The request's method, such as GET
-    pub(super) method: String,
+    /// The request's method, such as GET; neither it nor URL with --key, --source-ip or --limits
+    #[arg(
+        requires = "url",
+        required_unless_present = "live",
+        conflicts_with = "live",
+        value_name = "METHOD"
+    )]
+    pub(super) method: Option<String>,
     /// The request's URL, or its path and query
-    pub(super) url: String,
+    #[arg(value_name = "URL")]
+    pub(super) url: Option<String>,
     /// A header field of the request; may be given again
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(super) header: Vec<String>,
+    /// Ask the running gateway: the limits and quotas of this API key, by its id
+    #[arg(long, value_name = "ID", group = "live")]
+    pub(super) key: Option<String>,
+    /// Ask the running gateway: limits by client address, of this client
+    #[arg(long, value_name = "IP", group = "live")]
+    pub(super) source_ip: Option<IpAddr>,
+    /// Ask the running gateway: the limits that all callers share; with -H those by header, too
+    #[arg(long, group = "live")]
+    pub(super) limits: bool,
+    /// Where the running gateway's private port is [default: as the file says]
+    #[arg(long, value_name = "ADDR", requires = "live", value_parser = parse_private)]
+    pub(super) private: Option<ListenAddress>,
+    /// The private port's answer as it is, for programs
+    #[arg(long, requires = "live")]
+    pub(super) json: bool,
     /// A stage variable, for every stage; may be given again
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(super) set: Vec<(String, String)>,
@@ -215,6 +253,11 @@ fn parse_address(text: &str) -> Result<ListenAddress, String> {
              unix:/path, or systemd:NAME"
         )
     })
+}
+
+/// An address, or the URL that an operator has at hand.
+fn parse_private(text: &str) -> Result<ListenAddress, String> {
+    parse_address(text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/'))
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
@@ -270,6 +313,21 @@ mod tests {
     }
 
     #[test]
+    fn a_running_gateway_is_asked_without_a_request() {
+        let args = |line: &str| {
+            let args = Args::parse_from(format!("ringway explain a {line}").split(' '));
+            let Some(Command::Explain(args)) = args.command else { panic!("explain") };
+            args
+        };
+        let address = Some("127.0.0.1:9901".parse().unwrap());
+        let all = args("--key b --source-ip ::1 -H x:y --private http://127.0.0.1:9901/ --json");
+        assert_eq!((all.key.as_deref(), &all.header[..]), (Some("b"), &["x: y".to_owned()][..]));
+        assert_eq!((all.private, all.method, all.json), (address, None, true));
+        assert!(args("--limits --private unix:/run/admin.sock").private.is_some());
+        assert_eq!(args("GET /").method.as_deref(), Some("GET"));
+    }
+
+    #[test]
     fn wrong_lines_are_refused() {
         for line in [
             "run --set a",
@@ -278,6 +336,15 @@ mod tests {
             "run --shards 0",
             "serve",
             "explain a GET / -H x-version",
+            "explain a",
+            "explain a GET",
+            "explain a GET / --key b",
+            "explain a GET --limits",
+            "explain a -H x:y",
+            "explain a GET / --json",
+            "explain a GET / --private 127.0.0.1:1",
+            "explain a --source-ip b",
+            "explain a --limits --private localhost:1",
             "run --tls-cert a --tls-key b",
             "run --listen-tls 1.2.3.4:1 --tls-cert a",
             "run --listen-tls 1.2.3.4:1 --tls-key b",

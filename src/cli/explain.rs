@@ -1,8 +1,10 @@
 //! `ringway explain FILE METHOD URL`: the request is parsed, routed and prepared by the same
-//! steps that serve it, and each decision is told. Nothing is sent.
+//! steps that serve it, and each decision is told. Nothing is sent. With `--key`, `--source-ip` or
+//! `--limits` the running gateway is asked instead ([`live`]).
 
 mod domain;
 mod limits;
+mod live;
 mod request;
 mod story;
 
@@ -20,7 +22,10 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
         tell(&report::render(&loaded.problems, &loaded.sources, colours));
         return ExitCode::from(INVALID_FILE);
     };
-    let asked = match request::Asked::parse(&args.method, &args.url, &args.header) {
+    let (Some(method), Some(url)) = (&args.method, &args.url) else {
+        return live::explain(args, &loaded.settings);
+    };
+    let asked = match request::Asked::parse(method, url, &args.header) {
         Ok(asked) => asked,
         Err(sentence) => {
             tell(&format!("ringway: {sentence}\n"));

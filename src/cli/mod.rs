@@ -1,12 +1,14 @@
 //! The command line: what was asked for, done. Each command is one file; each returns the
 //! process's exit code: 0, 1 for a file with errors, 2 for a wrong command line (clap), 70 for a
-//! fault of our own, 78 for a machine that lacks something.
+//! fault of our own, 75 while another gateway uses the state folder, 78 for a machine that lacks
+//! something.
 //!
 //! Not here: serving (`serve`), reading files (`config`).
 
 mod args;
 mod explain;
 mod print;
+mod private;
 mod run;
 mod usage;
 mod validate;

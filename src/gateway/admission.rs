@@ -128,7 +128,7 @@ impl<'c> Gate<'_, 'c> {
         });
         let key = identified.map_or(Subject(0), |identified| identified.key.subject);
         let quota = identified.and_then(|Identified { plan, .. }| plan.quota.as_ref());
-        let quota = quota.map(|Quota { id, terms }| (AccountId::new(*id, key), terms));
+        let quota = quota.map(|Quota { id, terms, .. }| (AccountId::new(*id, key), terms));
         let (source_ip, fields) = (facts.arrival.source_ip, self.head.fields());
         let caller = Caller { source_ip, fields, key };
         Asked { table: self.installed.plan.limits(), quota, of_key, others, caller }
@@ -222,7 +222,9 @@ impl<'c> Gate<'_, 'c> {
         facts: &mut Facts<'c>,
     ) -> Reject {
         let name = plan.map_or("", |plan| &plan.name);
-        self.local.count(|telemetry| telemetry.throttles.count(name, false));
+        if let Some(quota) = plan.and_then(|plan| plan.quota.as_ref()) {
+            self.local.count(|telemetry| telemetry.throttles.count(&quota.name, false));
+        }
         let wall = self.local.runtime.wall();
         let left = asked.quota.map(|(_, terms)| left_of_quota(name, terms, 0, wall));
         self.tell(left, left.map(|left| left.reset.max(1)), facts);

@@ -64,6 +64,12 @@ impl Ledger {
         self.shards
     }
 
+    /// Who a value stands for, such as a header field's: as hard to guess as the process's seed.
+    #[must_use]
+    pub fn subject_of(&self, value: &[u8]) -> Subject {
+        self.accounts.subject_of(value)
+    }
+
     /// One request less is in flight.
     pub fn leave(&self, id: AccountId) {
         self.accounts.leave(self.accounts.hash(id));

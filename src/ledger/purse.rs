@@ -13,7 +13,7 @@ use super::{
     accounts::Hashed,
     bucket::{Settled, Taken},
     quota_purse::{QuotaPurse, Spent},
-    terms::{AccountId, QuotaTerms, Rate, Subject, Terms},
+    terms::{AccountId, QuotaTerms, Rate, Terms},
 };
 use crate::base::{Moment, WallTime, limits::LEASES_MAX};
 
@@ -65,7 +65,7 @@ struct Lease {
 }
 
 /// A shard's lease as a person looks at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaseView {
     /// Tokens to spend.
     pub tokens: u32,
@@ -122,10 +122,10 @@ impl Purse {
         self.quotas.give_back(&self.ledger, account, paid);
     }
 
-    /// Who a value stands for, such as a header field's: as hard to guess as the process's seed.
+    /// Where its leases come from.
     #[must_use]
-    pub fn subject_of(&self, value: &[u8]) -> Subject {
-        self.ledger.accounts.subject_of(value)
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Gives a token back that was not used after all.

@@ -201,10 +201,14 @@ impl Quotas {
         self.lock(id).settle(id, settled);
     }
 
-    /// A request that was counted was not let through after all.
-    pub fn put_back(&self, id: AccountId) {
+    /// A request that was counted in this period was not let through after all. When another has
+    /// begun since, it stays counted in its own.
+    pub fn put_back(&self, id: AccountId, period: Day) {
         let mut partition = self.lock(id);
         let Some(account) = partition.accounts.get_mut(&id) else { return };
+        if account.counters.period != period {
+            return;
+        }
         account.counters.used = account.counters.used.saturating_sub(1);
         account.counters.used_today = account.counters.used_today.saturating_sub(1);
         partition.note(id);
@@ -229,9 +233,21 @@ impl Quotas {
     /// moment is not among them.
     #[must_use]
     pub fn counters(&self, id: AccountId, terms: &QuotaTerms, wall: WallTime) -> Option<Counters> {
+        self.view(id, terms, wall).map(|(counters, _)| counters)
+    }
+
+    /// The same, and how many requests shards hold, spent or not as far as they have told.
+    #[must_use]
+    pub fn view(
+        &self,
+        id: AccountId,
+        terms: &QuotaTerms,
+        wall: WallTime,
+    ) -> Option<(Counters, u64)> {
         let mut partition = self.lock(id);
         partition.accounts.contains_key(&id).then_some(())?;
-        partition.open(id, terms, Day::of(wall)).map(|account| account.counters)
+        let account = partition.open(id, terms, Day::of(wall))?;
+        Some((account.counters, account.leased))
     }
 
     /// What has to be journaled, and then done by [`Self::extend`], so that this much remains.

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use super::{
     Ledger,
     accounts::Hashed,
+    period::Day,
     purse::Paid,
     quota::{QuotaLease, QuotaTaken, Settled},
     terms::QuotaTerms,
@@ -22,6 +23,9 @@ pub(super) struct QuotaPurse {
     leases: HashTable<Lease>,
     /// Hashes of accounts without a lease that were asked in this round, each at its place.
     recent: Box<[u64]>,
+    /// The period that the last request was counted in, of those that the ledger counted: it is
+    /// given back at once, or not at all.
+    counted_in: Day,
 }
 
 /// What became of a request.
@@ -49,7 +53,8 @@ struct Lease {
 
 impl QuotaPurse {
     pub(super) fn new() -> Self {
-        Self { leases: HashTable::new(), recent: vec![0; RECENT].into() }
+        let (leases, recent) = (HashTable::new(), vec![0; RECENT].into());
+        Self { leases, recent, counted_in: Day(0) }
     }
 
     pub(super) fn spend(
@@ -76,6 +81,7 @@ impl QuotaPurse {
         let settled = lease.settle(0);
         match ledger.quotas().spend(account.id, terms, wall, settled, lease.size) {
             QuotaTaken::Granted(granted) => {
+                self.counted_in = granted.period_start;
                 lease.of = granted;
                 lease.size = lease.size.saturating_mul(2);
                 Spent::Counted(Paid::Ledger)
@@ -99,6 +105,9 @@ impl QuotaPurse {
         let is_known = self.is_recent(account.hash);
         let ahead = if is_known { FIRST_LEASE } else { 0 };
         let taken = ledger.quotas().spend(account.id, terms, wall, Settled::default(), ahead);
+        if let QuotaTaken::Granted(granted) = taken {
+            self.counted_in = granted.period_start;
+        }
         let (of, spent) = match taken {
             QuotaTaken::Unreserved => return Spent::Unreserved,
             QuotaTaken::Granted(granted) => (Some(granted), Spent::Counted(Paid::Ledger)),
@@ -132,7 +141,7 @@ impl QuotaPurse {
                 lease.of.count += 1;
                 lease.spent -= 1;
             }
-            None => ledger.quotas().put_back(account.id),
+            None => ledger.quotas().put_back(account.id, self.counted_in),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a limit says, and whose it is: the names and numbers that the ledger keeps accounts by.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Names a limit: stable over reloads and restarts, since it is made of the limit's own names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,15 @@ impl Rate {
             }
         };
         Duration::from_nanos(nanoseconds)
+    }
+}
+
+impl fmt::Display for Rate {
+    /// In requests per second, with as many digits as it has.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        let digits = format!("{whole}.{rest:06}");
+        out.write_str(digits.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 

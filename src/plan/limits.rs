@@ -176,8 +176,9 @@ impl Plan {
             numbering.add(&names, name.clone(), (Level::Key, By::Key), terms)
         });
         let quota = quota.and_then(|terms| {
-            let id = numbering.id(&["plan", id, "quota"], &format!("{name} (quota)"))?;
-            Some(Quota { id, terms })
+            let name = format!("{name} (quota)");
+            let id = numbering.id(&["plan", id, "quota"], &name)?;
+            Some(Quota { id, name, terms })
         });
         let mut methods: Vec<(RouteIndex, LimitIndex)> = Vec::new();
         for place in stages {

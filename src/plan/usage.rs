@@ -34,6 +34,12 @@ impl UsagePlan {
         let found = self.methods.0.binary_search_by_key(&route, |pair| pair.0).ok()?;
         Some(self.methods.0[found].1)
     }
+
+    /// A key's throttles on routes, by route.
+    #[must_use]
+    pub fn methods(&self) -> &[(RouteIndex, LimitIndex)] {
+        &self.methods.0
+    }
 }
 
 /// How throttling is told, and how often shards and ledger agree.

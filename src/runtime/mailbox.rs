@@ -4,12 +4,14 @@
 use std::{
     collections::VecDeque,
     fmt,
+    future::Future,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Poll,
 };
 
 use super::executor::Runtime;
-use crate::ring::Bell;
+use crate::{base::Moment, ring::Bell};
 
 /// The sending end; any thread may hold a clone.
 pub struct Sender<M> {
@@ -99,6 +101,17 @@ impl<M: Send> Mailbox<M> {
                 runtime.driver().wake_on_bell(context.waker());
                 Poll::Pending
             }
+        })
+        .await
+    }
+
+    /// The next message; `None` when there is none by then.
+    pub async fn receive_until(&self, runtime: &Runtime, deadline: Moment) -> Option<M> {
+        let mut message = pin!(self.receive(runtime));
+        let mut timeout = pin!(runtime.sleep_until(deadline));
+        std::future::poll_fn(|context| match message.as_mut().poll(context) {
+            Poll::Ready(message) => Poll::Ready(Some(message)),
+            Poll::Pending => timeout.as_mut().poll(context).map(|()| None),
         })
         .await
     }

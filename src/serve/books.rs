@@ -2,15 +2,18 @@
 //! there are keys to keep accounts for, and what the private port tells and changes of them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap, HashSet},
+    future::{Future, poll_fn},
     path::{Path, PathBuf},
+    pin::pin,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    task::Poll,
     thread,
     time::Duration,
 };
 
 use super::{
-    keeper::{Done, Ending, Fault, Keeper, KeeperCounts, Opened, read_day},
+    keeper::{Done, Ending, Fault, Keeper, KeeperCounts, Opened, Refused, read_day},
     tell,
 };
 use crate::{
@@ -21,18 +24,21 @@ use crate::{
     base::Problem,
     cli,
     ledger::{
-        AccountId, Ledger, LimitId, QuotaTerms, Terms,
+        AccountId, Ledger, QuotaTerms, Terms,
         period::Day,
         quota::{Asks, ClosedDay},
         usage::{UsedAndRemaining, by_day},
     },
     plan::{self, Plan},
-    runtime::{Runtime, Sender as Mail, mailbox},
+    runtime::{Mailbox, Runtime, Sender as Mail, mailbox},
     shard::Order,
 };
 
 /// The keeper gets this long for its last records.
 const FINISH_WAIT: Duration = Duration::from_secs(5);
+
+/// The private port waits this long for what it asked of the keeper.
+const ERRAND_WAIT: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Books {
@@ -68,7 +74,7 @@ impl Books {
         &self,
         plans: &UsagePlans,
         folder: &Path,
-    ) -> Result<Option<Opened>, Problem> {
+    ) -> Result<Option<Opened>, Refused> {
         let is_needed = plans.plans().iter().any(|plan| !plan.keys.is_empty());
         if !is_needed || self.keeper.get().is_some() {
             return Ok(None);
@@ -120,7 +126,14 @@ impl Books {
         }
     }
 
-    fn plans(&self) -> Arc<UsagePlans> {
+    /// Whether a key is in force: an operator may have switched it.
+    pub(super) fn is_enabled(&self, key: &ApiKey) -> bool {
+        let switches = self.keeper.get().map(Keeper::switches).unwrap_or_default();
+        switches.is_enabled(key.subject, key.enabled)
+    }
+
+    /// The plans in force.
+    pub(super) fn plans(&self) -> Arc<UsagePlans> {
         Arc::clone(&self.plans.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -182,7 +195,9 @@ impl Books {
         let (done, told) = mailbox(1);
         match self.keeper.get() {
             Some(keeper) if keeper.switch(key.subject, enabled, done) => {
-                told.receive(runtime).await
+                let late = "it is in force, but the disk has not taken it yet: it is lost when \
+                            the gateway ends before that";
+                outcome(runtime, &told).await.unwrap_or_else(|| Err(late.to_owned()))
             }
             Some(_) => Err("too many changes wait for the disk; try again".to_owned()),
             None => Err("no usage plan has a key: there is nothing to switch".to_owned()),
@@ -199,7 +214,8 @@ impl Books {
         let (done, told) = mailbox(1);
         match self.keeper.get() {
             Some(keeper) if keeper.extend(id, terms, remaining, done) => {
-                told.receive(runtime).await
+                let late = "the disk has not taken it yet: it will be in force when it has";
+                outcome(runtime, &told).await.unwrap_or_else(|| Err(late.to_owned()))
             }
             _ => Err("too many changes wait for the disk; try again".to_owned()),
         }
@@ -227,12 +243,13 @@ impl Books {
         let wall = cli::now();
         let last = to.min(Day::of(wall));
         let days = (terms.start(from), last);
-        let closed = read_days(runtime, folder.to_owned(), limit, days).await;
+        let ids = keys.iter().map(|key| AccountId::new(limit, key.subject)).collect();
+        let closed = read_days(runtime, folder.to_owned(), ids, days).await;
         let closed = closed.map_err(|why| unavailable(&why))?;
         let of_key = |key: &ApiKey| {
             let id = AccountId::new(limit, key.subject);
             let now = self.ledger.quotas().counters(id, &terms, wall);
-            let of_key = closed.iter().filter(|closed| closed.id == id);
+            let of_key = closed.get(&id).map(Vec::as_slice).unwrap_or_default();
             by_day(&terms, now.as_ref(), of_key, (from, last))
         };
         let keys: Vec<(&str, Vec<UsedAndRemaining>)> =
@@ -241,20 +258,33 @@ impl Books {
     }
 }
 
+/// What came of an errand; `None` when the disk takes longer than a client waits.
+async fn outcome(runtime: &Runtime, told: &Mailbox<Done>) -> Option<Done> {
+    let mut told = pin!(told.receive(runtime));
+    let mut timeout = pin!(runtime.sleep(ERRAND_WAIT));
+    poll_fn(|context| match told.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => timeout.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
 /// Reads the files of days on a thread of its own: the private port waits for no disk. At most as
 /// many at once as the port has connections.
 async fn read_days(
     runtime: &Runtime,
     folder: PathBuf,
-    limit: LimitId,
+    ids: HashSet<AccountId>,
     (from, to): (Day, Day),
-) -> Result<Vec<ClosedDay>, String> {
+) -> Result<HashMap<AccountId, Vec<ClosedDay>>, String> {
     let (done, told) = mailbox(1);
     let read = move || {
-        let mut all = Vec::new();
+        let mut all: HashMap<AccountId, Vec<ClosedDay>> = HashMap::new();
         for day in from.0..=to.0 {
             let closed = read_day(&folder, Day(day)).map_err(|fault| explain(&fault))?;
-            all.extend(closed.into_iter().filter(|closed| closed.id.limit() == limit));
+            for closed in closed.into_iter().filter(|closed| ids.contains(&closed.id)) {
+                all.entry(closed.id).or_default().push(closed);
+            }
         }
         Ok(all)
     };

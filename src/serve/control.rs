@@ -10,9 +10,12 @@ use std::{
     },
 };
 
-use super::{Event, books::Books, demo_upstream};
+use super::{Event, books::Books, demo_upstream, limits};
 use crate::{
-    admin::{self, Answer, Census, Health, Inspected, PlanView, usage::UsageQuestion},
+    admin::{
+        self, Answer, Census, Health, Inspected, PlanView, limits::LimitsQuestion,
+        usage::UsageQuestion,
+    },
     base::limits::MAILBOX_MESSAGES_MAX,
     net::Listener,
     plan::Plan,
@@ -41,6 +44,15 @@ pub(super) struct Board {
     pub(super) books: Books,
     /// Seconds since 1970.
     pub(super) started_seconds: u64,
+}
+
+impl Board {
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        match self.plan.read() {
+            Ok(plan) => Arc::clone(&plan),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
 }
 
 /// Starts the executor.
@@ -100,10 +112,7 @@ impl Inspected for Inspection {
     }
 
     fn plan(&self) -> PlanView {
-        let plan = match self.board.plan.read() {
-            Ok(plan) => Arc::clone(&plan),
-            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
-        };
+        let plan = self.board.plan();
         PlanView {
             generation: self.board.generation.load(Ordering::Relaxed),
             listeners: self.board.listeners.clone(),
@@ -147,5 +156,9 @@ impl Inspected for Inspection {
 
     async fn usage(&self, question: UsageQuestion) -> Answer {
         self.board.books.answer(&self.runtime, question).await
+    }
+
+    async fn limits(&self, question: LimitsQuestion) -> Answer {
+        limits::answer(&self.board, &self.runtime, question).await
     }
 }

@@ -17,7 +17,7 @@ use super::{
     control::{self, Board},
     failure,
     inherited::InheritedSockets,
-    keeper::Opened,
+    keeper::{Opened, Refused},
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Bound, Family},
@@ -47,6 +47,8 @@ use crate::{
 
 /// The machine lacks something (`EX_CONFIG`).
 const MACHINE_LACKS: u8 = 78;
+/// Another process has what this one needs (`EX_TEMPFAIL`).
+const TRY_LATER: u8 = 75;
 
 impl Process {
     /// Everything up to the first accepted connection.
@@ -69,16 +71,15 @@ impl Process {
         let (to_events, events) = channel();
         let private = bind_private(&settings, &mut inherited)?;
         let private_address = private.address.clone();
-        // Before the first request is: what it may spend is in the folder.
-        let (books, plans) = (Books::new(shard_count(&settings)), usage_plans(&plan));
-        let unusable = |problem| Failure { problem, code: MACHINE_LACKS };
-        let opened = books.open(&plans, &state_folder(&settings)).map_err(unusable)?;
+        let (books, opened) = open_books(&settings, &plan)?;
         let switches = opened.as_ref().map(Opened::switches).unwrap_or_default();
         let ledger = books.ledger();
         let served = Served { plan: &plan, addresses: &addresses, ledger, switches: &switches };
         let mut started = start_shards(&settings, &served, &to_events, &mut inherited)?;
-        books.start(opened, &started.mails).map_err(unusable)?;
-        books.follow(plans);
+        books
+            .start(opened, &started.mails)
+            .map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
+        books.follow(usage_plans(&plan));
         for name in inherited.left() {
             tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
         }
@@ -128,6 +129,19 @@ struct Started {
     listeners: Vec<(Address, Transport)>,
     files: Vec<SocketFile>,
     log: Option<LogWriter>,
+}
+
+/// Before the first request is: what it may spend is in the state folder.
+fn open_books(settings: &Settings, plan: &Plan) -> Result<(Books, Option<Opened>), Failure> {
+    let books = Books::new(shard_count(settings));
+    let opened = books.open(&usage_plans(plan), &state_folder(settings)).map_err(|refused| {
+        let code = match refused {
+            Refused::InUse(_) => TRY_LATER,
+            Refused::Unusable(_) => MACHINE_LACKS,
+        };
+        Failure { problem: refused.problem(), code }
+    })?;
+    Ok((books, opened))
 }
 
 /// What the shards begin with.

@@ -9,6 +9,7 @@ mod demo_upstream;
 mod inherited;
 pub(crate) mod keeper;
 mod launch;
+mod limits;
 mod resolve;
 mod signals;
 mod sockets;
@@ -30,7 +31,7 @@ use std::{
 use self::{
     books::usage_plans,
     control::Board,
-    keeper::Ending,
+    keeper::{Ending, Refused},
     resolve::{Resolver, keep_known, look_up},
     unix_socket::SocketFile,
     watch::Watch,
@@ -191,7 +192,7 @@ impl Process {
         if books.folder().is_some_and(|known| known != folder) {
             tell("the state folder changed: restart to apply that");
         }
-        let opened = books.open(plans, &folder)?;
+        let opened = books.open(plans, &folder).map_err(Refused::problem)?;
         books.start(opened, &self.board.shards)
     }
 

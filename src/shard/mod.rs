@@ -5,6 +5,7 @@
 
 mod doors;
 pub mod log_writer;
+mod view;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use doors::{Entrance, Handed, Handing, Listening};
+pub use view::{Viewed, Watched, Window};
 
 use doors::Doors;
 
@@ -77,6 +79,13 @@ pub enum Order {
         round: u64,
         /// Where to.
         to: Sender<Reported>,
+    },
+    /// Say what you have of these accounts.
+    View {
+        /// Which, for all shards.
+        watched: Arc<Watched>,
+        /// Where to.
+        to: Sender<Viewed>,
     },
     /// Take no new connection, finish what is in flight in this time, then end.
     Drain(Duration),
@@ -164,6 +173,7 @@ fn follow(local: &Local, number: usize, order: Order) {
             // Full means that nobody reads: whoever asked has given up.
             drop(to.try_send(report));
         }
+        Order::View { watched, to } => drop(to.try_send(view::view(local, number, &watched))),
         // A second wish to end changes nothing: the control loop ends the process.
         Order::Drain(_) => {}
     }

@@ -31,6 +31,12 @@ impl Throttles {
         }
     }
 
+    /// What one limit did.
+    #[must_use]
+    pub fn of(&self, limit: &str) -> Throttled {
+        self.0.get(limit).copied().unwrap_or_default()
+    }
+
     /// Adds what another shard counted.
     pub fn merge(&mut self, other: &Self) {
         for (name, theirs) in &other.0 {
@@ -59,9 +65,9 @@ mod tests {
         throttles.count("limit 0", true);
         let mut twice = throttles.clone();
         twice.merge(&throttles);
-        let found = |name| twice.iter().find(|(known, _)| *known == name).map(|(_, counts)| counts);
-        assert_eq!(found("limit 0"), Some(Throttled { refused: 2, dry: 2 }));
-        assert_eq!(found(OTHER), Some(Throttled { refused: 4, dry: 0 }));
+        assert_eq!(twice.of("limit 0"), Throttled { refused: 2, dry: 2 });
+        assert_eq!(twice.of(OTHER), Throttled { refused: 4, dry: 0 });
+        assert_eq!(twice.of("nobody"), Throttled::default());
         assert_eq!(twice.iter().count(), LIMIT_SERIES_MAX + 1);
     }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod hogs;
 mod http2;
+mod limits;
 mod listeners;
 mod numbers;
 mod peers;

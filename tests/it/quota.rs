@@ -4,13 +4,15 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     net::SocketAddr,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Duration,
 };
 
 use crate::harness::{
-    Answer, Client, Folder, Gateway, Launch, Route, Upstream, eventually, exchange, ok, openapi,
+    Answer, Client, Folder, Gateway, Launch, Route, Upstream, eventually, exchange, has, ok,
+    openapi, ringway,
 };
 
 /// Keys, plans and their quota before one upstream, with a state folder that outlives gateways.
@@ -103,7 +105,7 @@ pub(crate) fn spend(gateway: &Gateway, key: &str, most: u64) -> u64 {
 const EXHAUSTED: (u16, &str) = (429, "{\"message\":\"Limit Exceeded\"}");
 
 pub(crate) fn today() -> String {
-    let output = std::process::Command::new("date").args(["-u", "+%F"]).output().unwrap();
+    let output = Command::new("date").args(["-u", "+%F"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -276,7 +278,7 @@ fn two_gateways_never_share_a_folder() {
     let mut first = stand.start();
     assert_eq!(spend(&first, ALICE, 30), 30);
     let (status, said) = stand.launch().try_start().err().expect("the folder is in use");
-    assert_eq!(status.and_then(|status| status.code()), Some(78), "{said}");
+    assert_eq!(status.and_then(|status| status.code()), Some(75), "{said}");
     let words = format!("process {} uses the state folder {}", first.id(), stand.state());
     assert!(said.contains(&words), "{said}");
     // A successor that starts while the first one ends takes over what it counted.
@@ -339,6 +341,115 @@ fn on_a_full_disk_requests_go_on() {
     assert!(metrics.contains("ringway_quota_reservations_total "), "{metrics}");
 }
 
+#[test]
+fn a_disk_that_is_full_at_the_start_is_no_reason_not_to_serve() {
+    let stand = Stand::new("{limit: 50, period: DAY}");
+    let mut gateway = stand.start();
+    assert_eq!(spend(&gateway, ALICE, 20), 20);
+    gateway.signal("TERM");
+    gateway.wait();
+    let gateway = stand.launch().ulimit("-f 0").by(&["env", "--ignore-signal=XFSZ"]).start();
+    let told = format!("{} cannot be written to: File too large", stand.state());
+    assert!(gateway.said().contains(&told), "{}", gateway.said());
+    assert_eq!(spend(&gateway, ALICE, 100), 30);
+    let answer = patch(&gateway, "/apikeys/bob", "/enabled", "false");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("it is in force, but"), "{answer:?}");
+    eventually("it is in force", || (0..20).all(|_| call(&gateway, BOB).status == 403));
+    let metrics = exchange(gateway.admin, "GET /metrics HTTP/1.1\r\nhost: it\r\n\r\n").text();
+    assert!(metrics.contains("ringway_quota_journal_failing 1\n"), "{metrics}");
+}
+
+/// The wall clock of a gateway, in the hands of a test (libfaketime).
+struct Clock(std::path::PathBuf);
+
+impl Clock {
+    /// `None` where there is no libfaketime.
+    fn new(folder: &Folder, time: &str) -> Option<Self> {
+        has("faketime").then(|| {
+            let clock = Self(folder.join("clock"));
+            clock.set(time);
+            clock
+        })
+    }
+
+    /// Sets it to a time in UTC, from where it runs on.
+    fn set(&self, time: &str) {
+        let seconds = |words: &str| {
+            let output = Command::new("date").args(["-u", "-d", words, "+%s"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().parse::<i64>().unwrap()
+        };
+        let beside = self.0.with_extension("new");
+        fs::write(&beside, format!("{:+}\n", seconds(time) - seconds("now"))).unwrap();
+        fs::rename(&beside, &self.0).unwrap();
+    }
+
+    fn give(&self, launch: Launch) -> Launch {
+        let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+        let library = folders
+            .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
+            .find(|library| library.exists())
+            .unwrap();
+        launch
+            .variable("LD_PRELOAD", &library.display().to_string())
+            .variable("FAKETIME_TIMESTAMP_FILE", &self.0.display().to_string())
+            .variable("FAKETIME_NO_CACHE", "1")
+            .variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+}
+
+#[test]
+fn periods_begin_at_midnight_and_a_clock_that_goes_back_gives_nothing_twice() {
+    let stand = Stand::new("{limit: 30, period: DAY}");
+    let Some(clock) = Clock::new(&stand.folder, "2026-03-10 12:00:00") else { return };
+    let mut gateway = clock.give(stand.launch()).start();
+    assert_eq!(spend(&gateway, ALICE, 100), 30);
+    clock.set("2026-03-11 00:10:00");
+    // The shards read their clock when something happens.
+    let mut served = 0;
+    eventually("the next day's quota is served", || {
+        served += u32::from(call(&gateway, ALICE).status == 200);
+        served == 30
+    });
+    assert_eq!(spend(&gateway, ALICE, 100), 0);
+    for time in ["2026-03-10 23:59:00", "2026-03-01 00:00:00", "2026-03-11 23:00:00"] {
+        clock.set(time);
+        for _ in 0..10 {
+            assert_eq!(call(&gateway, ALICE).status, 429, "{time}");
+        }
+    }
+    let days = |gateway: &Gateway| {
+        let query = "startDate=2026-03-09&endDate=2026-03-12&keyId=alice-1";
+        admin(gateway, &format!("GET /usageplans/gold/usage?{query}"), "").text()
+    };
+    // Nothing is known of tomorrow.
+    let known = "\"alice-1\":[[0,30],[30,0],[30,0]]";
+    eventually("the day that is over is told", || days(&gateway).contains(known));
+    gateway.signal("KILL");
+    gateway.wait();
+    clock.set("2026-03-10 12:00:00");
+    let mut gateway = clock.give(stand.launch()).start();
+    assert_eq!(spend(&gateway, ALICE, 100), 0, "nor after a restart");
+    clock.set("2026-03-12 00:00:30");
+    eventually("a new day", || call(&gateway, ALICE).status == 200);
+    eventually("three days are told", || {
+        days(&gateway).contains("\"alice-1\":[[0,30],[30,0],[30,0],[1,29]]")
+    });
+    gateway.signal("TERM");
+    gateway.wait();
+    let flags = ["usage", "gateway.yaml", "--key", "alice-1", "--from", "2026-03-09"];
+    let to = ["--to", "2026-03-12"];
+    let ran = ringway(gateway.folder.path(), &[&flags[..], &to].concat());
+    let expected = "\
+PLAN  KEY      DAY         USED  REMAINING  LIMIT
+gold  alice-1  2026-03-09     0         30     30
+gold  alice-1  2026-03-10    30          0     30
+gold  alice-1  2026-03-11    30          0     30
+gold  alice-1  2026-03-12     1         29     30
+";
+    assert_eq!(ran.output, expected, "{ran:?}");
+}
+
 /// The folder is made when there is something to keep in it, also by a reload.
 #[test]
 fn the_first_plan_with_keys_makes_the_folder() {
@@ -361,6 +472,13 @@ fn the_first_plan_with_keys_makes_the_folder() {
     eventually("the new plan serves", || call(&gateway, ALICE).status == 200);
     assert_eq!(spend(&gateway, ALICE, 20), 9);
     assert!(stand.journal().exists());
+    // Another folder is another start's.
+    let moved = stand.file().replace("stateFolder: ", "stateFolder: /nowhere");
+    gateway.folder.write("gateway.yaml", &moved);
+    assert_eq!(reload().status, 200);
+    let said = || gateway.said().contains("the state folder changed: restart to apply that");
+    eventually("the restart is asked for", said);
+    assert_eq!(spend(&gateway, ALICE, 20), 0);
 }
 
 #[test]

@@ -47,6 +47,10 @@ impl<Ask: Fn(usize, u64) -> bool + 'static> Inspected for Process<Ask> {
     async fn usage(&self, question: UsageQuestion) -> Answer {
         answers::message(Status::OK, &format!("{question:?}"))
     }
+
+    async fn limits(&self, question: LimitsQuestion) -> Answer {
+        answers::message(Status::OK, &format!("{question:?}"))
+    }
 }
 
 fn names() -> Vec<StageNames> {

@@ -129,14 +129,20 @@ fn read(segments: &[&str], query: &Query<'_>) -> Result<UsageQuestion, Answer> {
 }
 
 /// The members of a query.
-struct Query<'a>(&'a [u8]);
+pub(in crate::admin) struct Query<'a>(pub(in crate::admin) &'a [u8]);
 
 impl Query<'_> {
     fn find(&self, name: &str) -> Option<String> {
-        let query = str::from_utf8(self.0).ok()?;
-        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let mut found = pairs.filter(|(known, _)| decoded(known, true) == name);
-        found.next().map(|(_, value)| decoded(value, true))
+        let mut found = self.pairs().filter(|(known, _)| known == name);
+        found.next().map(|(_, value)| value)
+    }
+
+    /// The members in order, decoded; none of what is no UTF-8.
+    pub(in crate::admin) fn pairs(&self) -> impl Iterator<Item = (String, String)> {
+        let query = str::from_utf8(self.0).unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.map(|(name, value)| (decoded(name, true), decoded(value, true)))
     }
 
     fn page(&self) -> Result<Page, Answer> {

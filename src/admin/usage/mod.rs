@@ -19,6 +19,7 @@ mod told;
 #[cfg(test)]
 mod tests;
 
+pub(super) use ask::Query;
 pub use ask::{Page, UsageQuestion, parse};
 pub use told::{
     IsEnabled, api_key, api_keys, cut, unavailable, usage, usage_plan, usage_plan_key,
@@ -109,7 +110,13 @@ impl UsagePlans {
     pub fn key(&self, id: &str) -> Result<&ApiKey, Answer> {
         let found = self.keys.binary_search_by(|key| key.id.as_str().cmp(id));
         let found = found.map(|place| &self.keys[place]);
-        found.map_err(|_| not_found("Invalid API Key identifier specified"))
+        found.map_err(|_| Self::no_such_key())
+    }
+
+    /// AWS's 404 of a key.
+    #[must_use]
+    pub fn no_such_key() -> Answer {
+        not_found("Invalid API Key identifier specified")
     }
 
     /// A plan and a key of it.
@@ -119,7 +126,7 @@ impl UsagePlans {
     pub fn plan_and_key(&self, plan: &str, key: &str) -> Result<(&UsagePlan, &ApiKey), Answer> {
         let (plan, key) = (self.plan(plan)?, self.key(key)?);
         if !plan.has(&key.id) {
-            return Err(not_found("Invalid API Key identifier specified"));
+            return Err(Self::no_such_key());
         }
         Ok((plan, key))
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::story::{tell_reject, text};
 use crate::{
     http::{Name, RequestHead},
-    ledger::{Period, QuotaTerms, Rate, Terms},
+    ledger::{Period, QuotaTerms, Terms},
     plan::{Api, Plan, Route, Stage, UsagePlan},
     steps::{
         api_key::Key,
@@ -111,17 +111,10 @@ fn terms_in_words(terms: &Terms) -> String {
     match terms {
         Terms::Bucket { rate, burst } if rate.is_zero() || *burst == 0 => "none".to_owned(),
         Terms::Bucket { rate, burst } => {
-            format!("{} a second, {burst} at once", per_second(*rate))
+            format!("{rate} a second, {burst} at once")
         }
         Terms::InFlight { max } => format!("{max} at the same time"),
     }
-}
-
-/// With as many digits as it has.
-fn per_second(rate: Rate) -> String {
-    let (whole, rest) = (rate.millionths() / 1_000_000, rate.millionths() % 1_000_000);
-    let digits = format!("{whole}.{rest:06}");
-    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn by_in_words(by: &By) -> String {
@@ -154,10 +147,11 @@ fn quota_in_words(terms: &QuotaTerms) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Rate;
 
     #[test]
     fn rates_and_quotas_are_words() {
-        let rate = |rate: f64| per_second(Rate::per_second(rate).expect("in range"));
+        let rate = |rate: f64| Rate::per_second(rate).expect("in range").to_string();
         assert_eq!(
             [rate(0.1), rate(5.0), rate(1e12), rate(2.25), rate(10.0)].join(" "),
             "0.1 5 1000000000000 2.25 10"

@@ -102,6 +102,11 @@ fn damage_elsewhere_is_told_with_its_place() {
         bytes[at] ^= 1 << (at % 8);
         check_damage(&bytes, 0, "does not begin as a journal");
     }
+    // The last that was there from the start was on the disk before the file had its name.
+    let mut bytes = file(&[&records]);
+    let last = bytes.len() - RECORD_BYTES;
+    bytes[last + 20] ^= 1;
+    check_damage(&bytes, 5, "checksum is wrong");
     // The header promises two records.
     check_damage(&sound[..3 * RECORD_BYTES - 1], 2, "shorter than it was");
     check_damage(&sound[..RECORD_BYTES], 1, "shorter than it was");

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, BufWriter, ErrorKind, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process, thread,
     time::{Duration, Instant},
@@ -49,7 +49,26 @@ pub(super) struct StateFolder {
     made: u64,
     /// Bytes written to it so far.
     pub(super) bytes: u64,
-    _lock: File,
+    /// Held as long as the folder is used.
+    lock: File,
+}
+
+/// Why a folder was not taken over.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Another process uses it; later it may have ended.
+    InUse(Problem),
+    /// It cannot be used, or what is in it cannot be trusted.
+    Unusable(Problem),
+}
+
+impl Refused {
+    /// The sentence.
+    pub(crate) fn problem(self) -> Problem {
+        match self {
+            Self::InUse(problem) | Self::Unusable(problem) => problem,
+        }
+    }
 }
 
 /// What was in the folder.
@@ -71,17 +90,17 @@ impl StateFolder {
     ///
     /// # Errors
     /// When another process keeps it, when it cannot be used, when the journal is damaged.
-    pub(super) fn open(path: &Path) -> Result<(Self, Found), Problem> {
-        let cannot = |error: io::Error| unusable(path, &error);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
-        let lock = lock(path, cannot)?;
-        let replay = read_journal(path).map_err(|fault| fault.told(cannot))?;
-        let (replay, torn_bytes) = replay;
+    pub(super) fn open(path: &Path) -> Result<(Self, Found), Refused> {
+        let cannot = |error: io::Error| Refused::Unusable(unusable(path, &error));
+        make(path).map_err(cannot)?;
+        let lock = lock(path, LOCK_WAIT)?;
+        remove_unfinished(path).map_err(cannot)?;
+        let (replay, torn_bytes) = read_journal(path).map_err(|fault| fault.told(path))?;
         let switched = replay.switched.clone();
         let (accounts, closed) = replay.finish();
         let found = Found { accounts, closed, switched, torn_bytes };
         let (path, journal) = (path.to_owned(), None);
-        Ok((Self { path, journal, records: 0, synced: 0, made: 0, bytes: 0, _lock: lock }, found))
+        Ok((Self { path, journal, records: 0, synced: 0, made: 0, bytes: 0, lock }, found))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -142,12 +161,31 @@ impl StateFolder {
         Ok(())
     }
 
+    /// Whether the journal still has its name: somebody may have removed it. It is broken then.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        if journal.metadata()?.nlink() == 0 {
+            self.journal = None;
+            return Err(io::Error::new(ErrorKind::NotFound, "its journal was removed"));
+        }
+        Ok(())
+    }
+
     /// Makes the journal anew of these records. When that fails, the old one is there still.
     ///
     /// # Errors
     /// When it is not certain that they are on the disk.
     pub(super) fn rewrite(&mut self, records: &[Record]) -> io::Result<()> {
         self.journal = None;
+        if self.lock.metadata()?.nlink() == 0 {
+            // The folder was removed, and nobody could see that it is in use.
+            make(&self.path)?;
+            let refused = |refused: Refused| io::Error::other(refused.problem().message);
+            self.lock = lock(&self.path, Duration::ZERO).map_err(refused)?;
+        }
         let journal = write_new(&self.path, JOURNAL, records)?;
         self.journal = Some(journal);
         self.made = records.len() as u64 + 1;
@@ -214,6 +252,21 @@ pub(super) fn unusable(folder: &Path, error: &io::Error) -> Problem {
     Problem::of_process(message, fix)
 }
 
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// What a crash left of files that were about to get their names.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file beside its place and puts it there when it is on the disk.
 fn write_new(folder: &Path, name: &str, records: &[Record]) -> io::Result<File> {
     let beside = folder.join(format!("{name}.new"));
@@ -262,9 +315,9 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn told(self, cannot: impl Fn(io::Error) -> Problem) -> Problem {
-        match self {
-            Self::Io(error) => cannot(error),
+    fn told(self, folder: &Path) -> Refused {
+        Refused::Unusable(match self {
+            Self::Io(error) => unusable(folder, &error),
             Self::Damaged { file, at, what } => {
                 let file = file.display();
                 let message = format!("{file}, byte {at}: {what}; what quotas have used is in it");
@@ -274,7 +327,7 @@ impl Fault {
                 );
                 Problem::of_process(message, fix)
             }
-        }
+        })
     }
 }
 
@@ -314,21 +367,23 @@ fn read(file: PathBuf) -> Result<Option<journal::Content>, Fault> {
 }
 
 /// Waits for a gateway that is about to end.
-fn lock(folder: &Path, cannot: impl Fn(io::Error) -> Problem) -> Result<File, Problem> {
+fn lock(folder: &Path, wait: Duration) -> Result<File, Refused> {
+    let cannot = |error: io::Error| Refused::Unusable(unusable(folder, &error));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(folder.join("lock")).map_err(&cannot)?;
-    let deadline = clock() + LOCK_WAIT;
+    let mut file = options.open(folder.join("lock")).map_err(cannot)?;
+    let deadline = clock() + wait;
     loop {
         match file.try_lock() {
             Ok(()) => break,
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
             Err(TryLockError::WouldBlock) if clock() < deadline => thread::park_timeout(LOCK_STEP),
-            Err(TryLockError::WouldBlock) => return Err(in_use(folder, file)),
+            Err(TryLockError::WouldBlock) => return Err(Refused::InUse(in_use(folder, file))),
         }
     }
-    let written = file.set_len(0).and_then(|()| file.rewind());
-    written.and_then(|()| writeln!(file, "{}", process::id())).map_err(cannot)?;
+    // For people; a full disk does not take it.
+    let emptied = file.set_len(0).and_then(|()| file.rewind());
+    let _ = emptied.and_then(|()| writeln!(file, "{}", process::id()));
     Ok(file)
 }
 

@@ -5,13 +5,14 @@
 //! next journal is made of.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     io,
+    panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering, mpsc::RecvTimeoutError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Done, Ending, Errand, Opened, Shared, folder::StateFolder, lock, switches};
+use super::{Done, Ending, Errand, Shared, folder::StateFolder, lock};
 use crate::{
     base::{
         WallTime,
@@ -23,8 +24,6 @@ use crate::{
         period::Day,
         quota::{Ask, Asks, ClosedDay, Counters},
     },
-    runtime::Sender as Mail,
-    shard::Order,
 };
 
 /// How often it looks whether a day is over, when nothing else comes.
@@ -41,12 +40,8 @@ const LATE_MILLIS: u64 = 5_000;
 pub(super) struct Keeping {
     folder: StateFolder,
     ledger: Arc<Ledger>,
-    shards: Vec<Mail<Order>>,
-    /// Which shards know what is switched.
-    is_told: Vec<bool>,
     shared: Arc<Shared>,
     tell: Box<dyn FnMut(&str) + Send>,
-    switched: BTreeMap<Subject, bool>,
     /// Accounts of keys that there are; `None` when nobody has said yet.
     known: Option<HashSet<AccountId>>,
     /// Days that are over and in no file yet.
@@ -59,42 +54,42 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn new(
-        opened: Opened,
-        ledger: Arc<Ledger>,
-        shards: Vec<Mail<Order>>,
-        shared: Arc<Shared>,
+        folder: StateFolder,
+        closed: Vec<ClosedDay>,
+        (ledger, shared): (Arc<Ledger>, Arc<Shared>),
         tell: Box<dyn FnMut(&str) + Send>,
     ) -> Self {
-        let Opened { folder, closed, switched } = opened;
         let (known, today, now) = (None, Day(0), clock());
         let (counters_due, retry_due) = (now, now);
-        let is_told = vec![false; shards.len()];
-        Self {
-            folder,
-            ledger,
-            shards,
-            is_told,
-            shared,
-            tell,
-            switched,
-            known,
-            closed,
-            today,
-            counters_due,
-            retry_due,
-        }
+        Self { folder, ledger, shared, tell, known, closed, today, counters_due, retry_due }
     }
 
-    /// Makes the first journal, and tells the shards of keys before they get a plan.
+    /// Makes the first journal, and tells the shards of keys before they get a plan. A full disk
+    /// is no reason not to serve: what was counted before is known.
     pub(super) fn begin(&mut self) -> io::Result<()> {
-        self.tell_switches();
+        self.shared.tell_switches(&mut lock(&self.shared.switching));
         let records = self.all(|counters, _| counters.reserved);
-        self.folder.rewrite(&records)?;
+        match self.folder.rewrite(&records) {
+            Err(error) if is_for_want_of_room(&error) => self.failed(&error),
+            made => made?,
+        }
         self.shared.bytes.store(self.folder.bytes, Ordering::Relaxed);
         Ok(())
     }
 
+    /// Goes on until it is told to finish. A fault of our own ends it early, and is told.
     pub(super) fn run(mut self, asks: &Asks) {
+        let going = AssertUnwindSafe(|| self.go_on(asks));
+        if std::panic::catch_unwind(going).is_err() {
+            self.shared.is_failing.store(true, Ordering::Relaxed);
+            (self.tell)(
+                "quotas: the keeper has ended by a fault of ringway's; quotas are counted in \
+                 memory only: restart the gateway",
+            );
+        }
+    }
+
+    fn go_on(&mut self, asks: &Asks) {
         let mut batch = Vec::new();
         loop {
             match asks.recv_timeout(LOOK_WAIT) {
@@ -138,7 +133,7 @@ impl Keeping {
             self.shared.reservations.fetch_add(written, Ordering::Relaxed);
         }
         asks.iter().for_each(|ask| self.ledger.quotas().reserve(ask.id, ask.period, ask.reserved));
-        self.wake();
+        self.shared.wake();
     }
 
     fn extend(&mut self, id: AccountId, terms: &QuotaTerms, remaining: u64) -> Done {
@@ -147,17 +142,13 @@ impl Keeping {
         };
         let written = self.append(&[Record::Extension(extension)]);
         self.ledger.quotas().extend(extension, terms);
-        self.wake();
+        self.shared.wake();
         written
     }
 
     fn switch(&mut self, key: Subject, enabled: bool) -> Done {
         let written = self.append(&[Record::Switch { key, enabled }]);
-        self.switched.insert(key, enabled);
-        lock(&self.shared.switched).clone_from(&self.switched);
-        self.is_told.fill(false);
-        self.tell_switches();
-        match self.is_told.iter().position(|is_told| !is_told) {
+        match lock(&self.shared.switching).is_told.iter().position(|is_told| !is_told) {
             Some(shard) => Err(format!("shard {shard} is stuck; it hears of it when it goes on")),
             None => written,
         }
@@ -182,6 +173,9 @@ impl Keeping {
     /// What is due by time.
     fn look(&mut self) {
         let now = clock();
+        if let Err(error) = self.folder.check() {
+            self.failed(&error);
+        }
         if self.folder.is_broken() {
             if now >= self.retry_due {
                 self.rewrite();
@@ -192,9 +186,7 @@ impl Keeping {
         if now >= self.counters_due && !self.folder.is_broken() {
             self.write_counters(now);
         }
-        if self.is_told.contains(&false) {
-            self.tell_switches();
-        }
+        self.shared.tell_switches(&mut lock(&self.shared.switching));
         let wall = wall();
         let today = Day::of(wall);
         if today > self.today && wall.0 - today.start().0 >= LATE_MILLIS {
@@ -255,7 +247,8 @@ impl Keeping {
             let reserved = promised(&counters, leased);
             records.push(Record::Counters(Counters { reserved, ..counters }));
         });
-        let switched = self.switched.iter();
+        let switching = lock(&self.shared.switching);
+        let switched = switching.switched.iter();
         records.extend(switched.map(|(&key, &enabled)| Record::Switch { key, enabled }));
         records
     }
@@ -283,22 +276,8 @@ impl Keeping {
         }
     }
 
-    /// Wakes whoever waits for a promise on any shard.
-    fn wake(&self) {
-        let is_same = |order: &Order| matches!(order, Order::Reserved);
-        self.shards.iter().for_each(|shard| drop(shard.send_once(Order::Reserved, is_same)));
-    }
-
-    /// Tells the shards which keys are switched, that were not told yet.
-    fn tell_switches(&mut self) {
-        let switches = Arc::new(switches(&self.switched));
-        for (shard, is_told) in self.shards.iter().zip(&mut self.is_told) {
-            *is_told = *is_told || shard.try_send(Order::Keys(Arc::clone(&switches))).is_ok();
-        }
-    }
-
     /// With all leases back, the counters are exact, and nothing more is promised.
-    fn finish(mut self, ending: Ending) {
+    fn finish(&mut self, ending: Ending) {
         if ending == Ending::Drained {
             let records = self.all(|counters, leased| counters.used.saturating_add(leased));
             if let Err(error) = self.folder.rewrite(&records) {
@@ -312,6 +291,11 @@ impl Keeping {
         }
         self.shared.bytes.store(self.folder.bytes, Ordering::Relaxed);
     }
+}
+
+fn is_for_want_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread is no shard and has no shard's clock")]

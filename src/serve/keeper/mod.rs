@@ -33,7 +33,7 @@ use crate::{
     steps::api_key::Switches,
 };
 
-pub(crate) use folder::{Fault, read_day, read_journal};
+pub(crate) use folder::{Fault, Refused, read_day, read_journal};
 
 /// Numbers for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) type Done = Result<(), String>;
 enum Errand {
     /// Let this much remain of an account's period.
     Extend { id: AccountId, terms: QuotaTerms, remaining: u64, done: Mail<Done> },
-    /// Switch a key on or off on all shards.
+    /// Remember that a key was switched on or off; the shards know.
     Switch { key: Subject, enabled: bool, done: Mail<Done> },
     /// Keep these accounts, however long nothing is asked of them.
     Follow(HashSet<AccountId>),
@@ -86,7 +86,7 @@ impl Opened {
     ///
     /// # Errors
     /// When it is in use, cannot be used, or is damaged.
-    pub(crate) fn at(path: &Path, quotas: &Quotas, tell: impl Fn(&str)) -> Result<Self, Problem> {
+    pub(crate) fn at(path: &Path, quotas: &Quotas, tell: impl Fn(&str)) -> Result<Self, Refused> {
         let (folder, found) = StateFolder::open(path)?;
         if found.torn_bytes > 0 {
             tell(&format!(
@@ -116,12 +116,14 @@ impl Opened {
         shards: Vec<Mail<Order>>,
         tell: impl FnMut(&str) + Send + 'static,
     ) -> Result<Keeper, Problem> {
-        let path = self.folder.path().to_owned();
-        let shared = Arc::new(Shared::default());
-        *lock(&shared.switched) = self.switched.clone();
+        let Self { folder, closed, switched } = self;
+        let path = folder.path().to_owned();
+        let is_told = vec![false; shards.len()];
+        let switching = Mutex::new(Switching { switched, is_told });
+        let shared = Arc::new(Shared { switching, shards, ..Shared::default() });
         let (end, ended) = sync_channel::<()>(1);
-        let kept = Arc::clone(&ledger);
-        let keeping = Keeping::new(self, kept, shards, Arc::clone(&shared), Box::new(tell));
+        let kept = (Arc::clone(&ledger), Arc::clone(&shared));
+        let keeping = Keeping::new(folder, closed, kept, Box::new(tell));
         let run = |mut keeping: Keeping| {
             keeping.begin()?;
             // From here on only a machine without threads can fail, and then all is lost anyhow.
@@ -151,10 +153,37 @@ pub(crate) struct Keeper {
 #[derive(Default)]
 struct Shared {
     errands: Mutex<Vec<Errand>>,
-    switched: Mutex<BTreeMap<Subject, bool>>,
+    switching: Mutex<Switching>,
+    shards: Vec<Mail<Order>>,
     reservations: AtomicU64,
     bytes: AtomicU64,
     is_failing: AtomicBool,
+}
+
+/// Keys that were switched, and which shards have heard of all of them.
+#[derive(Default)]
+struct Switching {
+    switched: BTreeMap<Subject, bool>,
+    is_told: Vec<bool>,
+}
+
+impl Shared {
+    /// Tells the shards which keys are switched, that were not told yet.
+    fn tell_switches(&self, switching: &mut Switching) {
+        if !switching.is_told.contains(&false) {
+            return;
+        }
+        let switches = Arc::new(switches(&switching.switched));
+        for (shard, is_told) in self.shards.iter().zip(&mut switching.is_told) {
+            *is_told = *is_told || shard.try_send(Order::Keys(Arc::clone(&switches))).is_ok();
+        }
+    }
+
+    /// Wakes whoever waits for a promise on any shard.
+    fn wake(&self) {
+        let is_same = |order: &Order| matches!(order, Order::Reserved);
+        self.shards.iter().for_each(|shard| drop(shard.send_once(Order::Reserved, is_same)));
+    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,20 +207,30 @@ impl Keeper {
         self.send(Errand::Extend { id, terms, remaining, done })
     }
 
-    /// Switches a key on or off; `done` is told when every shard has been told. False when too
-    /// many errands wait.
+    /// Switches a key on or off, on all shards at once; `done` is told when that will survive.
+    /// False, and nothing is switched, when too many errands wait.
     pub(crate) fn switch(&self, key: Subject, enabled: bool, done: Mail<Done>) -> bool {
-        self.send(Errand::Switch { key, enabled, done })
+        // Locked till the errand is sent: what is remembered last is what was switched last.
+        let mut switching = lock(&self.shared.switching);
+        if !self.send(Errand::Switch { key, enabled, done }) {
+            return false;
+        }
+        switching.switched.insert(key, enabled);
+        switching.is_told.fill(false);
+        self.shared.tell_switches(&mut switching);
+        true
     }
 
     /// Keys that were switched, and to what.
     pub(crate) fn switches(&self) -> Switches {
-        switches(&lock(&self.shared.switched))
+        switches(&lock(&self.shared.switching).switched)
     }
 
     /// These accounts are of keys that there are.
     pub(crate) fn follow(&self, accounts: HashSet<AccountId>) {
-        self.send(Errand::Follow(accounts));
+        let mut errands = lock(&self.shared.errands);
+        errands.retain(|errand| !matches!(errand, Errand::Follow(_)));
+        errands.push(Errand::Follow(accounts));
     }
 
     /// Numbers for the metrics.

@@ -14,7 +14,7 @@ use crate::{
         LimitId, Period,
         journal::{RECORD_BYTES, Record},
         period::Day,
-        quota::{Ask, QuotaTaken, Settled},
+        quota::{Ask, Counters, QuotaTaken, Settled},
     },
     runtime::{Mailbox, mailbox},
 };
@@ -62,14 +62,15 @@ impl Running {
         Self::try_start(folder).expect("starts")
     }
 
-    fn try_start(folder: &Folder) -> Result<Self, Problem> {
+    fn try_start(folder: &Folder) -> Result<Self, Refused> {
         let (ledger, asks) = Ledger::new(1);
         let ledger = Arc::new(ledger);
         let (tell, told): (Sender<String>, _) = channel();
         let tell = move |sentence: &str| drop(tell.send(sentence.to_owned()));
         let opened = Opened::at(&folder.0, ledger.quotas(), tell.clone())?;
         let (mail, orders) = mailbox(16);
-        let keeper = opened.keep(Arc::clone(&ledger), &mut Some(asks), vec![mail], tell)?;
+        let keeper = opened.keep(Arc::clone(&ledger), &mut Some(asks), vec![mail], tell);
+        let keeper = keeper.map_err(Refused::Unusable)?;
         Ok(Self { keeper, ledger, orders, told, wall: keeping::wall() })
     }
 
@@ -209,7 +210,7 @@ fn switched_keys_and_extensions_survive_a_crash_and_a_clean_end() {
 fn a_second_process_waits_and_then_says_who_uses_the_folder() {
     let folder = Folder::new("locked");
     let running = Running::start(&folder);
-    let told = Running::try_start(&folder).err().expect("refused").to_string();
+    let told = Running::try_start(&folder).err().expect("refused").problem().to_string();
     let id = std::process::id();
     assert!(told.contains(&format!("process {id} uses the state folder {}", folder.0.display())));
     assert!(told.contains("stateFolder: /path"), "{told}");
@@ -245,7 +246,7 @@ fn damage_stops_the_start_and_says_where_and_what_to_do() {
     let mut bytes = fs::read(folder.journal()).expect("there");
     bytes[2 * RECORD_BYTES + 30] ^= 4;
     fs::write(folder.journal(), &bytes).expect("written");
-    let told = Running::try_start(&folder).err().expect("refused").to_string();
+    let told = Running::try_start(&folder).err().expect("refused").problem().to_string();
     let file = folder.journal().display().to_string();
     for words in [
         &format!("{file}, byte {}", 2 * RECORD_BYTES),
@@ -276,7 +277,7 @@ fn a_torn_end_is_told_and_dropped() {
 fn a_folder_that_cannot_be_is_refused() {
     let folder = Folder::new("file");
     fs::write(&folder.0, "").expect("written");
-    let told = Running::try_start(&folder).err().expect("refused").to_string();
+    let told = Running::try_start(&folder).err().expect("refused").problem().to_string();
     assert!(told.contains("cannot be used: File exists"), "{told}");
     let _ = fs::remove_file(&folder.0);
 }
@@ -310,6 +311,70 @@ fn on_a_full_disk_counting_goes_on_and_the_disk_catches_up() {
     assert!(running.used(1).is_some_and(|used| used >= 300));
     assert!(!running.keeper.switches().is_enabled(Subject(5), true));
     running.finish(Ending::Drained);
+}
+
+/// Of an account that nobody asks for any more.
+#[test]
+fn a_day_that_is_over_gets_its_file_at_the_next_start() {
+    let folder = Folder::new("yesterday");
+    let today = Day::of(keeping::wall());
+    let counters = |number, day, used_today| Counters {
+        limit: 1_000,
+        used: 40,
+        reserved: 40,
+        used_today,
+        ..Counters::new(account(number), today.back(9), day)
+    };
+    let (mut state, _) = StateFolder::open(&folder.0).expect("opened");
+    let all = [counters(1, today.back(1), 5), counters(2, today.back(3), 6), counters(3, today, 7)];
+    state.rewrite(&all.map(Record::Counters)).expect("made");
+    drop(state);
+    let running = Running::start(&folder);
+    let told = |day| read_day(&folder.0, day).expect("read");
+    // In the first seconds after midnight a day is not over.
+    let end = keeping::clock() + WAIT;
+    while told(today.back(1)).is_empty() || told(today.back(3)).is_empty() {
+        assert!(keeping::clock() < end, "no file");
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    let closed = |number, day, used| ClosedDay { id: account(number), day, used, remaining: 960 };
+    assert_eq!(told(today.back(1)), [closed(1, today.back(1), 5)]);
+    assert_eq!(told(today.back(3)), [closed(2, today.back(3), 6)]);
+    assert_eq!(told(today), []);
+    running.finish(Ending::Drained);
+}
+
+/// Somebody cleans up: all that is known is written to a folder made anew, and nobody else gets it.
+#[test]
+fn a_folder_that_is_removed_is_made_anew() {
+    let folder = Folder::new("removed");
+    let running = Running::start(&folder);
+    assert_eq!(running.spend(1, 40), 40);
+    fs::remove_dir_all(&folder.0).expect("removed");
+    let told = running.told.recv_timeout(WAIT).expect("told");
+    assert!(told.contains("its journal was removed"), "{told}");
+    let told = running.told.recv_timeout(WAIT).expect("told");
+    assert!(told.contains("works again"), "{told}");
+    assert!(matches!(Running::try_start(&folder), Err(Refused::InUse(_))));
+    running.finish(Ending::Drained);
+    let running = Running::start(&folder);
+    assert_eq!(running.used(1), Some(40));
+    running.finish(Ending::Drained);
+}
+
+#[test]
+fn what_a_crash_left_unfinished_is_removed() {
+    let folder = Folder::new("unfinished");
+    fs::create_dir(&folder.0).expect("made");
+    for name in ["journal.new", "usage-2026-11-26.new"] {
+        fs::write(folder.0.join(name), "half").expect("written");
+    }
+    Running::start(&folder).finish(Ending::Drained);
+    let names =
+        fs::read_dir(&folder.0).expect("there").map(|entry| entry.expect("read").file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["journal", "lock"]);
 }
 
 #[test]

@@ -8,6 +8,11 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
+/// The first 192 bits of a SHA-256: nobody finds another text for them, and with them a key fits in
+/// a cache line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kept([u8; 24]);
+
 impl Digest {
     /// The digest of a text.
     #[must_use]
@@ -37,15 +42,15 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// Whether it is this one, in the same time whatever it is.
-    pub(super) fn equals(&self, other: &Self) -> bool {
-        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    /// As much of it as is kept of a key's value.
+    pub(super) fn kept(&self) -> Kept {
+        Kept(*self.0.first_chunk().expect("it has 32"))
     }
 
     /// The first 8 bytes, as a number.
     #[must_use]
     pub fn first_8(&self) -> u64 {
-        u64::from_be_bytes(*self.0.first_chunk().expect("it has 32"))
+        first_8(&self.0)
     }
 
     /// The first 16 bytes, as a number.
@@ -53,12 +58,23 @@ impl Digest {
     pub fn first_16(&self) -> u128 {
         u128::from_be_bytes(*self.0.first_chunk().expect("it has 32"))
     }
+}
+
+impl Kept {
+    /// Whether it is this one, in the same time whatever it is.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
 
     /// The first bits, 1 to 32 of them, as a number.
     #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits are left")]
     pub(super) fn first_bits(&self, bits: u32) -> usize {
-        (self.first_8() >> (u64::BITS - bits)) as usize
+        (first_8(&self.0) >> (u64::BITS - bits)) as usize
     }
+}
+
+fn first_8(bytes: &[u8]) -> u64 {
+    u64::from_be_bytes(*bytes.first_chunk().expect("it has more"))
 }
 
 impl fmt::Debug for Digest {

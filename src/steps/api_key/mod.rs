@@ -7,12 +7,14 @@
 mod digest;
 mod switches;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use crate::{
     base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, API_KEYS_MAX},
     ledger::Subject,
 };
+
+use digest::Kept;
 
 pub use digest::Digest;
 pub use switches::Switches;
@@ -20,39 +22,45 @@ pub use switches::Switches;
 /// The keys of a gateway, found by value.
 #[derive(Default)]
 pub struct Keys {
-    /// Sorted by id.
-    keys: Vec<Key>,
-    /// The keys by digest, sorted.
-    entries: Box<[Entry]>,
-    /// Where in `entries` the digests begin that begin with these bits: on average one does.
+    /// By digest, so that finding one reads memory in two places.
+    keys: Box<[Key]>,
+    /// Their places, by id.
+    by_id: Box<[u32]>,
+    /// Where in `keys` the digests begin that begin with these bits: one or two do, on average.
     starts: Box<[u32]>,
-    /// How many bits: 1 to 21.
+    /// How many bits: 1 to 20.
     bits: u32,
 }
 
-struct Entry {
-    digest: Digest,
-    key: u32,
+/// A key: one cache line, all that a request reads of it. Its [`Names`] stand elsewhere, and are
+/// its fields all the same.
+#[repr(C, align(64))]
+pub struct Key {
+    digest: Kept,
+    plans: Arc<StagePlans>,
+    /// Whose accounts are spent.
+    pub subject: Subject,
+    names: Box<Names>,
+    /// Whether it is valid.
+    pub enabled: bool,
 }
 
-/// A key.
-pub struct Key {
+const _: () = assert!(size_of::<Key>() == 64);
+
+/// What a key is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
     /// What tells it from others, for the usage report and AWS's API.
     pub id: Box<str>,
     /// Its name for people.
     pub name: Box<str>,
-    /// Whether it is valid.
-    pub enabled: bool,
-    /// Whose accounts are spent.
-    pub subject: Subject,
-    plans: Arc<StagePlans>,
 }
 
 /// A key as a document describes it.
 pub struct KeyDraft {
-    /// See [`Key::id`].
+    /// See [`Names::id`].
     pub id: String,
-    /// See [`Key::name`].
+    /// See [`Names::name`].
     pub name: String,
     /// Whether it is valid.
     pub enabled: bool,
@@ -76,62 +84,56 @@ impl Keys {
     /// # Errors
     /// One sentence for each id and each value that two keys have.
     pub fn compile(drafts: Vec<KeyDraft>) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
         if drafts.len() > API_KEYS_MAX {
             return Err(vec![format!("{} API keys; at most {API_KEYS_MAX} fit", drafts.len())]);
         }
-        let mut drafts = drafts;
-        drafts.sort_by(|one, two| one.id.cmp(&two.id));
-        for pair in drafts.windows(2) {
-            if pair[0].id == pair[1].id {
-                faults.push(format!("two API keys have the id {}", pair[0].id));
-            }
-        }
-        let places = 0..u32::try_from(drafts.len()).expect("at most API_KEYS_MAX");
-        let entry = |(key, draft): (u32, &KeyDraft)| Entry { digest: draft.digest, key };
-        let mut entries: Box<[Entry]> = places.zip(&drafts).map(entry).collect();
-        entries.sort_unstable_by_key(|entry| (entry.digest, entry.key));
-        for pair in entries.windows(2) {
-            if pair[0].digest == pair[1].digest {
-                let id = |entry: &Entry| drafts[entry.key as usize].id.as_str();
-                let (one, two) = (id(&pair[0]), id(&pair[1]));
-                faults.push(format!("the API keys {one} and {two} have the same value"));
-            }
+        let mut keys: Box<[Key]> = drafts.into_iter().map(Key::compile).collect();
+        keys.sort_unstable_by(|one, two| (one.digest, &one.id).cmp(&(two.digest, &two.id)));
+        let places = 0..u32::try_from(keys.len()).expect("at most API_KEYS_MAX");
+        let mut by_id: Box<[u32]> = places.collect();
+        let id_of = |place: &u32| &keys[*place as usize].id;
+        by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
+        let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
+        let mut faults: Vec<String> =
+            same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0]))).collect();
+        for pair in keys.windows(2).filter(|pair| pair[0].digest == pair[1].digest) {
+            let (one, two) = (&pair[0].id, &pair[1].id);
+            faults.push(format!("the API keys {one} and {two} have the same value"));
         }
         if !faults.is_empty() {
             return Err(faults);
         }
-        let bits = entries.len().next_power_of_two().trailing_zeros() + 1;
-        let starts = starts(&entries, bits);
-        let keys = drafts.into_iter().map(Key::compile).collect();
-        Ok(Self { keys, entries, starts, bits })
+        // A small table stays in the cache, and the neighbours of a key are read with it.
+        let bits = (usize::BITS - keys.len().leading_zeros()).saturating_sub(1).max(1);
+        let starts = starts(&keys, bits);
+        Ok(Self { keys, by_id, starts, bits })
     }
 
-    /// The key of this value, valid or not. Costs a SHA-256 and two or three reads of memory,
-    /// whatever the value; one that no key can have costs nothing. Does not allocate.
+    /// The key of this value, valid or not. Costs a SHA-256 and two reads of memory, whatever the
+    /// value; one that no key can have costs nothing. Does not allocate.
     #[must_use]
     pub fn find(&self, value: &[u8]) -> Option<&Key> {
         let can_be = (API_KEY_VALUE_BYTES_MIN..=API_KEY_VALUE_BYTES_MAX).contains(&value.len());
-        if !can_be || self.entries.is_empty() {
+        if !can_be || self.keys.is_empty() {
             return None;
         }
-        let digest = Digest::of(value);
+        let digest = Digest::of(value).kept();
         let bucket = digest.first_bits(self.bits);
-        let entries = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
-        let found = self.entries[entries].iter().find(|entry| entry.digest.equals(&digest))?;
-        Some(&self.keys[found.key as usize])
+        let keys = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
+        self.keys[keys].iter().find(|key| key.digest.equals(&digest))
     }
 
     /// The key of this id.
     #[must_use]
     pub fn named(&self, id: &str) -> Option<&Key> {
-        let found = self.keys.binary_search_by(|key| (*key.id).cmp(id)).ok()?;
-        Some(&self.keys[found])
+        let key = |place: u32| &self.keys[place as usize];
+        let found = self.by_id.binary_search_by(|place| (*key(*place).id).cmp(id)).ok()?;
+        Some(key(self.by_id[found]))
     }
 
     /// All keys, by id.
-    pub fn iter(&self) -> std::slice::Iter<'_, Key> {
-        self.keys.iter()
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.by_id.iter().map(|place| &self.keys[*place as usize])
     }
 
     /// How many there are.
@@ -147,11 +149,11 @@ impl Keys {
     }
 }
 
-/// Where the entries of each bucket begin, and where the last one ends.
-fn starts(entries: &[Entry], bits: u32) -> Box<[u32]> {
+/// Where the keys of each bucket begin, and where the last one ends.
+fn starts(keys: &[Key], bits: u32) -> Box<[u32]> {
     let mut starts = vec![0_u32; (1 << bits) + 1].into_boxed_slice();
-    for entry in entries {
-        starts[entry.digest.first_bits(bits) + 1] += 1;
+    for key in keys {
+        starts[key.digest.first_bits(bits) + 1] += 1;
     }
     let mut sum = 0;
     for start in &mut starts {
@@ -163,9 +165,10 @@ fn starts(entries: &[Entry], bits: u32) -> Box<[u32]> {
 
 impl Key {
     fn compile(draft: KeyDraft) -> Self {
-        let KeyDraft { id, name, enabled, plans, .. } = draft;
+        let KeyDraft { id, name, enabled, digest, plans } = draft;
         let subject = subject_of(&id);
-        Self { id: id.into(), name: name.into(), enabled, subject, plans }
+        let names = Box::new(Names { id: id.into(), name: name.into() });
+        Self { digest: digest.kept(), plans, subject, names, enabled }
     }
 
     /// The usage plan that holds for it on the stage with this index; without one it may not
@@ -179,6 +182,14 @@ impl Key {
     #[must_use]
     pub fn plans(&self) -> &StagePlans {
         &self.plans
+    }
+}
+
+impl Deref for Key {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        &self.names
     }
 }
 

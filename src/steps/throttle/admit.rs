@@ -7,7 +7,7 @@ use super::{By, Limit, LimitIndex, Mode};
 use crate::{
     base::{Moment, WallTime, limits::OWN_LIMITS_MAX},
     http::Fields,
-    ledger::{AccountId, Paid, Purse, QuotaTerms, Spent, Subject},
+    ledger::{AccountId, Ledger, Paid, Purse, QuotaTerms, Spent, Subject},
 };
 
 /// Limits that one request may come under: Ringway's own are asked apart from AWS's four.
@@ -120,7 +120,7 @@ impl<'a> Asked<'a> {
 
     /// The caller's account under a limit.
     pub fn account(&self, limit: &Limit, purse: &Purse) -> AccountId {
-        AccountId::new(limit.id, self.caller.subject(&limit.by, purse))
+        AccountId::new(limit.id, self.caller.subject(&limit.by, purse.ledger()))
     }
 
     fn give_back(&self, purse: &mut Purse, paid: &[Option<Paid>]) {
@@ -134,7 +134,9 @@ impl<'a> Asked<'a> {
 }
 
 impl Caller<'_> {
-    fn subject(&self, by: &By, purse: &Purse) -> Subject {
+    /// For whom a limit keeps the account that the caller's requests are counted in.
+    #[must_use]
+    pub fn subject(&self, by: &By, ledger: &Ledger) -> Subject {
         match by {
             By::All => Subject(0),
             By::Key => self.key,
@@ -142,11 +144,11 @@ impl Caller<'_> {
                 match std::str::from_utf8(self.source_ip).ok().and_then(|text| text.parse().ok()) {
                     Some(address) => network(address, *ipv4_prefix, *ipv6_prefix),
                     // A trusted proxy may say a name, or `unknown` (RFC 7239 6).
-                    None => purse.subject_of(self.source_ip),
+                    None => ledger.subject_of(self.source_ip),
                 }
             }
             By::Header(name) => match self.fields.named(name).next() {
-                Some(value) => purse.subject_of(value),
+                Some(value) => ledger.subject_of(value),
                 None => Subject(0),
             },
         }

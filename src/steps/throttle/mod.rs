@@ -82,6 +82,8 @@ pub struct LimitIndex(pub u32);
 pub struct Quota {
     /// Its name for the ledger: made of the usage plan's id.
     pub id: LimitId,
+    /// Its name where refusals are counted: the plan's own is its throttle's.
+    pub name: String,
     /// What it lets through.
     pub terms: QuotaTerms,
 }

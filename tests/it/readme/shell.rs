@@ -113,7 +113,7 @@ impl Shell {
              case \"$*\" in ''|run|run\\ *) echo $$ >{pid} ;; *) exec {program} \"$@\" ;; esac\n\
              [ $# -gt 0 ] || set -- run\n\
              case \"$*\" in\n\
-             *gateway.yaml*) exec {program} \"$@\" ;;\n\
+             *gateway.yaml*|*limits.yaml*) exec {program} \"$@\" ;;\n\
              *http2.yaml*|*tls.yaml*|*private.yaml*|*balancer.yaml*)\n\
              exec {program} \"$@\" --admin 127.0.0.1:{private} ;;\n\
              esac\n\
