@@ -30,25 +30,40 @@ pub struct Keys {
     starts: Box<[u32]>,
     /// How many bits: 1 to 20.
     bits: u32,
-    /// Ids and names, one behind the other.
+    /// Names and long ids, one behind the other.
     texts: Box<str>,
+    /// Where each key's name stands there, and its id, when that is long.
+    spans: Box<[Spans]>,
 }
 
-/// A key: one cache line, all that a request reads of it but its id ([`Keys::id`]).
+/// A key: one cache line, all that a request reads of it. Its id is [`Keys::id`].
 #[repr(C, align(64))]
 pub struct Key {
     digest: Kept,
     plans: Arc<StagePlans>,
     /// Whose accounts are spent.
     pub subject: Subject,
-    texts: Texts,
     /// Whether it is valid.
     pub enabled: bool,
+    id: ShortId,
 }
 
-/// Where a key's id stands among all texts, and its name behind it.
+/// Bytes of an id that stand in its key's own line: AWS's have 10.
+const SHORT_ID_BYTES_MAX: usize = 14;
+
+/// An id, or, when it is long, where its [`Spans`] are.
 #[derive(Clone, Copy)]
-struct Texts {
+struct ShortId {
+    /// `LONG` when it is long.
+    length: u8,
+    bytes: [u8; SHORT_ID_BYTES_MAX],
+}
+
+const LONG: u8 = u8::MAX;
+
+/// Where texts stand among all.
+#[derive(Clone, Copy)]
+struct Spans {
     start: u32,
     id_bytes: u16,
     name_bytes: u16,
