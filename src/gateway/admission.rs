@@ -113,7 +113,7 @@ impl<'c> Gate<'_, 'c> {
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }
-        let index = key.plan(self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
+        let index = plan.keys().plan(key, self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
         Ok(Identified { key, plan: &plan.usage_plans()[index.0 as usize] })
     }
 

@@ -320,7 +320,7 @@ pub(crate) fn usage_plans(plan: &Plan) -> UsagePlans {
     let mut keys = Vec::new();
     for key in plan.keys().iter() {
         let id = plan.keys().id(key);
-        let pairs = key.plans().pairs();
+        let pairs = plan.keys().plans(key).pairs();
         let mut of_key: Vec<usize> = pairs.iter().map(|(_, index)| index.0 as usize).collect();
         of_key.sort_unstable();
         of_key.dedup();

@@ -82,8 +82,8 @@ fn tell_key<'p>(
     if !key.enabled {
         return refuse(&format!("{}: disabled", name(key)), KeyFault::Disabled);
     }
-    let Some(index) = key.plan(stage.index.0) else {
-        let plans = key.plans().pairs().iter().map(|(_, index)| index.0 as usize);
+    let Some(index) = keys.plan(key, stage.index.0) else {
+        let plans = keys.plans(key).pairs().iter().map(|(_, index)| index.0 as usize);
         let mut plans: Vec<&str> =
             plans.map(|index| plan.usage_plans()[index].name.as_str()).collect();
         plans.sort_unstable();

@@ -110,7 +110,7 @@ fn a_key_has_the_plan_of_the_stage() {
     let plan = compile(apis(), traffic).expect("sound");
     let plans = |id| {
         let key = plan.keys().named(id).expect("it is there");
-        [0, 1, 2].map(|stage| key.plan(stage).map(|plan| plan.0))
+        [0, 1, 2].map(|stage| plan.keys().plan(key, stage).map(|plan| plan.0))
     };
     assert_eq!(plans("b"), [Some(0), Some(1), Some(0)]);
     assert_eq!(plans("a"), [Some(0), None, Some(0)]);

@@ -7,7 +7,7 @@
 mod digest;
 mod switches;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, API_KEYS_MAX},
@@ -30,43 +30,38 @@ pub struct Keys {
     starts: Box<[u32]>,
     /// How many bits: 1 to 20.
     bits: u32,
-    /// Names and long ids, one behind the other.
-    texts: Box<str>,
-    /// Where each key's name stands there, and its id, when that is long.
-    spans: Box<[Spans]>,
+    /// What keys are called, by number.
+    names: Box<[Names]>,
+    /// The usage plans that keys may be in together.
+    plans: Box<[Arc<StagePlans>]>,
 }
 
-/// A key: one cache line, all that a request reads of it. Its id is [`Keys::id`].
+/// A key: one cache line, all that a request reads of it. More of it is told by [`Keys`].
 #[repr(C, align(64))]
 pub struct Key {
-    digest: Kept,
-    plans: Arc<StagePlans>,
     /// Whose accounts are spent.
     pub subject: Subject,
+    digest: Kept,
+    /// Its place in [`Keys::names`].
+    number: u32,
+    /// Its place in [`Keys::plans`].
+    plans: u32,
     /// Whether it is valid.
     pub enabled: bool,
-    id: ShortId,
+    /// `LONG`, or how many bytes of `id` are its id.
+    id_bytes: u8,
+    id: [u8; SHORT_ID_BYTES_MAX],
 }
 
-/// Bytes of an id that stand in its key's own line: AWS's have 10.
+/// Bytes of an id that stand in its key's own line; AWS's have 10.
 const SHORT_ID_BYTES_MAX: usize = 14;
-
-/// An id, or, when it is long, where its [`Spans`] are.
-#[derive(Clone, Copy)]
-struct ShortId {
-    /// `LONG` when it is long.
-    length: u8,
-    bytes: [u8; SHORT_ID_BYTES_MAX],
-}
-
+/// The id stands among the names only.
 const LONG: u8 = u8::MAX;
 
-/// Where texts stand among all.
-#[derive(Clone, Copy)]
-struct Spans {
-    start: u32,
-    id_bytes: u16,
-    name_bytes: u16,
+/// What a key is called.
+struct Names {
+    id: Box<str>,
+    name: Box<str>,
 }
 
 const _: () = assert!(size_of::<Key>() == 64);
@@ -97,29 +92,34 @@ impl Keys {
     /// Compiles the keys.
     ///
     /// # Errors
-    /// One sentence for each id and each value that two keys have, and when they are too many.
+    /// One sentence for each id and each value that two keys have.
     pub fn compile(drafts: Vec<KeyDraft>) -> Result<Self, Vec<String>> {
         if drafts.len() > API_KEYS_MAX {
             return Err(vec![format!("{} API keys; at most {API_KEYS_MAX} fit", drafts.len())]);
         }
-        let mut texts = String::new();
-        let keys: Option<Box<[Key]>> =
-            drafts.into_iter().map(|draft| Key::compile(draft, &mut texts)).collect();
-        let Some(mut keys) = keys else {
-            return Err(vec!["the ids and names of the API keys are too long".to_owned()]);
-        };
-        keys.sort_unstable_by(|one, two| {
-            (one.digest, one.texts.id(&texts)).cmp(&(two.digest, two.texts.id(&texts)))
-        });
+        let (mut keys, mut names, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+        let mut known: HashMap<*const StagePlans, u32> = HashMap::new();
+        for draft in drafts {
+            let place = *known.entry(Arc::as_ptr(&draft.plans)).or_insert_with(|| {
+                plans.push(Arc::clone(&draft.plans));
+                place_of_last(plans.len())
+            });
+            names.push(Names { id: draft.id.into(), name: draft.name.into() });
+            let id = &names[names.len() - 1].id;
+            let number = place_of_last(names.len());
+            keys.push(Key::new(id, draft.digest, draft.enabled, (number, place)));
+        }
+        let id = |key: &Key| &*names[key.number as usize].id;
+        keys.sort_unstable_by(|one, two| (one.digest, id(one)).cmp(&(two.digest, id(two))));
         let places = 0..u32::try_from(keys.len()).expect("at most API_KEYS_MAX");
         let mut by_id: Box<[u32]> = places.collect();
-        let id_of = |place: &u32| keys[*place as usize].texts.id(&texts);
+        let id_of = |place: &u32| id(&keys[*place as usize]);
         by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
         let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
         let mut faults: Vec<String> =
             same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0]))).collect();
         for pair in keys.windows(2).filter(|pair| pair[0].digest == pair[1].digest) {
-            let [one, two] = [&pair[0], &pair[1]].map(|key| key.texts.id(&texts));
+            let (one, two) = (id(&pair[0]), id(&pair[1]));
             faults.push(format!("the API keys {one} and {two} have the same value"));
         }
         if !faults.is_empty() {
@@ -128,7 +128,8 @@ impl Keys {
         // A small table stays in the cache, and the neighbours of a key are read with it.
         let bits = (usize::BITS - keys.len().leading_zeros()).saturating_sub(1).max(1);
         let starts = starts(&keys, bits);
-        Ok(Self { keys, by_id, starts, bits, texts: texts.into() })
+        let (keys, names, plans) = (keys.into(), names.into(), plans.into());
+        Ok(Self { keys, by_id, starts, bits, names, plans })
     }
 
     /// The key of this value, valid or not. Costs a SHA-256 and two reads of memory, whatever the
@@ -147,14 +148,30 @@ impl Keys {
 
     /// What tells one of these keys from the others, for the usage report and AWS's API.
     #[must_use]
-    pub fn id(&self, key: &Key) -> &str {
-        key.texts.id(&self.texts)
+    pub fn id<'k>(&'k self, key: &'k Key) -> &'k str {
+        match key.id.get(..usize::from(key.id_bytes)) {
+            Some(short) => str::from_utf8(short).expect("all of a text"),
+            None => &self.names[key.number as usize].id,
+        }
     }
 
     /// Its name for people.
     #[must_use]
     pub fn name(&self, key: &Key) -> &str {
-        key.texts.name(&self.texts)
+        &self.names[key.number as usize].name
+    }
+
+    /// The usage plan that holds for it on the stage with this index; without one it may not
+    /// call there.
+    #[must_use]
+    pub fn plan(&self, key: &Key, stage: u32) -> Option<UsagePlanIndex> {
+        self.plans(key).find(stage)
+    }
+
+    /// The usage plans that it is in, each with the stages where it holds.
+    #[must_use]
+    pub fn plans(&self, key: &Key) -> &StagePlans {
+        &self.plans[key.plans as usize]
     }
 
     /// The key of this id.
@@ -198,44 +215,22 @@ fn starts(keys: &[Key], bits: u32) -> Box<[u32]> {
 }
 
 impl Key {
-    /// `None` when the texts have no room for its own.
-    fn compile(draft: KeyDraft, all: &mut String) -> Option<Self> {
-        let KeyDraft { id, name, enabled, digest, plans } = draft;
-        let texts = Texts {
-            start: u32::try_from(all.len()).ok()?,
-            id_bytes: u16::try_from(id.len()).ok()?,
-            name_bytes: u16::try_from(name.len()).ok()?,
+    fn new(id: &str, digest: Digest, enabled: bool, (number, plans): (u32, u32)) -> Self {
+        let mut short = [0; SHORT_ID_BYTES_MAX];
+        let id_bytes = match short.get_mut(..id.len()) {
+            Some(place) => {
+                place.copy_from_slice(id.as_bytes());
+                u8::try_from(id.len()).unwrap_or(LONG)
+            }
+            None => LONG,
         };
-        all.push_str(&id);
-        all.push_str(&name);
-        let subject = subject_of(&id);
-        Some(Self { digest: digest.kept(), plans, subject, texts, enabled })
-    }
-
-    /// The usage plan that holds for it on the stage with this index; without one it may not
-    /// call there.
-    #[must_use]
-    pub fn plan(&self, stage: u32) -> Option<UsagePlanIndex> {
-        self.plans.find(stage)
-    }
-
-    /// The usage plans that it is in, each with the stages where it holds.
-    #[must_use]
-    pub fn plans(&self) -> &StagePlans {
-        &self.plans
+        let (subject, digest) = (subject_of(id), digest.kept());
+        Self { subject, digest, number, plans, enabled, id_bytes, id: short }
     }
 }
 
-impl Texts {
-    fn id(self, all: &str) -> &str {
-        let start = self.start as usize;
-        &all[start..start + usize::from(self.id_bytes)]
-    }
-
-    fn name(self, all: &str) -> &str {
-        let start = self.start as usize + usize::from(self.id_bytes);
-        &all[start..start + usize::from(self.name_bytes)]
-    }
+fn place_of_last(len: usize) -> u32 {
+    u32::try_from(len - 1).expect("at most API_KEYS_MAX")
 }
 
 /// Whose accounts the key of this id spends: stable as long as the id is.

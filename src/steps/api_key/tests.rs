@@ -85,6 +85,18 @@ fn digests_that_begin_alike_are_told_apart() {
 }
 
 #[test]
+fn an_id_is_told_whether_it_fits_its_line_or_not() {
+    for length in [1, SHORT_ID_BYTES_MAX - 1, SHORT_ID_BYTES_MAX, SHORT_ID_BYTES_MAX + 1, 300] {
+        for letter in ["x", "é"] {
+            let id = letter.repeat(length);
+            let keys = Keys::compile(vec![draft(&id, &value(0))]).unwrap();
+            let key = keys.find(value(0).as_bytes()).unwrap();
+            assert_eq!((keys.id(key), keys.name(key)), (&*id, &*id.to_uppercase()));
+        }
+    }
+}
+
+#[test]
 fn a_subject_is_its_id_s() {
     assert_eq!(subject_of("a").0, Digest::of(b"key\0a").first_16());
     assert_ne!(subject_of("a"), subject_of("b"));
