@@ -316,6 +316,8 @@ pub const PLANS_OF_KEY_MAX: usize = 10;
 pub const METHOD_THROTTLES_MAX: usize = 20;
 /// Ringway's own limits of one gateway: one request may have to ask all of them.
 pub const OWN_LIMITS_MAX: usize = 64;
+/// Entries of the routes of one of them: as many as AWS has routes in an API.
+pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
 /// How often shards and ledger agree on what was spent.
 pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.

@@ -28,6 +28,15 @@ pub(super) struct Keys {
     pub(super) drafts: Vec<ApiKeyDraft>,
     /// By usage plan, in the document's order: places in `drafts`.
     pub(super) of_plans: Vec<Vec<usize>>,
+    /// Whether these are all: no file was left unread.
+    pub(super) are_all: bool,
+}
+
+impl Keys {
+    /// Of a gateway without any.
+    pub(super) fn none() -> Self {
+        Self { are_all: true, ..Self::default() }
+    }
 }
 
 /// The rows of a file of keys.
@@ -125,8 +134,10 @@ struct Found<'d> {
     digest: Digest,
     /// The usage plans that a row names.
     named: Vec<String>,
-    /// The usage plans that it is in.
+    /// The usage plans that it is in: as many as it may be, and one.
     plans: Vec<u16>,
+    /// How many it is in beyond.
+    more: usize,
 }
 
 /// A usage plan, as far as keys are concerned.
@@ -199,6 +210,7 @@ impl<'d> Reading<'d, '_> {
             digest,
             named: Vec::new(),
             plans: Vec::new(),
+            more: 0,
         };
         if let Some(&known) = self.by_digest.get(&digest) {
             self.tell_same_value(&found, known);
@@ -218,7 +230,7 @@ impl<'d> Reading<'d, '_> {
             let Row { line, name, digest, enabled, plans: named } = row;
             let at = At::Row(Arc::clone(&file.file), line);
             let (id, plans) = (name.clone(), Vec::new());
-            let found = Found { at, id, name, enabled, digest, named, plans };
+            let found = Found { at, id, name, enabled, digest, named, plans, more: 0 };
             match self.by_digest.entry(digest) {
                 hash_map::Entry::Vacant(free) => {
                     free.insert(self.keys.len());
@@ -344,7 +356,11 @@ impl<'d> Reading<'d, '_> {
             let message = format!("usage plan {plan}: key {name} is in it already");
             return self.add(Severity::Info, at, message, "");
         }
-        self.keys[key].plans.push(plan);
+        let key = &mut self.keys[key];
+        match key.plans.len() > PLANS_OF_KEY_MAX {
+            true => key.more += 1,
+            false => key.plans.push(plan),
+        }
     }
 
     fn tell_no_key(&mut self, node: Node<'d>, text: &str, plan: usize) {
@@ -373,7 +389,7 @@ impl<'d> Reading<'d, '_> {
 
     fn check_count(&mut self, key: usize) {
         let key = &self.keys[key];
-        let count = key.plans.len();
+        let count = key.plans.len() + key.more;
         if count > PLANS_OF_KEY_MAX {
             let name = shorten(&key.name);
             let message =
@@ -430,7 +446,8 @@ impl<'d> Reading<'d, '_> {
             let Found { id, name, enabled, digest, .. } = key;
             ApiKeyDraft { id, name, enabled, digest }
         };
-        Keys { drafts: self.keys.into_iter().map(draft).collect(), of_plans }
+        let drafts = self.keys.into_iter().map(draft).collect();
+        Keys { drafts, of_plans, are_all: true }
     }
 
     /// Keys that are in no usage plan: each of the gateway file, and once for all of a file.

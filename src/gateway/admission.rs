@@ -109,11 +109,11 @@ impl<'c> Gate<'_, 'c> {
             return Err(refused(KeyFault::Missing));
         };
         let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
-        facts.record_api_key(&key.id);
+        facts.record_api_key(plan.keys().id(key));
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }
-        let index = key.plan(self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
+        let index = plan.keys().plan(key, self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
         Ok(Identified { key, plan: &plan.usage_plans()[index.0 as usize] })
     }
 
