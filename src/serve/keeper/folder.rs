@@ -290,8 +290,7 @@ fn write_new(folder: &Path, name: &str, records: &[Record]) -> io::Result<File> 
 }
 
 fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let file = private().truncate(true).open(path)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
     let header = Record::Header { records: records.len() as u64 };
@@ -303,6 +302,14 @@ fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(file)
+}
+
+/// To write a file for this user only. Not where a link leads: whoever else may write to the folder
+/// would have this user's files overwritten.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options
 }
 
 /// Why a file's content is not known.
@@ -376,9 +383,7 @@ fn read(file: PathBuf) -> Result<Option<journal::Content>, Fault> {
 /// Waits for a gateway that is about to end.
 fn lock(folder: &Path, wait: Duration) -> Result<File, Refused> {
     let cannot = |error: io::Error| Refused::Unusable(unusable(folder, &error));
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(folder.join("lock")).map_err(cannot)?;
+    let mut file = private().read(true).open(folder.join("lock")).map_err(cannot)?;
     let deadline = clock() + wait;
     loop {
         match file.try_lock() {

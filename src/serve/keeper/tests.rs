@@ -382,6 +382,28 @@ fn what_a_crash_left_unfinished_is_removed() {
     assert_eq!(folder.names(), ["journal", "lock"]);
 }
 
+/// The file that it leads to got a process id for its content.
+#[test]
+fn a_link_in_the_folder_is_not_followed() {
+    let folder = Folder::new("links");
+    fs::create_dir(&folder.0).expect("made");
+    let others = folder.0.join("others");
+    fs::write(&others, "mine").expect("written");
+    for name in ["lock", "journal.new"] {
+        let link = folder.0.join(name);
+        std::os::unix::fs::symlink(&others, &link).expect("linked");
+        match (Running::try_start(&folder), name) {
+            (Ok(running), "journal.new") => running.finish(Ending::Drained),
+            (Err(Refused::Unusable(problem)), "lock") => {
+                assert!(problem.message.contains("symbolic link"), "{problem}");
+            }
+            _ => panic!("{name}"),
+        }
+        assert_eq!(fs::read_to_string(&others).expect("there"), "mine", "{name}");
+        let _ = fs::remove_file(&link);
+    }
+}
+
 /// All that ended with `.new` was removed, also where the state folder is the gateway file's own.
 #[test]
 fn what_others_have_in_the_folder_stays() {
