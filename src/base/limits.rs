@@ -232,7 +232,7 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
-/// A request waits this long for the journal of quotas; then it goes on uncounted.
+/// A request waits this long for the journal of quotas; then it is counted in memory only.
 pub const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 /// Out of descriptors: how long until an upstream is tried again.
 pub const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);

@@ -277,6 +277,10 @@ impl Compiling<'_> {
 
     /// Routes that ask for a key, where nobody has one: all their requests are refused.
     fn tell_keyless(&mut self, plans: &[UsagePlanDraft], keys: usize) {
+        if keys == 0 && self.problems.errors() > 0 {
+            // There may be keys, all with errors that were told.
+            return;
+        }
         let plans = plans.iter().filter(|plan| !plan.keys.is_empty());
         let stages = plans.flat_map(|plan| &plan.stages);
         let open: HashSet<_> = stages.map(|place| (place.api, place.stage)).collect();

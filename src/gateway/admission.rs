@@ -140,7 +140,7 @@ impl<'c> Gate<'_, 'c> {
         plan: Option<&'c UsagePlan>,
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
-        let mut deadline = None;
+        let (mut deadline, mut is_presumed) = (None, false);
         loop {
             match self.ask(&asked) {
                 Verdict::Admitted(held) => {
@@ -154,12 +154,17 @@ impl<'c> Gate<'_, 'c> {
                 Verdict::Unreserved => {
                     let now = self.local.runtime.now();
                     let deadline = *deadline.get_or_insert(now + RESERVATION_WAIT);
-                    if now >= deadline {
-                        // The disk hangs. As AWS does when it cannot tell: the request goes on.
-                        asked.quota = None;
-                    } else {
+                    if now < deadline {
                         self.local.promises.wait(self.local, deadline).await;
+                        continue;
                     }
+                    // The disk hangs: counting goes on in memory. When others were faster than
+                    // that, the request goes on, as with AWS when it cannot tell.
+                    asked.quota = asked.quota.filter(|_| !is_presumed);
+                    if let Some((id, terms)) = asked.quota {
+                        self.local.ledger.quotas().presume(id, terms);
+                    }
+                    is_presumed = true;
                 }
             }
         }

@@ -235,7 +235,7 @@ impl StateFolder {
     pub(super) fn prune(&self, today: Day) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
-            let day = name.to_str().and_then(|name| name.strip_prefix(USAGE)?.parse::<Day>().ok());
+            let day = name.to_str().and_then(day_of);
             if day.is_some_and(|day| day < today.back(USAGE_DAYS_KEPT)) {
                 fs::remove_file(self.path.join(name))?;
             }
@@ -256,15 +256,22 @@ fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// What a crash left of files that were about to get their names.
+/// What a crash left of files that were about to get their names. The folder may hold other
+/// files, which stay.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "new") {
-            fs::remove_file(path)?;
+        let name = entry?.file_name();
+        let unfinished = name.to_str().and_then(|name| name.strip_suffix(".new"));
+        if unfinished.is_some_and(|name| name == JOURNAL || day_of(name).is_some()) {
+            fs::remove_file(folder.join(name))?;
         }
     }
     Ok(())
+}
+
+/// The day that a file of this name is of.
+fn day_of(name: &str) -> Option<Day> {
+    name.strip_prefix(USAGE)?.parse().ok()
 }
 
 /// Writes a file beside its place and puts it there when it is on the disk.

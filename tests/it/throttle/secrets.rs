@@ -142,6 +142,9 @@ fn what_is_wrong_in_a_file_of_keys_is_told_without_a_value() {
         format!("Name,Key\nx,{UNKNOWN},y,z"),
         format!("Name,Key,Enabled\nx,{UNKNOWN},maybe"),
         format!("Name,Key,UsagePlanIds\nx,{UNKNOWN},none"),
+        format!("Name,Key,UsagePlanIds\nx,{UNKNOWN},\"gold\ny,{ALICE},gold\n"),
+        format!("Name,Key\n\"x,{UNKNOWN}\ny\",{ALICE}\n"),
+        format!("Name,Key\n{UNKNOWN},x"),
         format!("{UNKNOWN}\n"),
         format!("Name;Key\nx;{UNKNOWN}"),
     ];
