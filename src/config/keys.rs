@@ -66,12 +66,21 @@ pub(super) fn read(root: Node<'_>, files: Vec<KeyFile>, problems: &mut Problems)
 }
 
 /// Where in a document texts stand that may be keys' values: those at known names that are none
-/// are left out, so that a misspelt `value` is among the rest.
+/// are left out, so that a misspelt `value` is among the rest. Usage plans may name keys by them,
+/// by mistake.
 pub(super) fn secrets(root: Node<'_>) -> Vec<(u32, u32)> {
     const PUBLIC: [&str; 4] = ["name", "id", "enabled", "description"];
     let keys = root.find("apiKeys").into_iter().flat_map(Node::items);
-    let entries = keys.flat_map(Node::entries);
-    entries.filter(|entry| !PUBLIC.contains(&entry.key)).map(|entry| entry.value.bytes()).collect()
+    let entries = keys.flat_map(Node::entries).filter(|entry| !PUBLIC.contains(&entry.key));
+    let mut found: Vec<Node<'_>> = entries.map(|entry| entry.value).collect();
+    // With nothing found the list may have a wrong name: it is looked for by that.
+    if !found.is_empty() || root.find("apiKeyFiles").is_some() {
+        let named = plans(root).into_iter().flat_map(|plan| plan.keys);
+        found.extend(
+            named.filter(|node| node.as_str().is_some_and(|text| check_value(text).is_ok())),
+        );
+    }
+    found.into_iter().map(Node::bytes).collect()
 }
 
 /// Whether a value can be a key's, and else why not, and the fix; neither says the value.
@@ -365,6 +374,11 @@ impl<'d> Reading<'d, '_> {
 
     fn tell_no_key(&mut self, node: Node<'d>, text: &str, plan: usize) {
         let plan = shorten(self.plans[plan].name);
+        if let Some(&key) = self.by_digest.get(&digest_of(text)) {
+            let key = shorten(&self.keys[key].name);
+            let message = format!("usage plan {plan}: key {key} is named by its value");
+            return self.error(&At::Document(node), message, &format!("write {key}"));
+        }
         let message = format!("usage plan {plan}: there is no key {}", shorten(text));
         let known = self.keys.iter().take(KNOWN_MAX).flat_map(|key| [&*key.name, &*key.id]);
         let fix = self.suggest(text, known, "the keys are");

@@ -109,6 +109,7 @@ fn what_is_wrong_with_a_key_is_told_without_its_value() {
         (&value, format!("value: {DISABLED}")),
         (&value, format!("value: &a {ALICE}, x: *b")),
         (&value, format!("value: {}", ALICE.repeat(10))),
+        ("apiKeys: [alice", format!("apiKeys: [{ALICE}, alice")),
         ("apiKeys:\n", "apikeys:\n".to_owned()),
         ("apiKeys:\n", "apiKey:\n".to_owned()),
         ("apiKeys:\n", "apiKeys: x\n".to_owned()),
