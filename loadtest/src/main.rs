@@ -1,8 +1,9 @@
 //! The load test: runs Ringway beside its peers and its floor, and records what each costs.
 //!
 //! `compare` is the measurement; the rest finds leaks (`soak`, `idle`), lost requests
-//! (`reload-storm`), costs (`syscalls`, `instructions`) and requests beyond a limit (`throttle`), or
-//! is a part that the others start (`upstream`, `floor`). Everything stays on loopback and is bounded in time and count.
+//! (`reload-storm`), costs (`syscalls`, `instructions`) and requests that a limit should have
+//! refused (`throttle`), or is a part that the others start (`upstream`, `floor`). Everything stays
+//! on loopback and is bounded in time and count.
 #![expect(clippy::print_stdout, reason = "a program of the command line prints what it found")]
 
 mod account;

@@ -43,11 +43,16 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// Requests each second
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(200..=20_000))]
+    #[arg(long, default_value_t = 1_000, value_parser = per_second())]
     per_second: u64,
     /// Keep-alive connections
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=64))]
     connections: u8,
+}
+
+/// Twice the plan's rate at least.
+fn per_second() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(200..=20_000)
 }
 
 /// Runs both; fails when one let through too much or too little, or a request failed.
@@ -116,10 +121,8 @@ impl Gateway {
             ask(&mut stream, drive::request("/", self.address).as_bytes())?;
             let after = self.accepted()?;
             let shard = (0..SHARDS).find(|&shard| after[shard] > before[shard]);
-            if let Some(left) =
-                shard.and_then(|shard| wanted[shard].checked_sub(1).map(|n| (shard, n)))
-            {
-                wanted[left.0] = left.1;
+            if let Some(shard) = shard.filter(|&shard| wanted[shard] > 0) {
+                wanted[shard] -= 1;
                 kept.push(stream);
             }
         }

@@ -232,7 +232,7 @@ pub const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
 pub const UPSTREAM_IDLE_WAIT: Duration = Duration::from_secs(55);
 /// A connection to an upstream must be made in this time.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
-/// A request waits this long for the journal of quotas; then it goes on uncounted.
+/// A request waits this long for the journal of quotas; then it is counted in memory only.
 pub const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 /// Out of descriptors: how long until an upstream is tried again.
 pub const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
@@ -343,6 +343,8 @@ pub const PLANS_OF_KEY_MAX: usize = 10;
 pub const METHOD_THROTTLES_MAX: usize = 20;
 /// Ringway's own limits of one gateway: one request may have to ask all of them.
 pub const OWN_LIMITS_MAX: usize = 64;
+/// Entries of the routes of one of them: as many as AWS has routes in an API.
+pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
 /// How often shards and ledger agree on what was spent.
 pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.

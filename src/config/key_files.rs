@@ -71,9 +71,8 @@ pub(super) fn parse(file: &Arc<PathBuf>, bytes: &[u8], problems: &mut Problems) 
             Read::Broken => {}
             Read::End => return rows,
         }
+        // One more than there may be is enough to tell.
         if rows.len() > API_KEYS_MAX {
-            let message = format!("there are more than {API_KEYS_MAX} keys");
-            telling.error(&message, "remove those that are not used");
             return rows;
         }
     }
@@ -161,6 +160,12 @@ impl Telling<'_> {
             self.error(&message, "put a text with a comma in quotes");
             return None;
         }
+        if record.iter().any(|field| field.contains(['\n', '\r'])) {
+            // A quotation mark that is never closed makes one text of all rows up to the next.
+            let fix = "close the quotation mark; a text within one has no line ends";
+            self.error("the row does not end with its line", fix);
+            return None;
+        }
         let name = &record[columns.name];
         if !is_name(name) {
             let message = format!("the name {:?} does not fit", shorten(name));
@@ -169,7 +174,10 @@ impl Telling<'_> {
         }
         let value = &record[columns.key];
         if let Err((sentence, fix)) = check_value(value) {
-            self.error(&format!("key {}: {sentence}", shorten(name)), fix);
+            // Whoever mixed two columns up has a value for a name.
+            let is_name = check_value(name).is_err();
+            let label = if is_name { &format!("key {}", shorten(name)) } else { "the key" };
+            self.error(&format!("{label}: {sentence}"), fix);
             return None;
         }
         let enabled = columns.enabled.map_or("", |column| &record[column]);

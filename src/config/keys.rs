@@ -28,6 +28,15 @@ pub(super) struct Keys {
     pub(super) drafts: Vec<ApiKeyDraft>,
     /// By usage plan, in the document's order: places in `drafts`.
     pub(super) of_plans: Vec<Vec<usize>>,
+    /// Whether these are all: no file was left unread.
+    pub(super) are_all: bool,
+}
+
+impl Keys {
+    /// Of a gateway without any.
+    pub(super) fn none() -> Self {
+        Self { are_all: true, ..Self::default() }
+    }
 }
 
 /// The rows of a file of keys.
@@ -57,12 +66,21 @@ pub(super) fn read(root: Node<'_>, files: Vec<KeyFile>, problems: &mut Problems)
 }
 
 /// Where in a document texts stand that may be keys' values: those at known names that are none
-/// are left out, so that a misspelt `value` is among the rest.
+/// are left out, so that a misspelt `value` is among the rest. Usage plans may name keys by them,
+/// by mistake.
 pub(super) fn secrets(root: Node<'_>) -> Vec<(u32, u32)> {
     const PUBLIC: [&str; 4] = ["name", "id", "enabled", "description"];
     let keys = root.find("apiKeys").into_iter().flat_map(Node::items);
-    let entries = keys.flat_map(Node::entries);
-    entries.filter(|entry| !PUBLIC.contains(&entry.key)).map(|entry| entry.value.bytes()).collect()
+    let entries = keys.flat_map(Node::entries).filter(|entry| !PUBLIC.contains(&entry.key));
+    let mut found: Vec<Node<'_>> = entries.map(|entry| entry.value).collect();
+    // With nothing found the list may have a wrong name: it is looked for by that.
+    if !found.is_empty() || root.find("apiKeyFiles").is_some() {
+        let named = plans(root).into_iter().flat_map(|plan| plan.keys);
+        found.extend(
+            named.filter(|node| node.as_str().is_some_and(|text| check_value(text).is_ok())),
+        );
+    }
+    found.into_iter().map(Node::bytes).collect()
 }
 
 /// Whether a value can be a key's, and else why not, and the fix; neither says the value.
@@ -125,8 +143,10 @@ struct Found<'d> {
     digest: Digest,
     /// The usage plans that a row names.
     named: Vec<String>,
-    /// The usage plans that it is in.
+    /// The usage plans that it is in: as many as it may be, and one.
     plans: Vec<u16>,
+    /// How many it is in beyond.
+    more: usize,
 }
 
 /// A usage plan, as far as keys are concerned.
@@ -199,6 +219,7 @@ impl<'d> Reading<'d, '_> {
             digest,
             named: Vec::new(),
             plans: Vec::new(),
+            more: 0,
         };
         if let Some(&known) = self.by_digest.get(&digest) {
             self.tell_same_value(&found, known);
@@ -218,7 +239,7 @@ impl<'d> Reading<'d, '_> {
             let Row { line, name, digest, enabled, plans: named } = row;
             let at = At::Row(Arc::clone(&file.file), line);
             let (id, plans) = (name.clone(), Vec::new());
-            let found = Found { at, id, name, enabled, digest, named, plans };
+            let found = Found { at, id, name, enabled, digest, named, plans, more: 0 };
             match self.by_digest.entry(digest) {
                 hash_map::Entry::Vacant(free) => {
                     free.insert(self.keys.len());
@@ -344,11 +365,20 @@ impl<'d> Reading<'d, '_> {
             let message = format!("usage plan {plan}: key {name} is in it already");
             return self.add(Severity::Info, at, message, "");
         }
-        self.keys[key].plans.push(plan);
+        let key = &mut self.keys[key];
+        match key.plans.len() > PLANS_OF_KEY_MAX {
+            true => key.more += 1,
+            false => key.plans.push(plan),
+        }
     }
 
     fn tell_no_key(&mut self, node: Node<'d>, text: &str, plan: usize) {
         let plan = shorten(self.plans[plan].name);
+        if let Some(&key) = self.by_digest.get(&digest_of(text)) {
+            let key = shorten(&self.keys[key].name);
+            let message = format!("usage plan {plan}: key {key} is named by its value");
+            return self.error(&At::Document(node), message, &format!("write {key}"));
+        }
         let message = format!("usage plan {plan}: there is no key {}", shorten(text));
         let known = self.keys.iter().take(KNOWN_MAX).flat_map(|key| [&*key.name, &*key.id]);
         let fix = self.suggest(text, known, "the keys are");
@@ -373,7 +403,7 @@ impl<'d> Reading<'d, '_> {
 
     fn check_count(&mut self, key: usize) {
         let key = &self.keys[key];
-        let count = key.plans.len();
+        let count = key.plans.len() + key.more;
         if count > PLANS_OF_KEY_MAX {
             let name = shorten(&key.name);
             let message =
@@ -430,7 +460,8 @@ impl<'d> Reading<'d, '_> {
             let Found { id, name, enabled, digest, .. } = key;
             ApiKeyDraft { id, name, enabled, digest }
         };
-        Keys { drafts: self.keys.into_iter().map(draft).collect(), of_plans }
+        let drafts = self.keys.into_iter().map(draft).collect();
+        Keys { drafts, of_plans, are_all: true }
     }
 
     /// Keys that are in no usage plan: each of the gateway file, and once for all of a file.

@@ -110,7 +110,7 @@ impl Loader<'_> {
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, None, &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
-            return (settings, self.draft(&no_file, None, drafts, Keys::default()));
+            return (settings, self.draft(&no_file, None, drafts, Keys::none()));
         }
         self.sources.hide(&path, keys::secrets(document.root()));
         let keys = self.keys(document.root(), &folder);
@@ -212,6 +212,7 @@ impl Loader<'_> {
     /// The keys of the gateway file under `root`, and of the files of keys that it names.
     fn keys(&mut self, root: Node<'_>, folder: &Path) -> Keys {
         let mut files = Vec::new();
+        let errors_before = self.problems.errors();
         for named in root.find("apiKeyFiles").into_iter().flat_map(Node::items) {
             let Some(path) = named.as_str().filter(|path| !path.is_empty()) else { continue };
             files.extend(self.key_file(&folder.join(path), &named.place()));
@@ -222,7 +223,9 @@ impl Loader<'_> {
                 return Keys::default();
             }
         }
-        keys::read(root, files, &mut self.problems)
+        let are_all = self.problems.errors() == errors_before;
+        let keys = keys::read(root, files, &mut self.problems);
+        Keys { are_all: are_all && keys.are_all, ..keys }
     }
 
     fn key_file(&mut self, path: &Path, named_at: &Place) -> Option<KeyFile> {

@@ -5,7 +5,7 @@
 //! definitions are read.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -87,11 +87,13 @@ fn throttle(throttle: Option<&raw::Throttle>) -> Option<Terms> {
 impl Compiling<'_> {
     fn compile(mut self, keys: Keys) -> TrafficDraft {
         self.route_settings();
-        let Keys { drafts, of_plans } = keys;
+        let Keys { drafts, of_plans, are_all } = keys;
         let plans = self.file.usage_plans.iter().enumerate().zip(of_plans);
         let plans = plans.map(|((index, plan), keys)| self.usage_plan(index, plan, keys));
         let usage_plans: Vec<_> = plans.collect();
-        self.tell_keyless(&usage_plans, drafts.len());
+        if are_all {
+            self.tell_keyless(&usage_plans, drafts.len());
+        }
         self.tell_unasked();
         let limits = self.file.throttling.limits.iter().enumerate();
         let own = limits.map(|(index, limit)| self.own(index, limit)).collect();
@@ -227,52 +229,58 @@ impl Compiling<'_> {
             terms: terms.unwrap_or(Terms::InFlight { max: 0 }),
             mode: if raw.dry_run { Mode::DryRun } else { Mode::Enforce },
             routes: raw.routes.as_ref().map_or(OwnRoutes::All, |routes| {
-                let mut places = Vec::new();
+                let mut meant = Meant::default();
                 for (place, route) in routes.iter().enumerate() {
                     let pointer = format!("/throttling/limits/{index}/routes/{place}/routeKey");
-                    places.extend(self.matching(route, &raw.name, &pointer));
+                    self.matching(route, (&raw.name, &pointer), &mut meant);
                 }
-                places.sort_unstable();
-                places.dedup();
-                OwnRoutes::Some(places)
+                OwnRoutes::Some(meant.routes.into_iter().collect())
             }),
         }
     }
 
-    /// The places of all routes that one entry of a limit's `routes` is about.
+    /// Adds the places of all routes that one entry of a limit's `routes` is about.
     fn matching(
         &mut self,
         raw: &raw::LimitRoute,
-        name: &str,
-        pointer: &str,
-    ) -> Vec<(usize, usize, usize)> {
-        let key = raw.route_key.as_deref().map(RouteKey::parse);
-        let is_meant =
-            |said: &Option<String>, name: &str| said.as_deref().is_none_or(|s| s == name);
-        let mut places = Vec::new();
-        let mut others: Vec<&RouteDraft> = Vec::new();
-        for (api, (draft, _)) in self.apis.iter().enumerate() {
-            for (stage, draft) in draft.stages.iter().enumerate().filter(|(_, stage)| {
-                is_meant(&raw.api, &draft.name) && is_meant(&raw.stage, stage.name.as_str())
-            }) {
-                for (route, draft) in draft.routes.iter().enumerate() {
-                    match &key {
-                        Some(Ok(key)) if draft.key != *key => others.push(draft),
-                        _ => places.push((api, stage, route)),
-                    }
+        (name, pointer): (&str, &str),
+        meant: &mut Meant,
+    ) {
+        let key = raw.route_key.as_deref().and_then(|key| RouteKey::parse(key).ok());
+        let is =
+            |said: &Option<String>, name: &str| said.as_deref().is_none_or(|said| said == name);
+        let apis = self.apis.iter().enumerate().filter(|(_, (api, _))| is(&raw.api, &api.name));
+        let stages = apis.flat_map(|(place, (api, _))| {
+            let stages = api.stages.iter().enumerate();
+            let stages = stages.filter(|(_, stage)| is(&raw.stage, stage.name.as_str()));
+            stages.map(move |(at, stage)| (place, at, stage))
+        });
+        let mut is_found = false;
+        for (api, stage, draft) in stages.clone() {
+            let routes = match &key {
+                Some(key) => {
+                    let found = self.index.routes[api][stage].get(key);
+                    found.map_or(0..0, |route| *route..route + 1)
                 }
-            }
+                None if !meant.whole.insert((api, stage)) => 0..0,
+                None => 0..draft.routes.len(),
+            };
+            is_found |= !routes.is_empty();
+            meant.routes.extend(routes.map(|route| (api, stage, route)));
         }
-        if let (true, Some(text)) = (places.is_empty(), &raw.route_key) {
-            let place = self.place(pointer);
-            let label = format!("limit {}", shorten(name));
+        if let (false, Some(text)) = (is_found, &raw.route_key) {
+            let (place, label) = (self.place(pointer), format!("limit {}", shorten(name)));
+            let others = stages.flat_map(|(_, _, stage)| &stage.routes).take(KNOWN_MAX);
             tell_no_route(self.problems, place, &label, text, others);
         }
-        places
     }
 
     /// Routes that ask for a key, where nobody has one: all their requests are refused.
     fn tell_keyless(&mut self, plans: &[UsagePlanDraft], keys: usize) {
+        if keys == 0 && self.problems.errors() > 0 {
+            // There may be keys, all with errors that were told.
+            return;
+        }
         let plans = plans.iter().filter(|plan| !plan.keys.is_empty());
         let stages = plans.flat_map(|plan| &plan.stages);
         let open: HashSet<_> = stages.map(|place| (place.api, place.stage)).collect();
@@ -339,6 +347,16 @@ impl Compiling<'_> {
         found.map(Node::place)
     }
 }
+
+/// The routes of a limit so far, and the stages of which all are.
+#[derive(Default)]
+struct Meant {
+    routes: BTreeSet<(usize, usize, usize)>,
+    whole: HashSet<(usize, usize)>,
+}
+
+/// Routes that a misspelt key is compared with.
+const KNOWN_MAX: usize = 3_000;
 
 /// Where the key `key` of the mapping at `pointer` stands.
 fn key_place(document: Option<&Document>, pointer: &str, key: &str) -> Option<Place> {

@@ -118,11 +118,11 @@ impl<'c> Gate<'_, 'c> {
             return Err(refused(KeyFault::Missing));
         };
         let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
-        facts.record_api_key(&key.id);
+        facts.record_api_key(plan.keys().id(key));
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }
-        let index = key.plan(self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
+        let index = plan.keys().plan(key, self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
         Ok(Identified { key, plan: &plan.usage_plans()[index.0 as usize] })
     }
 
@@ -149,7 +149,7 @@ impl<'c> Gate<'_, 'c> {
         plan: Option<&'c UsagePlan>,
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
-        let mut deadline = None;
+        let (mut deadline, mut is_presumed) = (None, false);
         loop {
             match self.ask(&asked) {
                 Verdict::Admitted(held) => {
@@ -163,12 +163,17 @@ impl<'c> Gate<'_, 'c> {
                 Verdict::Unreserved => {
                     let now = self.local.runtime.now();
                     let deadline = *deadline.get_or_insert(now + RESERVATION_WAIT);
-                    if now >= deadline {
-                        // The disk hangs. As AWS does when it cannot tell: the request goes on.
-                        asked.quota = None;
-                    } else {
+                    if now < deadline {
                         self.local.promises.wait(self.local, deadline).await;
+                        continue;
                     }
+                    // The disk hangs: counting goes on in memory. When others were faster than
+                    // that, the request goes on, as with AWS when it cannot tell.
+                    asked.quota = asked.quota.filter(|_| !is_presumed);
+                    if let Some((id, terms)) = asked.quota {
+                        self.local.ledger.quotas().presume(id, terms);
+                    }
+                    is_presumed = true;
                 }
             }
         }

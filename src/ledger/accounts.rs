@@ -84,9 +84,11 @@ impl Accounts {
         settled: Settled,
         ahead: u32,
     ) -> Taken {
-        let wish = Wish { ahead, shards: self.shards };
         let terms = Terms::Bucket { rate, burst };
         self.with_or_new(account, &terms, now, |bucket, is_new| {
+            // A stranger gets no lease: it may have an account of its own when that comes back.
+            let ahead = if is_shared(bucket.id) { 0 } else { ahead };
+            let wish = Wish { ahead, shards: self.shards };
             match bucket.take((rate, burst), now, settled, wish) {
                 Taken::Granted { ahead, .. } if is_new => Taken::Granted { ahead, before: None },
                 taken => taken,

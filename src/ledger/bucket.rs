@@ -95,7 +95,7 @@ impl Bucket {
         settled: Settled,
         wish: Wish,
     ) -> Taken {
-        let (before, level) = (self.settled, self.level);
+        let (before, level, was) = (self.settled, self.level, self.rate);
         // Between a reload and the first request after it nobody knows which rate was in force.
         self.rate = self.rate.min(rate);
         self.burst = burst;
@@ -104,8 +104,9 @@ impl Bucket {
         let whole = u32::try_from(self.level / TOKEN).unwrap_or(u32::MAX);
         if whole == 0 {
             let wait = rate.time_for(TOKEN - self.level);
-            if settled.spent == 0 && settled.back == 0 {
-                // As it was: whoever asks often must not lose what is rounded down each time.
+            if settled.spent == 0 && settled.back == 0 && was == rate {
+                // As it was: whoever asks often must not lose what is rounded down each time. Not
+                // where the rate changed: it would hold for the time before that, too.
                 (self.settled, self.level) = (before, level);
             }
             return Taken::Empty(now + wait);

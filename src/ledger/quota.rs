@@ -229,6 +229,15 @@ impl Quotas {
         }
     }
 
+    /// The journal takes too long: what it was asked to promise holds as if it had.
+    pub fn presume(&self, id: AccountId, terms: &QuotaTerms) {
+        let mut partition = self.lock(id);
+        let Some(account) = partition.accounts.get_mut(&id) else { return };
+        // There was no room for the last wish where another one is due.
+        let asked = account.ask(terms).map_or(account.asked, |ask| ask.reserved);
+        account.counters.reserved = account.counters.reserved.max(asked);
+    }
+
     /// An account's numbers now; `None` when it was never used. What shards spent in the last
     /// moment is not among them.
     #[must_use]

@@ -332,25 +332,58 @@ fn a_place_among_strangers_is_given_up_there() {
     let ledger = Arc::new(Ledger::new(1).0);
     let mut purse = Purse::new(Arc::clone(&ledger), 0, ROUND);
     let terms = Terms::InFlight { max: 2 };
-    let of = |subject| AccountId::new(LimitId(1), Subject(subject));
-    let partition = |id| (ledger.accounts.hash(id).hash >> 32) as usize % LEDGER_PARTITIONS;
-    let wanted = partition(of(0));
-    let fits = LEDGER_ACCOUNTS_MAX / LEDGER_PARTITIONS;
-    let neighbours = (0..).map(of).filter(|id| partition(*id) == wanted).take(fits + 1);
-    let neighbours: Vec<AccountId> = neighbours.collect();
+    let neighbours = neighbours(&ledger);
     for id in &neighbours {
         assert_eq!(purse.take(*id, &terms, Moment(0)), Ok(Paid::Place));
     }
-    let strangers = of(u128::MAX);
+    let fits = neighbours.len() - 1;
     let out = |id| ledger.view(id, Moment(SECOND)).map_or(0, |view| view.out);
-    assert_eq!(out(strangers), 1);
+    assert_eq!(out(STRANGERS), 1);
     // There is room again, and the last one's second request has an account of its own.
     neighbours[..fits].iter().for_each(|id| ledger.leave(*id));
     let last = neighbours[fits];
     assert_eq!(purse.take(last, &terms, Moment(10 * SECOND)), Ok(Paid::Place));
     ledger.leave(last);
     ledger.leave(last);
-    assert_eq!((out(strangers), out(last)), (0, 0));
+    assert_eq!((out(STRANGERS), out(last)), (0, 0));
+}
+
+/// What strangers share under the limit of [`neighbours`].
+const STRANGERS: AccountId = AccountId::new(LimitId(1), Subject(u128::MAX));
+
+/// Accounts of one partition, one more than fit into it.
+fn neighbours(ledger: &Ledger) -> Vec<AccountId> {
+    let of = |subject| AccountId::new(LimitId(1), Subject(subject));
+    let partition = |id| (ledger.accounts.hash(id).hash >> 32) as usize % LEDGER_PARTITIONS;
+    let fits = LEDGER_ACCOUNTS_MAX / LEDGER_PARTITIONS;
+    (0..).map(of).filter(|id| partition(*id) == partition(of(0))).take(fits + 1).collect()
+}
+
+/// It came back to the account that its caller had meanwhile, on another shard: that one got tokens
+/// which it had not given, and the strangers' one was short of them for ever.
+#[test]
+fn a_stranger_has_no_lease_that_could_come_back_to_another_account() {
+    let ledger = Arc::new(Ledger::new(2).0);
+    let mut purses = [0, 1].map(|shard| Purse::new(Arc::clone(&ledger), shard, ROUND));
+    let terms = bucket(1.0, 64);
+    let neighbours = neighbours(&ledger);
+    for id in &neighbours {
+        assert!(purses[0].take(*id, &terms, Moment(0)).is_ok());
+    }
+    let last = *neighbours.last().expect("one too many");
+    for _ in 0..9 {
+        assert!(purses[0].take(last, &terms, Moment(0)).is_ok());
+    }
+    // The others are as new ones again, and there is room.
+    let later = Moment(10 * SECOND);
+    for _ in 0..9 {
+        assert!(purses[1].take(last, &terms, later).is_ok());
+    }
+    purses[0].give_all_back(later);
+    let view = |id| ledger.view(id, later).expect("it is kept");
+    assert_eq!((view(STRANGERS).level, view(STRANGERS).out), (64, 0));
+    let leased = purses[1].view(last).map_or(0, |lease| lease.tokens);
+    assert_eq!(view(last).level + leased, 64 - 9);
 }
 
 /// Its account was never as a new one again, and was kept for ever.
@@ -385,6 +418,23 @@ fn a_rate_that_a_reload_changes_holds_from_then_on() {
         let now = Moment(SECOND + step * SECOND / 1_000);
         assert!(purse.take(account(1), &fast, now).is_ok(), "{step} ms later");
     }
+}
+
+/// The new rate was taken for the whole time since the last token.
+#[test]
+fn a_rate_that_a_reload_raises_does_not_fill_an_empty_bucket() {
+    let mut purse = Purse::new(Arc::new(Ledger::new(1).0), 0, ROUND);
+    let (slow, fast) = (bucket(0.001, 10), bucket(1_000.0, 10));
+    while purse.take(account(1), &slow, Moment(0)).is_ok() {}
+    // Nothing is leased, and nobody has asked for a while.
+    purse.reconcile(Moment(1), WallTime(0));
+    purse.reconcile(Moment(2), WallTime(0));
+    assert!(purse.is_empty());
+    let reload = 100 * SECOND;
+    assert!(purse.take(account(1), &fast, Moment(reload)).is_err());
+    let now = Moment(reload + SECOND / 1_000);
+    let admitted = (0..10).filter(|_| purse.take(account(1), &fast, now).is_ok()).count();
+    assert_eq!(admitted, 1, "in a millisecond at a thousand a second");
 }
 
 #[test]

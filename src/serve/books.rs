@@ -319,13 +319,14 @@ pub(crate) fn usage_plans(plan: &Plan) -> UsagePlans {
     let mut holds: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut keys = Vec::new();
     for key in plan.keys().iter() {
-        let pairs = key.plans().pairs();
+        let id = plan.keys().id(key);
+        let pairs = plan.keys().plans(key).pairs();
         let mut of_key: Vec<usize> = pairs.iter().map(|(_, index)| index.0 as usize).collect();
         of_key.sort_unstable();
         of_key.dedup();
-        of_key.into_iter().for_each(|index| plans[index].keys.push(key.id.to_string()));
+        of_key.into_iter().for_each(|index| plans[index].keys.push(id.to_owned()));
         holds.extend(pairs.iter().map(|(stage, index)| (index.0 as usize, *stage as usize)));
-        let (id, name) = (key.id.to_string(), key.name.to_string());
+        let (id, name) = (id.to_owned(), plan.keys().name(key).to_owned());
         let (enabled, subject) = (key.enabled, key.subject);
         keys.push(ApiKey { id, name, description: None, enabled, subject });
     }

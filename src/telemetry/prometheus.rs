@@ -258,10 +258,7 @@ impl Text {
                 process.started_seconds,
             ),
         ];
-        for (name, kind, help, number) in numbers {
-            self.family(name, kind, help);
-            self.sample(name, "", number);
-        }
+        self.numbers(&numbers);
         if let Some(quotas) = &process.quotas {
             self.quotas(quotas);
         }
@@ -291,9 +288,14 @@ impl Text {
                 quotas.journal_bytes,
             ),
         ];
+        self.numbers(&numbers);
+    }
+
+    /// Families of one sample, without labels.
+    fn numbers(&mut self, numbers: &[(&str, &str, &str, u64)]) {
         for (name, kind, help, number) in numbers {
             self.family(name, kind, help);
-            self.sample(name, "", number);
+            self.sample(name, "", *number);
         }
     }
 

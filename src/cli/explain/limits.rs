@@ -61,9 +61,10 @@ fn tell_key<'p>(
     head: &RequestHead,
     out: &mut String,
 ) -> Result<&'p UsagePlan, ()> {
-    let name = |key: &Key| match key.id == key.name {
-        true => key.name.to_string(),
-        false => format!("{} (id {})", key.name, key.id),
+    let keys = plan.keys();
+    let name = |key: &Key| match (keys.id(key), keys.name(key)) {
+        (id, name) if id == name => name.to_owned(),
+        (id, name) => format!("{name} (id {id})"),
     };
     let mut refuse = |found: &str, fault| {
         let _ = writeln!(out, "Key    {found}");
@@ -85,8 +86,8 @@ fn tell_key<'p>(
     if !key.enabled {
         return refuse(&format!("{}: disabled", name(key)), KeyFault::Disabled);
     }
-    let Some(index) = key.plan(stage.index.0) else {
-        let plans = key.plans().pairs().iter().map(|(_, index)| index.0 as usize);
+    let Some(index) = keys.plan(key, stage.index.0) else {
+        let plans = keys.plans(key).pairs().iter().map(|(_, index)| index.0 as usize);
         let mut plans: Vec<&str> =
             plans.map(|index| plan.usage_plans()[index].name.as_str()).collect();
         plans.sort_unstable();

@@ -45,7 +45,8 @@ fn files_of_aws_are_read() {
 #[test]
 fn lines_are_counted_over_blank_ones_and_line_ends_in_quotes() {
     check("Name,Key\n\n\na,$\n", &["4 a on "], &[]);
-    check("Name,Key,Description\na,$,\"x\ny\"\nb,$,\n", &["2 a on ", "4 b on "], &[]);
+    let told = "k.csv:2:1: the row does not end with its line; close the quotation mark";
+    check("Name,Key,Description\na,$,\"x\ny\"\nb,$,\n", &["4 b on "], &[told]);
     check(
         "Name,Key\r\n\r\na,$\r\nb,short\r\n",
         &["3 a on "],
@@ -83,9 +84,10 @@ fn a_faulty_row_is_told_and_the_others_are_taken() {
         &["key a: Enabled is \"yes\"; write"],
     );
     check("Name,Key\na,\nb,$\n", &["3 b on "], &["key a: its value has 0 characters"]);
+    check("Name,Key\n$,a\nb,$\n", &["3 b on "], &["k.csv:2:1: the key: its value has 1 char"]);
     check("Name,Key\na,$ $\n", &[], &["key a: character 27 of its value is none that a header"]);
-    check("Name,Key\na,\"$\n$\"\nb,$\n", &["4 b on "], &["character 27 of its value"]);
-    check("Name,Key\na,\"$\nb,$\n", &[], &["character 27 of its value is none"]);
+    check("Name,Key\na,\"$\n$\"\nb,$\n", &["4 b on "], &["the row does not end with its line"]);
+    check("Name,Key\na,\"$\nb,$\n", &[], &["the row does not end with its line"]);
     let (rows, told) =
         read(format!("Name,Key\n\u{e9},{VALUE}\n").replace('\u{e9}', "e").as_bytes());
     assert_eq!((rows.len(), told.len()), (1, 0));
@@ -94,6 +96,17 @@ fn a_faulty_row_is_told_and_the_others_are_taken() {
     let (rows, told) = read(&latin);
     assert_eq!(rows, ["3 b on "]);
     assert_eq!(told, ["k.csv:2:1: the row is not UTF-8; save the file as UTF-8"]);
+}
+
+/// The rows behind it were a part of its last text: they were lost, or told as usage plans, their
+/// values with them.
+#[test]
+fn a_quotation_mark_that_is_never_closed_loses_no_row_in_silence() {
+    let told = ["k.csv:2:1: the row does not end with its line; close the quotation mark"];
+    check("Name,Key,Description\na,$,\"its \nb,$,\nc,$,\n", &[], &told);
+    check("Name,Key,Description\na,$,\"its \nb,$,\"\nc,$,\n", &["4 c on "], &told);
+    check("Name,Key,UsagePlanIds\na,$,\"gold\nb,$,gold\n", &[], &told);
+    check("Name,Key\r\n\"a,$\r\nb\",$\r\n", &[], &told);
 }
 
 /// Whatever a file holds, it is read or told.

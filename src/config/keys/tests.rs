@@ -230,3 +230,16 @@ fn odd_shapes_are_passed_over() {
         check(text, &[], &[], &[]);
     }
 }
+
+/// It was told, as the name of no key, and its line was drawn.
+#[test]
+fn a_plan_that_names_a_key_by_its_value_is_told_without_it() {
+    let told = "usage plan gold: key a is named by its value; write a";
+    let warned = ["key a: it is in no usage plan", "key b: it is in no usage plan"];
+    check_plans(
+        "{name: gold, apiKeys: [$a]}",
+        &[],
+        &["a/a ", "b-1/b  off"],
+        &[told, warned[0], warned[1]],
+    );
+}

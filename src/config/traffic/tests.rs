@@ -77,8 +77,8 @@ fn the_keys_of_the_file_and_of_its_files_are_found_by_value() {
     let stages = [stage("pets", "prod"), stage("pets", "dev"), stage("open", "$default")];
     let key = |value: &str| {
         let key = plan.keys().find(value.as_bytes())?;
-        let plans = stages.map(|stage| key.plan(stage).map_or(9, |plan| plan.0));
-        Some((key.id.to_string(), key.enabled, plans))
+        let plans = stages.map(|stage| plan.keys().plan(key, stage).map_or(9, |plan| plan.0));
+        Some((plan.keys().id(key).to_owned(), key.enabled, plans))
     };
     let found = |id: &str, enabled, plans| Some((id.to_owned(), enabled, plans));
     assert_eq!(key("alice-0123456789-0123456789"), found("alice-1", true, [0, 0, 9]));
@@ -89,7 +89,7 @@ fn the_keys_of_the_file_and_of_its_files_are_found_by_value() {
     assert_eq!(key("partner-4-0123456789abcdef"), None);
     assert_eq!(plan.keys().len(), 6);
     let bob = plan.keys().named("bob").expect("by his digest");
-    assert!(!bob.enabled && bob.plan(stages[0]).is_some());
+    assert!(!bob.enabled && plan.keys().plan(bob, stages[0]).is_some());
 }
 
 #[test]

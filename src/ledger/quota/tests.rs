@@ -99,6 +99,36 @@ fn nothing_is_granted_that_the_journal_has_not_promised() {
     assert_eq!(take(100), QuotaTaken::Granted(lease(10)), "six were leased, 16 promised");
 }
 
+/// Requests went on uncounted, so many as came.
+#[test]
+fn a_disk_that_hangs_lets_nothing_through_beyond_the_limit() {
+    let (terms, wall, id) = (daily(1_000), at("2026-11-26", 0), account(1));
+    let kept = Kept::new();
+    let mut waited = 0;
+    let spent = (0..5_000).filter(|_| {
+        let spend = || kept.quotas.spend(id, &terms, wall, Settled::default(), 0);
+        let mut taken = spend();
+        if taken == QuotaTaken::Unreserved {
+            waited += 1;
+            kept.quotas.presume(id, &terms);
+            taken = spend();
+        }
+        assert_ne!(taken, QuotaTaken::Unreserved);
+        matches!(taken, QuotaTaken::Granted(_))
+    });
+    assert_eq!(spent.count(), 1_000);
+    assert!((100..=200).contains(&waited), "once for half of a hundredth: {waited}");
+    // Also where there was no room for the wish.
+    let full = Kept::new();
+    let others = QUOTA_ASKS_MAX as u64 + 1;
+    for number in 2..2 + others {
+        let taken = full.quotas.spend(account(number), &terms, wall, Settled::default(), 0);
+        assert_eq!(taken, QuotaTaken::Unreserved);
+    }
+    full.quotas.presume(account(1 + others), &terms);
+    assert_eq!(full.spend(account(1 + others), &terms, wall, 5), 5);
+}
+
 #[test]
 fn the_limit_that_is_extended_or_cut_is_this_periods() {
     let (terms, wall) = (daily(100), at("2026-11-26", 0));

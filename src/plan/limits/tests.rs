@@ -110,13 +110,14 @@ fn a_key_has_the_plan_of_the_stage() {
     let plan = compile(apis(), traffic).expect("sound");
     let plans = |id| {
         let key = plan.keys().named(id).expect("it is there");
-        [0, 1, 2].map(|stage| key.plan(stage).map(|plan| plan.0))
+        [0, 1, 2].map(|stage| plan.keys().plan(key, stage).map(|plan| plan.0))
     };
     assert_eq!(plans("b"), [Some(0), Some(1), Some(0)]);
     assert_eq!(plans("a"), [Some(0), None, Some(0)]);
     assert_eq!(plans("off"), [None, None, None]);
     let found = plan.keys().find(b"a: a value long enough").expect("it is there");
-    assert_eq!((&*found.id, &*found.name, found.enabled), ("a", "A", true));
+    let keys = plan.keys();
+    assert_eq!((keys.id(found), keys.name(found), found.enabled), ("a", "A", true));
     assert_eq!(found.subject, api_key::subject_of("a"));
     assert_ne!(found.subject, Subject::default());
     assert!(!plan.keys().named("off").expect("it is there").enabled);

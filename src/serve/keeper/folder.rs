@@ -235,7 +235,7 @@ impl StateFolder {
     pub(super) fn prune(&self, today: Day) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
-            let day = name.to_str().and_then(|name| name.strip_prefix(USAGE)?.parse::<Day>().ok());
+            let day = name.to_str().and_then(day_of);
             if day.is_some_and(|day| day < today.back(USAGE_DAYS_KEPT)) {
                 fs::remove_file(self.path.join(name))?;
             }
@@ -256,15 +256,22 @@ fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// What a crash left of files that were about to get their names.
+/// What a crash left of files that were about to get their names. The folder may hold other
+/// files, which stay.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "new") {
-            fs::remove_file(path)?;
+        let name = entry?.file_name();
+        let unfinished = name.to_str().and_then(|name| name.strip_suffix(".new"));
+        if unfinished.is_some_and(|name| name == JOURNAL || day_of(name).is_some()) {
+            fs::remove_file(folder.join(name))?;
         }
     }
     Ok(())
+}
+
+/// The day that a file of this name is of.
+fn day_of(name: &str) -> Option<Day> {
+    name.strip_prefix(USAGE)?.parse().ok()
 }
 
 /// Writes a file beside its place and puts it there when it is on the disk.
@@ -283,8 +290,7 @@ fn write_new(folder: &Path, name: &str, records: &[Record]) -> io::Result<File> 
 }
 
 fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let file = private().truncate(true).open(path)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
     let header = Record::Header { records: records.len() as u64 };
@@ -296,6 +302,14 @@ fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(file)
+}
+
+/// To write a file for this user only. Not where a link leads: whoever else may write to the folder
+/// would have this user's files overwritten.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options
 }
 
 /// Why a file's content is not known.
@@ -369,9 +383,7 @@ fn read(file: PathBuf) -> Result<Option<journal::Content>, Fault> {
 /// Waits for a gateway that is about to end.
 fn lock(folder: &Path, wait: Duration) -> Result<File, Refused> {
     let cannot = |error: io::Error| Refused::Unusable(unusable(folder, &error));
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(folder.join("lock")).map_err(cannot)?;
+    let mut file = private().read(true).open(folder.join("lock")).map_err(cannot)?;
     let deadline = clock() + wait;
     loop {
         match file.try_lock() {

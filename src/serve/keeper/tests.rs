@@ -1,7 +1,7 @@
 //! The keeper on a real folder: what survives, what is told, what is refused.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::mpsc::{Sender, channel},
@@ -35,6 +35,15 @@ impl Folder {
 
     fn journal(&self) -> PathBuf {
         self.0.join("journal")
+    }
+
+    /// What is in it, sorted.
+    fn names(&self) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("read").file_name();
+        let names = fs::read_dir(&self.0).expect("there").map(name);
+        let mut names: Vec<_> = names.map(|name| name.into_string().expect("ASCII")).collect();
+        names.sort_unstable();
+        names
     }
 }
 
@@ -370,11 +379,44 @@ fn what_a_crash_left_unfinished_is_removed() {
         fs::write(folder.0.join(name), "half").expect("written");
     }
     Running::start(&folder).finish(Ending::Drained);
-    let names =
-        fs::read_dir(&folder.0).expect("there").map(|entry| entry.expect("read").file_name());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    assert_eq!(names, ["journal", "lock"]);
+    assert_eq!(folder.names(), ["journal", "lock"]);
+}
+
+/// The file that it leads to got a process id for its content.
+#[test]
+fn a_link_in_the_folder_is_not_followed() {
+    let folder = Folder::new("links");
+    fs::create_dir(&folder.0).expect("made");
+    let others = folder.0.join("others");
+    fs::write(&others, "mine").expect("written");
+    for name in ["lock", "journal.new"] {
+        let link = folder.0.join(name);
+        std::os::unix::fs::symlink(&others, &link).expect("linked");
+        match (Running::try_start(&folder), name) {
+            (Ok(running), "journal.new") => running.finish(Ending::Drained),
+            (Err(Refused::Unusable(problem)), "lock") => {
+                assert!(problem.message.contains("symbolic link"), "{problem}");
+            }
+            _ => panic!("{name}"),
+        }
+        assert_eq!(fs::read_to_string(&others).expect("there"), "mine", "{name}");
+        let _ = fs::remove_file(&link);
+    }
+}
+
+/// All that ended with `.new` was removed, also where the state folder is the gateway file's own.
+#[test]
+fn what_others_have_in_the_folder_stays() {
+    let folder = Folder::new("others");
+    fs::create_dir(&folder.0).expect("made");
+    let others = ["gateway.yaml", "gateway.yaml.new", "usage-2026-13-01.new", "x.new"];
+    for name in others {
+        fs::write(folder.0.join(name), "mine").expect("written");
+    }
+    Running::start(&folder).finish(Ending::Drained);
+    let mut expected = [&["journal", "lock"], &others[..]].concat();
+    expected.sort_unstable();
+    assert_eq!(folder.names(), expected);
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl<'p> Chosen<'p> {
             fields: head.fields(),
             key: key.map_or(Subject(0), |key| key.subject),
         };
-        let pairs = key.map(|key| key.plans().pairs()).unwrap_or_default();
+        let pairs = key.map(|key| plan.keys().plans(key).pairs()).unwrap_or_default();
         let stages: HashSet<u32> = pairs.iter().map(|(stage, _)| *stage).collect();
         let of_key: BTreeSet<u32> = pairs.iter().map(|(_, index)| index.0).collect();
         let of_key: Vec<&UsagePlan> =

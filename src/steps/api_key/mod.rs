@@ -7,7 +7,7 @@
 mod digest;
 mod switches;
 
-use std::{ops::Deref, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, API_KEYS_MAX},
@@ -30,37 +30,47 @@ pub struct Keys {
     starts: Box<[u32]>,
     /// How many bits: 1 to 20.
     bits: u32,
+    /// What keys are called, by number.
+    names: Box<[Names]>,
+    /// The usage plans that keys may be in together.
+    plans: Box<[Arc<StagePlans>]>,
 }
 
-/// A key: one cache line, all that a request reads of it. Its [`Names`] stand elsewhere, and are
-/// its fields all the same.
+/// A key: one cache line, all that a request reads of it. More of it is told by [`Keys`].
 #[repr(C, align(64))]
 pub struct Key {
-    digest: Kept,
-    plans: Arc<StagePlans>,
     /// Whose accounts are spent.
     pub subject: Subject,
-    names: Box<Names>,
+    digest: Kept,
+    /// Its place in [`Keys::names`].
+    number: u32,
+    /// Its place in [`Keys::plans`].
+    plans: u32,
     /// Whether it is valid.
     pub enabled: bool,
+    /// `LONG`, or how many bytes of `id` are its id.
+    id_bytes: u8,
+    id: [u8; SHORT_ID_BYTES_MAX],
+}
+
+/// Bytes of an id that stand in its key's own line; AWS's have 10.
+const SHORT_ID_BYTES_MAX: usize = 14;
+/// The id stands among the names only.
+const LONG: u8 = u8::MAX;
+
+/// What a key is called.
+struct Names {
+    id: Box<str>,
+    name: Box<str>,
 }
 
 const _: () = assert!(size_of::<Key>() == 64);
 
-/// What a key is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// What tells it from others, for the usage report and AWS's API.
-    pub id: Box<str>,
-    /// Its name for people.
-    pub name: Box<str>,
-}
-
 /// A key as a document describes it.
 pub struct KeyDraft {
-    /// See [`Names::id`].
+    /// What tells it from others, for the usage report and AWS's API.
     pub id: String,
-    /// See [`Names::name`].
+    /// Its name for people.
     pub name: String,
     /// Whether it is valid.
     pub enabled: bool,
@@ -87,17 +97,29 @@ impl Keys {
         if drafts.len() > API_KEYS_MAX {
             return Err(vec![format!("{} API keys; at most {API_KEYS_MAX} fit", drafts.len())]);
         }
-        let mut keys: Box<[Key]> = drafts.into_iter().map(Key::compile).collect();
-        keys.sort_unstable_by(|one, two| (one.digest, &one.id).cmp(&(two.digest, &two.id)));
+        let (mut keys, mut names, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+        let mut known: HashMap<*const StagePlans, u32> = HashMap::new();
+        for draft in drafts {
+            let place = *known.entry(Arc::as_ptr(&draft.plans)).or_insert_with(|| {
+                plans.push(Arc::clone(&draft.plans));
+                place_of_last(plans.len())
+            });
+            names.push(Names { id: draft.id.into(), name: draft.name.into() });
+            let id = &names[names.len() - 1].id;
+            let number = place_of_last(names.len());
+            keys.push(Key::new(id, draft.digest, draft.enabled, (number, place)));
+        }
+        let id = |key: &Key| &*names[key.number as usize].id;
+        keys.sort_unstable_by(|one, two| (one.digest, id(one)).cmp(&(two.digest, id(two))));
         let places = 0..u32::try_from(keys.len()).expect("at most API_KEYS_MAX");
         let mut by_id: Box<[u32]> = places.collect();
-        let id_of = |place: &u32| &keys[*place as usize].id;
+        let id_of = |place: &u32| id(&keys[*place as usize]);
         by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
         let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
         let mut faults: Vec<String> =
             same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0]))).collect();
         for pair in keys.windows(2).filter(|pair| pair[0].digest == pair[1].digest) {
-            let (one, two) = (&pair[0].id, &pair[1].id);
+            let (one, two) = (id(&pair[0]), id(&pair[1]));
             faults.push(format!("the API keys {one} and {two} have the same value"));
         }
         if !faults.is_empty() {
@@ -106,7 +128,8 @@ impl Keys {
         // A small table stays in the cache, and the neighbours of a key are read with it.
         let bits = (usize::BITS - keys.len().leading_zeros()).saturating_sub(1).max(1);
         let starts = starts(&keys, bits);
-        Ok(Self { keys, by_id, starts, bits })
+        let (keys, names, plans) = (keys.into(), names.into(), plans.into());
+        Ok(Self { keys, by_id, starts, bits, names, plans })
     }
 
     /// The key of this value, valid or not. Costs a SHA-256 and two reads of memory, whatever the
@@ -123,11 +146,39 @@ impl Keys {
         self.keys[keys].iter().find(|key| key.digest.equals(&digest))
     }
 
+    /// What tells one of these keys from the others, for the usage report and AWS's API.
+    #[must_use]
+    pub fn id<'k>(&'k self, key: &'k Key) -> &'k str {
+        match key.id.get(..usize::from(key.id_bytes)) {
+            Some(short) => str::from_utf8(short).expect("all of a text"),
+            None => &self.names[key.number as usize].id,
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name(&self, key: &Key) -> &str {
+        &self.names[key.number as usize].name
+    }
+
+    /// The usage plan that holds for it on the stage with this index; without one it may not
+    /// call there.
+    #[must_use]
+    pub fn plan(&self, key: &Key, stage: u32) -> Option<UsagePlanIndex> {
+        self.plans(key).find(stage)
+    }
+
+    /// The usage plans that it is in, each with the stages where it holds.
+    #[must_use]
+    pub fn plans(&self, key: &Key) -> &StagePlans {
+        &self.plans[key.plans as usize]
+    }
+
     /// The key of this id.
     #[must_use]
     pub fn named(&self, id: &str) -> Option<&Key> {
         let key = |place: u32| &self.keys[place as usize];
-        let found = self.by_id.binary_search_by(|place| (*key(*place).id).cmp(id)).ok()?;
+        let found = self.by_id.binary_search_by(|place| self.id(key(*place)).cmp(id)).ok()?;
         Some(key(self.by_id[found]))
     }
 
@@ -164,33 +215,22 @@ fn starts(keys: &[Key], bits: u32) -> Box<[u32]> {
 }
 
 impl Key {
-    fn compile(draft: KeyDraft) -> Self {
-        let KeyDraft { id, name, enabled, digest, plans } = draft;
-        let subject = subject_of(&id);
-        let names = Box::new(Names { id: id.into(), name: name.into() });
-        Self { digest: digest.kept(), plans, subject, names, enabled }
-    }
-
-    /// The usage plan that holds for it on the stage with this index; without one it may not
-    /// call there.
-    #[must_use]
-    pub fn plan(&self, stage: u32) -> Option<UsagePlanIndex> {
-        self.plans.find(stage)
-    }
-
-    /// The usage plans that it is in, each with the stages where it holds.
-    #[must_use]
-    pub fn plans(&self) -> &StagePlans {
-        &self.plans
+    fn new(id: &str, digest: Digest, enabled: bool, (number, plans): (u32, u32)) -> Self {
+        let mut short = [0; SHORT_ID_BYTES_MAX];
+        let id_bytes = match short.get_mut(..id.len()) {
+            Some(place) => {
+                place.copy_from_slice(id.as_bytes());
+                u8::try_from(id.len()).unwrap_or(LONG)
+            }
+            None => LONG,
+        };
+        let (subject, digest) = (subject_of(id), digest.kept());
+        Self { subject, digest, number, plans, enabled, id_bytes, id: short }
     }
 }
 
-impl Deref for Key {
-    type Target = Names;
-
-    fn deref(&self) -> &Names {
-        &self.names
-    }
+fn place_of_last(len: usize) -> u32 {
+    u32::try_from(len - 1).expect("at most API_KEYS_MAX")
 }
 
 /// Whose accounts the key of this id spends: stable as long as the id is.

@@ -39,8 +39,8 @@ fn a_key_is_found_by_its_value_and_by_its_id() {
         assert_eq!((keys.len(), keys.is_empty()), (count, false));
         for at in 0..count {
             let key = keys.find(value(at).as_bytes()).expect("it is there");
-            assert_eq!(*key.id, format!("key-{at}"));
-            assert_eq!(keys.named(&key.id).map(|key| key.subject), Some(key.subject));
+            assert_eq!(keys.id(key), format!("key-{at}"));
+            assert_eq!(keys.named(keys.id(key)).map(|key| key.subject), Some(key.subject));
         }
         assert!(keys.find(value(count).as_bytes()).is_none());
         assert!(keys.named("key-").is_none());
@@ -52,8 +52,8 @@ fn values_that_no_key_can_have_are_not_found() {
     let long = "x".repeat(API_KEY_VALUE_BYTES_MAX);
     let short = "y".repeat(API_KEY_VALUE_BYTES_MIN);
     let keys = Keys::compile(vec![draft("long", &long), draft("short", &short)]).unwrap();
-    assert_eq!(keys.find(long.as_bytes()).map(|key| &*key.id), Some("long"));
-    assert_eq!(keys.find(short.as_bytes()).map(|key| &*key.name), Some("SHORT"));
+    assert_eq!(keys.find(long.as_bytes()).map(|key| keys.id(key)), Some("long"));
+    assert_eq!(keys.find(short.as_bytes()).map(|key| keys.name(key)), Some("SHORT"));
     for wrong in [&format!("{long}x"), &short[1..], "", &short.to_uppercase()] {
         assert!(keys.find(wrong.as_bytes()).is_none(), "{wrong}");
     }
@@ -80,8 +80,20 @@ fn digests_that_begin_alike_are_told_apart() {
     let (from, to) = (keys.starts[0], keys.starts[1]);
     assert_eq!((from, to, keys.starts.last()), (0, 9, Some(&9)));
     assert!(keys.find(value(0).as_bytes()).is_none());
-    let ids: Vec<&str> = keys.iter().map(|key| &*key.id).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| keys.id(key)).collect();
     assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+}
+
+#[test]
+fn an_id_is_told_whether_it_fits_its_line_or_not() {
+    for length in [1, SHORT_ID_BYTES_MAX - 1, SHORT_ID_BYTES_MAX, SHORT_ID_BYTES_MAX + 1, 300] {
+        for letter in ["x", "é"] {
+            let id = letter.repeat(length);
+            let keys = Keys::compile(vec![draft(&id, &value(0))]).unwrap();
+            let key = keys.find(value(0).as_bytes()).unwrap();
+            assert_eq!((keys.id(key), keys.name(key)), (&*id, &*id.to_uppercase()));
+        }
+    }
 }
 
 #[test]

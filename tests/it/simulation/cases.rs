@@ -6,14 +6,17 @@ use ringway::{
     base::limits,
     gateway::Local,
     http::Flood,
+    ledger::Ledger,
     net::{Outgoing, Stream},
     ring::simulation::{Faults, Simulation},
     runtime::{Runtime, simulate},
 };
 
 use super::{
+    PLANS, in_flight,
     message::{Broken, Framing, Reader},
-    open_gateway,
+    open_gateway, open_gateway_of,
+    script::GOOD_KEY,
 };
 
 /// A gateway with one upstream that a case plays.
@@ -302,4 +305,43 @@ fn pipelined_pieces_hold_two_blocks_of_each_client() {
         };
         simulate(simulation.kernel(), run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
+}
+
+const QUOTA: &str = "
+apiKeys: [{name: good, value: KEY}]
+usagePlans:
+  - {name: plan, apiStages: [{api: it, stage: $default}], apiKeys: [good], quota: {limit: 10, period: DAY}}
+";
+
+/// Each request waited two seconds and went on uncounted, so many as came.
+#[test]
+fn a_disk_that_hangs_lets_nothing_through_beyond_a_quota() {
+    let simulation = Simulation::new(0, Faults::none());
+    let plan = in_flight::load_with(QUOTA, PLANS[0]);
+    let run = move |runtime: Runtime| async move {
+        open_upstream(&runtime, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let gateway = SocketAddr::from(([127, 0, 0, 1], 8080));
+        // The keeper takes no wish: it waits for the disk.
+        let (ledger, _asked) = Ledger::new(1);
+        let _local = open_gateway_of(&runtime, gateway, plan, ledger);
+        let until = runtime.now() + Duration::from_secs(1);
+        let client = Rc::new(Stream::connect(&runtime, gateway, until).await.unwrap());
+        client.set_deadline(None);
+        let mut reader = Reader::new(Rc::clone(&client));
+        let started = runtime.now();
+        for number in 0..15 {
+            say(
+                &client,
+                &format!("GET /plain/1 HTTP/1.1\r\nhost: a\r\nx-api-key: {GOOD_KEY}\r\n\r\n"),
+            )
+            .await;
+            let head = reader.head().await.unwrap();
+            reader.body(head.framing(Framing::UntilClose).unwrap()).await.1.unwrap();
+            let expected = if number < 10 { "HTTP/1.1 200 " } else { "HTTP/1.1 429 " };
+            assert!(head.start.starts_with(expected), "{number}: {head:?}");
+        }
+        let waited = runtime.now().since(started);
+        assert!(waited >= 10 * limits::RESERVATION_WAIT, "nobody waited: {waited:?}");
+    };
+    simulate(simulation.kernel(), run).unwrap();
 }

@@ -26,6 +26,11 @@ throttling:
 
 /// The gateway of `gateway.yaml` with limits.
 pub(super) fn load(upstreams: [u16; 3]) -> Arc<Plan> {
+    load_with(LIMITS, upstreams)
+}
+
+/// The same with others, `KEY` standing for the value of a key.
+pub(super) fn load_with(limits: &str, upstreams: [u16; 3]) -> Arc<Plan> {
     let definition = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFINITION);
     let keyed = "x-amazon-apigateway-any-method:\n      security: [{key: []}]";
     let definition = fs::read_to_string(definition)
@@ -34,7 +39,7 @@ pub(super) fn load(upstreams: [u16; 3]) -> Arc<Plan> {
         + "\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}\n";
     let folder = Folder::new();
     folder.write("api.yaml", &definition);
-    let file = LIMITS.replace("KEY", GOOD_KEY);
+    let file = limits.replace("KEY", GOOD_KEY);
     let file = gateway_file("api.yaml", &["{stageName: $default}"], &file);
     load_file(folder.write("gateway.yaml", &file), upstreams)
 }

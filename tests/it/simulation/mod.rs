@@ -316,8 +316,18 @@ async fn settle(world: &World) {
 
 /// A gateway that accepts at `gateway` until the simulation's end.
 fn open_gateway(runtime: &Runtime, gateway: SocketAddr) -> Rc<Local> {
-    let spends = (Arc::new(Ledger::new(1).0), 0);
-    let local = Local::new(runtime.clone(), load(PLANS[0]), &addresses(), None, 1, spends);
+    open_gateway_of(runtime, gateway, load(PLANS[0]), Ledger::new(1).0)
+}
+
+/// The same with this plan, spending from this ledger.
+fn open_gateway_of(
+    runtime: &Runtime,
+    gateway: SocketAddr,
+    plan: Arc<Plan>,
+    ledger: Ledger,
+) -> Rc<Local> {
+    let spends = (Arc::new(ledger), 0);
+    let local = Local::new(runtime.clone(), plan, &addresses(), None, 1, spends);
     let local = Rc::new(local);
     let terms = Terms { http2: Http2::Offered, ..Terms::default() };
     let door = Rc::new(Door::new(gateway.into(), terms, None));

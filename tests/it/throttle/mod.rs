@@ -2,7 +2,7 @@
 //!
 //! Buckets here fill up so slowly (one token in about a quarter of an hour) that what they let
 //! through is their burst, however slow the machine is. Not here: how exact it is under load
-//! (`exact`), quotas over restarts (`quotas` beside the keeper's tests), HTTP/2
+//! (`exact`), quotas over restarts (`quota`), HTTP/2
 //! (`http2::in_flight`).
 
 mod exact;

@@ -109,6 +109,7 @@ fn what_is_wrong_with_a_key_is_told_without_its_value() {
         (&value, format!("value: {DISABLED}")),
         (&value, format!("value: &a {ALICE}, x: *b")),
         (&value, format!("value: {}", ALICE.repeat(10))),
+        ("apiKeys: [alice", format!("apiKeys: [{ALICE}, alice")),
         ("apiKeys:\n", "apikeys:\n".to_owned()),
         ("apiKeys:\n", "apiKey:\n".to_owned()),
         ("apiKeys:\n", "apiKeys: x\n".to_owned()),
@@ -142,6 +143,9 @@ fn what_is_wrong_in_a_file_of_keys_is_told_without_a_value() {
         format!("Name,Key\nx,{UNKNOWN},y,z"),
         format!("Name,Key,Enabled\nx,{UNKNOWN},maybe"),
         format!("Name,Key,UsagePlanIds\nx,{UNKNOWN},none"),
+        format!("Name,Key,UsagePlanIds\nx,{UNKNOWN},\"gold\ny,{ALICE},gold\n"),
+        format!("Name,Key\n\"x,{UNKNOWN}\ny\",{ALICE}\n"),
+        format!("Name,Key\n{UNKNOWN},x"),
         format!("{UNKNOWN}\n"),
         format!("Name;Key\nx;{UNKNOWN}"),
     ];

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::base::limits::{API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, OWN_LIMITS_MAX};
+use crate::base::limits::{
+    API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, LIMIT_ROUTES_MAX, OWN_LIMITS_MAX,
+};
 
 /// The path of a file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -159,7 +161,7 @@ pub struct OwnLimit {
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub concurrent_requests: Option<u32>,
     /// The routes it is about. Without it: all.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = LIMIT_ROUTES_MAX))]
     pub routes: Option<Vec<LimitRoute>>,
     /// Count what it would refuse, and let it through.
     #[serde(default)]

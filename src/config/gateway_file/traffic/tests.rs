@@ -199,6 +199,9 @@ fn limits_name_routes() {
     };
     check_more(&limit("[{api: pets, stage: dev, routeKey: GET /a}, {stage: $default}]"), &[]);
     check_more(&limit("[]"), &["routes: the list is empty"]);
+    let many = |count: usize| limit(&format!("[{}]", "{routeKey: GET /a}, ".repeat(count)));
+    check_more(&many(300), &[]);
+    check_more(&many(301), &["routes: 301 items; at most 300 are taken"]);
     check_more(&limit("[{}]"), &["is every route"]);
     check_more(&limit("[{api: pet}]"), &["limit a: there is no API pet; did you mean pets?"]);
     check_more(&limit("[{stage: def}]"), &["no API has a stage def; did you mean dev?"]);
