@@ -1,5 +1,5 @@
-//! Whether a route's authorizer lets a request in. What is checked is in `steps::authorize`; what was
-//! verified a moment ago is in the shard's cache, where finding it allocates nothing.
+//! Whether a route's authorizer lets a request in. What is checked is in `steps::authorize`; what
+//! was verified a moment ago is in the shard's cache, where finding it allocates nothing.
 
 use std::{rc::Rc, sync::Arc};
 

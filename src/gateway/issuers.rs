@@ -1,5 +1,5 @@
-//! A shard's view of the issuers whose keys are fetched: what it was told, whom it asked for more, and
-//! who waits for that.
+//! A shard's view of the issuers whose keys are fetched: what it was told, whom it asked for more,
+//! and who waits for that.
 
 use std::{
     cell::{Cell, RefCell},

@@ -98,15 +98,13 @@ impl Process {
             books,
             started_seconds: epoch_seconds(),
         });
-        let is_demo = source == Source::Demo;
         let cannot = |what: &str, error| failure(format!("{what}: {error}"), "", INTERNAL);
         control::launch(Arc::clone(&board), to_events.clone(), private_socket, demo)
             .map_err(|error| cannot("the private port", error))?;
         signals::forward(to_events.clone()).map_err(|error| cannot("signals", error))?;
         let resolver = Resolver::start(&plan, to_events.clone())
             .map_err(|error| cannot("the resolver", error))?;
-        let issuers = Issuers::start(&plan, &board.shards)
-            .map_err(|error| cannot("the issuers' keys", error))?;
+        let issuers = Issuers::start(&plan, &board.shards).map_err(|e| cannot("issuers", e))?;
         let mut process = Self {
             source,
             overrides,
@@ -122,7 +120,7 @@ impl Process {
             files: started.files,
         };
         process.watch(&loaded);
-        announce(&started.listeners, &private_address, running, is_demo);
+        announce(&started.listeners, &private_address, running, process.source == Source::Demo);
         Ok(process)
     }
 }

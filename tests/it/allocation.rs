@@ -215,8 +215,8 @@ fn a_small_chunked_answer_in_the_steady_state_allocates_nothing() {
     check(GET, CHUNKED);
 }
 
-/// A token that was verified before, with a scope that the route asks for and a claim that is mapped.
-/// RFC 8037's key signed it: `jwt.example`, until the year 2100.
+/// A token that was verified before, with a scope that the route asks for and a claim that is
+/// mapped. RFC 8037's key signed it: `jwt.example`, until the year 2100.
 #[test]
 fn a_request_with_a_token_that_is_remembered_allocates_nothing() {
     const AUTHORIZER: &str = "

@@ -1,5 +1,5 @@
-//! Keys that are fetched: a small OpenID Connect issuer in Python, which rotates its keys under load,
-//! breaks and goes away.
+//! Keys that are fetched: a small OpenID Connect issuer in Python, which rotates its keys under
+//! load, breaks and goes away.
 
 use std::{
     io::Write,

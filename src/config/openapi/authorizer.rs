@@ -1,7 +1,7 @@
 //! `x-amazon-apigateway-authorizer` of type `jwt`: whose tokens an API takes (`api-gateway.md` 1.4,
-//! 3.3). Ringway's own members under `jwtConfiguration`: `jwksFile` or `jwks`, the issuer's keys, if
-//! they are not to be fetched; `caCertificates`, whom TLS trusts when they are; `algorithms`, for
-//! those that API Gateway does not take.
+//! 3.3). Ringway's own members under `jwtConfiguration`: `jwksFile` or `jwks`, the issuer's keys,
+//! if they are not to be fetched; `caCertificates`, whom TLS trusts when they are; `algorithms`,
+//! for those that API Gateway does not take.
 //!
 //! A file of keys is named here and read by the loader ([`ApiDefinition::read_keys`]).
 

@@ -1,5 +1,5 @@
-//! An issuer's answer, strictly read: one status line, fields, a body by `content-length`, in chunks,
-//! or until the end; nothing else is taken.
+//! An issuer's answer, strictly read: one status line, fields, a body by `content-length`, in
+//! chunks, or until the end; nothing else is taken.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Head {
             let value = value.trim_matches([' ', '\t']);
             match name.to_ascii_lowercase().as_str() {
                 "content-length" if head.length.is_none() => {
-                    head.length = Some(value.parse().ok()?)
+                    head.length = Some(value.parse().ok()?);
                 }
                 "content-length" => return None,
                 "transfer-encoding" => {

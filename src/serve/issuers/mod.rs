@@ -1,5 +1,5 @@
-//! The keys of issuers, fetched by a thread of its own: off the request path, one fetch in flight for
-//! each issuer, before what is known ages, and when a shard meets a key that it does not know.
+//! The keys of issuers, fetched by a thread of its own: off the request path, one fetch in flight
+//! for each issuer, before what is known ages, and when a shard meets a key that it does not know.
 //!
 //! What was fetched stays when an issuer is away. `fetch.rs` speaks HTTP.
 

@@ -199,7 +199,7 @@ pub enum LimitKeyType {
     /// Those with one value of a JWT's claim.
     #[schemars(extend("x-ringway-not-yet" = json!({
         "severity": "error",
-        "because": "own limits are asked before a token is looked at, so callers would not be told apart",
+        "because": "own limits are asked before a token is looked at, so nobody is known",
     })))]
     Claim,
 }
