@@ -30,6 +30,8 @@ use crate::{
 
 /// After a failure.
 const RETRY_WAIT: Duration = Duration::from_secs(10);
+/// After a shard took no message.
+const UNTOLD_WAIT: Duration = Duration::from_millis(200);
 /// When nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(3_600);
 
@@ -51,6 +53,8 @@ enum Wish {
 struct State {
     due: Instant,
     is_under_way: bool,
+    /// It was asked for while a fetch was under way, which may have come too early.
+    is_wanted_again: bool,
     /// When it was asked because of an unknown key.
     refreshed: Option<Instant>,
     /// What was told of its last failure.
@@ -64,6 +68,8 @@ struct Desk {
     states: HashMap<Arc<KeySource>, State>,
     book: KeyBook,
     ask: AskIssuer,
+    /// A shard did not take the last book.
+    is_untold: bool,
 }
 
 impl Issuers {
@@ -83,6 +89,7 @@ impl Issuers {
             states: HashMap::new(),
             book: KeyBook::default(),
             ask,
+            is_untold: false,
         };
         thread::Builder::new().name("issuers".to_owned()).spawn(move || desk.work(&received))?;
         let issuers = Self { wishes };
@@ -115,10 +122,12 @@ impl Desk {
         loop {
             let idle = self.states.values().filter(|state| !state.is_under_way);
             let due = idle.map(|state| state.due.saturating_duration_since(now())).min();
-            match wishes.recv_timeout(due.unwrap_or(IDLE_WAIT)) {
+            let longest = if self.is_untold { UNTOLD_WAIT } else { IDLE_WAIT };
+            match wishes.recv_timeout(due.unwrap_or(IDLE_WAIT).min(longest)) {
                 Ok(Wish::Follow(sources)) => self.follow(sources),
                 Ok(Wish::Refresh(source)) => self.refresh(&source),
                 Ok(Wish::Fetched(source, found)) => self.fetched(&source, found),
+                Err(RecvTimeoutError::Timeout) if self.is_untold => self.publish(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -137,7 +146,13 @@ impl Desk {
         self.book.0.retain(|source, _| sources.contains(source));
         for source in sources {
             self.book.0.entry(Arc::clone(&source)).or_default();
-            let new = State { due: now(), is_under_way: false, refreshed: None, failure: None };
+            let new = State {
+                due: now(),
+                is_under_way: false,
+                is_wanted_again: false,
+                refreshed: None,
+                failure: None,
+            };
             self.states.entry(source).or_insert(new);
         }
         self.publish();
@@ -146,10 +161,12 @@ impl Desk {
     /// At most once in `KEY_REFRESH_WAIT`, however many shards and tokens ask for it.
     fn refresh(&mut self, source: &Arc<KeySource>) {
         let Some(state) = self.states.get_mut(source) else { return };
+        let is_too_early = state.refreshed.is_some_and(|at| at.elapsed() < KEY_REFRESH_WAIT);
         if state.is_under_way {
+            state.is_wanted_again |= !is_too_early;
             return;
         }
-        if state.refreshed.is_some_and(|at| at.elapsed() < KEY_REFRESH_WAIT) {
+        if is_too_early {
             // Whoever waits need not.
             self.book.0.entry(Arc::clone(source)).or_default().tries += 1;
             self.publish();
@@ -174,8 +191,9 @@ impl Desk {
     fn fetched(&mut self, source: &Arc<KeySource>, found: Result<Fetched, String>) {
         let Some(state) = self.states.get_mut(source) else { return };
         state.is_under_way = false;
+        let is_wanted_again = std::mem::take(&mut state.is_wanted_again);
         let page = self.book.0.entry(Arc::clone(source)).or_default();
-        page.tries += 1;
+        page.tries += u64::from(!is_wanted_again);
         match found {
             Ok(Fetched { keys, lifetime }) => {
                 // Before it ages.
@@ -198,14 +216,18 @@ impl Desk {
             }
         }
         self.publish();
+        if is_wanted_again {
+            self.refresh(source);
+        }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.is_untold = false;
         let book = Arc::new(self.book.clone());
         for shard in &self.shards {
             let (book, ask) = (Arc::clone(&book), Arc::clone(&self.ask));
-            // A full mailbox is told by the control loop; the next book says the same.
-            drop(shard.try_send(Order::KeySets(book, ask)));
+            // A full mailbox is told again soon.
+            self.is_untold |= shard.try_send(Order::KeySets(book, ask)).is_err();
         }
     }
 }
