@@ -321,7 +321,7 @@ impl Authorizer {
     }
 
     fn fetched(&self, authorities: Option<Vec<u8>>) -> IssuerKeys {
-        IssuerKeys::Fetched(Arc::new(KeySource { issuer: self.issuer.clone(), authorities }))
+        IssuerKeys::Fetched(Arc::new(KeySource::new(self.issuer.clone(), authorities)))
     }
 
     fn compile(&self, keys: IssuerKeys) -> JwtAuthorizer {

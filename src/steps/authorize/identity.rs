@@ -1,6 +1,9 @@
 //! Where a request has its token: `$request.header.X` or `$request.querystring.X`.
 
-use crate::{http::Fields, steps::reject::TokenFault};
+use crate::{
+    http::Fields,
+    steps::{mapping::decode_query, reject::TokenFault},
+};
 
 /// An authorizer's identity source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +49,19 @@ impl IdentitySource {
             Self::Header(name) => only(fields.named(name))?,
             Self::Query(name) => {
                 let pairs = query.unwrap_or_default().split(|&byte| byte == b'&');
-                only(
-                    pairs.filter_map(|pair| pair.strip_prefix(name.as_slice())?.strip_prefix(b"=")),
-                )?
+                only(pairs.filter_map(|pair| value_of(pair, name)))?
             }
         };
         let token = without_scheme(value.trim_ascii());
         if token.is_empty() { Err(TokenFault::Missing) } else { Ok(token) }
     }
+}
+
+/// The value as it was sent, of a pair whose name is this one, in whatever escapes.
+fn value_of<'r>(pair: &'r [u8], name: &[u8]) -> Option<&'r [u8]> {
+    let equals = pair.iter().position(|&byte| byte == b'=')?;
+    let is_it = decode_query(&pair[..equals]).eq(name.iter().copied());
+    is_it.then(|| &pair[equals + 1..])
 }
 
 fn only<'r>(mut values: impl Iterator<Item = &'r [u8]>) -> Result<&'r [u8], TokenFault> {

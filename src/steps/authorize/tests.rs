@@ -409,6 +409,8 @@ fn where_a_token_is_looked_for() {
     check(query, &[], "token=Bearer+a.b.c", Ok("a.b.c"));
     check(query, &[], "Token=a&tokens=b&xtoken=c", missing);
     check(query, &[], "token=", missing);
+    check(query, &[], "t%6Fken=a.b.c", Ok("a.b.c"));
+    check(query, &[], "token=a.b.c&%74oken=d.e.f", Err(TokenFault::Several));
     check(query, &[], "token=a.b.c&token=d.e.f", Err(TokenFault::Several));
     for odd in ["", "$request.header.", "$request.body.a", "Authorization", "$request.header.a b"] {
         assert!(IdentitySource::parse(odd).is_err(), "{odd}");
