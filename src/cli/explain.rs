@@ -2,6 +2,7 @@
 //! steps that serve it, and each decision is told. Nothing is sent. With `--key`, `--source-ip` or
 //! `--limits` the running gateway is asked instead ([`live`]).
 
+mod cors;
 mod domain;
 mod limits;
 mod live;

@@ -208,7 +208,7 @@ pub(super) fn write_refusal(local: &Local, origin: &Origin, stop: &Stop) -> Opti
     let id = local.request_id();
     let mut out = local.outgoing();
     let mut writer = HeadWriter::new(&mut out.text);
-    let body = respond::refuse(reject, &id, &local.http_date(), None, &mut writer);
+    let body = respond::refuse(reject, &id, &local.http_date(), None, None, &mut writer);
     writer.framing(Framing::Length(body.len() as u64));
     writer.field(b"connection", &[b"close"]);
     let _ = writer.end();

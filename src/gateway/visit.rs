@@ -153,7 +153,7 @@ async fn serve(
         Response::Forwarded(forwarded) => {
             forwarded.exchange.head.status == Status::SWITCHING_PROTOCOLS
         }
-        Response::Refused(_) | Response::Own(_) => false,
+        Response::Refused(_) | Response::Own(_) | Response::Preflight(_) => false,
     };
     let delivered = if tunnelled {
         tunnel::run(local, &receiver, response, &facts, inbound).await

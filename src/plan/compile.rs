@@ -12,6 +12,7 @@ use crate::{
     steps::{
         api_key::Keys,
         context::StageVariables,
+        cors::Cors,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
         integrate::{Integration, Protocol, Uri},
@@ -72,6 +73,8 @@ pub struct ApiDraft {
     pub endpoint: ExecuteApiEndpoint,
     /// By which listeners it is reached.
     pub access: AccessDraft,
+    /// See [`Api::cors`].
+    pub cors: Option<Cors>,
     /// The stages.
     pub stages: Vec<StageDraft>,
 }
@@ -198,9 +201,9 @@ impl Plan {
             let stage = self.compile_stage(stage, &draft.id, settings, (&place, problems));
             stages.push(stage);
         }
-        let ApiDraft { id, name, catalogue, endpoint, access, .. } = draft;
+        let ApiDraft { id, name, catalogue, endpoint, access, cors, .. } = draft;
         let access = self.compile_access(&name, &access, problems);
-        Api { id, name, catalogue, endpoint, access, stages, stage_names }
+        Api { id, name, catalogue, endpoint, access, cors, stages, stage_names }
     }
 
     fn compile_access(

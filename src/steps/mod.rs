@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod context;
+pub mod cors;
 pub mod domain;
 pub mod endpoint;
 #[cfg(test)]

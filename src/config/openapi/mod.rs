@@ -7,12 +7,13 @@
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
 //! `paths` (routes), `integration` (what a route calls), `endpoint` (who may call by API id),
-//! `compile`. Below them: `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text`
-//! (`${..}`), `uri`.
+//! `cors` (which pages may), `compile`. Below them: `reference` (`$ref`), `intrinsic`
+//! (CloudFormation's functions), `text` (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
 
 mod compile;
+mod cors;
 mod definition;
 mod endpoint;
 mod fault;
@@ -58,6 +59,7 @@ pub fn import(
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
     let disables_endpoint = endpoint::read(root);
     let endpoint = endpoint::read_access(root, &options.substitutions, &mut report);
+    let cors = cors::read(root, &options.substitutions, &mut report);
     let is_sound = !report.has_errors();
-    Some(ApiDefinition { title, routes, disables_endpoint, endpoint, is_sound })
+    Some(ApiDefinition { title, routes, disables_endpoint, endpoint, cors, is_sound })
 }

@@ -5,6 +5,7 @@
 //! here: how a fact is written into a head ([`Variable::render`]) or a log line (`steps::observe`).
 
 mod clock;
+mod cross_origin;
 mod id;
 mod parameters;
 mod shown;
@@ -12,6 +13,7 @@ mod variable;
 mod variables;
 
 pub use clock::{ClfTime, HttpDate};
+pub use cross_origin::CrossOrigin;
 pub use id::{RequestId, TraceId};
 pub use parameters::{PARAMETERS_MAX, Parameters};
 pub use shown::{Left, Shown};
@@ -130,6 +132,7 @@ pub struct Facts<'a> {
     route: Option<(&'a str, &'a [u8])>,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
+    cross_origin: Option<CrossOrigin<'a>>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
     detail: Option<&'static str>,
@@ -148,6 +151,7 @@ impl<'a> Facts<'a> {
             route: None,
             api_key_id: None,
             limit: None,
+            cross_origin: None,
             integrated: None,
             rejected: None,
             detail: None,
@@ -181,6 +185,11 @@ impl<'a> Facts<'a> {
     /// Records what the client is told of the limits that the request came under.
     pub const fn record_limit(&mut self, shown: Shown<'a>) {
         self.limit = Some(shown);
+    }
+
+    /// Records what the client is told of the page that asks.
+    pub const fn record_cross_origin(&mut self, told: CrossOrigin<'a>) {
+        self.cross_origin = Some(told);
     }
 
     /// Records how the integration did.
@@ -252,6 +261,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn limit(&self) -> Option<&Shown<'a>> {
         self.limit.as_ref()
+    }
+
+    /// What the client is told of the page that asks; `None` when the API has no CORS.
+    #[must_use]
+    pub const fn cross_origin(&self) -> Option<CrossOrigin<'a>> {
+        self.cross_origin
     }
 
     /// How the integration did.

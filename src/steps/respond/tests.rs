@@ -109,11 +109,11 @@ fn refusals_are_awss_bytes() {
     let id = RequestId::new((0, 0));
     let mut said = Said::default();
     let date = HttpDate::new(1_773_342_238);
-    let body = refuse(Reject::Client(Client::NoRoute), &id, &date, None, &mut said);
+    let body = refuse(Reject::Client(Client::NoRoute), &id, &date, None, None, &mut said);
     assert_eq!(body, br#"{"message":"Not Found"}"#);
     assert_eq!(said.start, "404");
     assert_eq!(said.fields, [DATE, "content-type: application/json", ID]);
     let mut said = Said::default();
-    let body = refuse(Reject::Upstream(Upstream::Timeout), &id, &date, None, &mut said);
+    let body = refuse(Reject::Upstream(Upstream::Timeout), &id, &date, None, None, &mut said);
     assert_eq!((said.start.as_str(), body.len()), ("503", 33));
 }
