@@ -27,6 +27,14 @@ pub const BODY_READ_BYTES_MAX: usize = 100 * 1024;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Entries of one parameter mapping, requests or one status.
 pub const MAPPING_ENTRIES_MAX: usize = 300;
+/// Origins that one API's CORS lists; beyond, `https://*` says what is meant.
+pub const CORS_ORIGINS_MAX: usize = 1_000;
+/// One of them: a scheme, a host of 253 bytes and a port.
+pub const CORS_ORIGIN_BYTES_MAX: usize = 300;
+/// Methods and names in one list of CORS. As many as there are fields in a head.
+pub const CORS_NAMES_MAX: usize = HEAD_FIELDS_MAX;
+/// One of these names: a list then fits into what peers take for a head.
+pub const CORS_NAME_BYTES_MAX: usize = 64;
 /// One value that a mapping makes; longer is not set. It has to fit in a head.
 pub const MAPPED_VALUE_BYTES_MAX: usize = 8_192;
 /// Interim (1xx) answers of an upstream before the final one.

@@ -3,6 +3,7 @@
 //! `--limits` the running gateway is asked instead ([`live`]).
 
 mod authorize;
+mod cors;
 mod domain;
 mod limits;
 mod live;

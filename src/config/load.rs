@@ -10,7 +10,7 @@ pub use super::files::Source;
 use super::{
     Overrides, Problems, Settings,
     access::{Endpoint, ListenerLabels},
-    api_id,
+    api_id, cors,
     document::{Document, Node},
     domains,
     faces::{Reading, Shown},
@@ -31,6 +31,7 @@ use crate::{
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         context::StageVariables,
+        cors::Cors,
         stage::{self, StageName},
     },
     tls,
@@ -95,6 +96,14 @@ struct Loader<'l> {
     shown: Shown,
 }
 
+/// What a gateway file says of an API over what its definition says.
+#[derive(Default)]
+struct Said {
+    endpoint: Option<Endpoint>,
+    /// With the place where it says so.
+    cors: Option<(Cors, Place)>,
+}
+
 impl Loader<'_> {
     fn load(&mut self) -> (Settings, PlanDraft) {
         let path = self.source.path().to_path_buf();
@@ -108,7 +117,7 @@ impl Loader<'_> {
             self.show(&no_file, None, &folder, &settings);
             let api = api_of_document(&document, &path);
             let place = document.root().place();
-            let draft = self.load_api(&no_file, &api, None, &document, &place);
+            let draft = self.load_api(&no_file, &api, Said::default(), &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
             return (settings, self.draft(&no_file, None, drafts, Keys::none()));
         }
@@ -130,9 +139,13 @@ impl Loader<'_> {
             let Some(definition) = self.read(&folder.join(&api.definition), Some(&place)) else {
                 continue;
             };
-            let at = document.root().pointer(&format!("/apis/{index}/endpointConfiguration"));
-            let said = api.endpoint_configuration.as_ref().zip(at);
-            let said = said.map(|(said, node)| Endpoint::of_file(said, node));
+            let node = document.root().pointer(&format!("/apis/{index}"));
+            let at = node.and_then(|node| node.find("endpointConfiguration"));
+            let endpoint = api.endpoint_configuration.as_ref().zip(at);
+            let said = Said {
+                endpoint: endpoint.map(|(said, node)| Endpoint::of_file(said, node)),
+                cors: node.and_then(cors::compile),
+            };
             let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
@@ -270,13 +283,13 @@ impl Loader<'_> {
         }
     }
 
-    /// One API with its stages. `said` is what the file says of its endpoint, over what the
-    /// definition says; `place` is where the definition is named.
+    /// One API with its stages. `said` is what the file says over what the definition says; `place`
+    /// is where the definition is named.
     fn load_api(
         &mut self,
         file: &raw::GatewayFile,
         api: &raw::Api,
-        said: Option<Endpoint>,
+        said: Said,
         document: &Document,
         place: &Place,
     ) -> Option<ApiDraft> {
@@ -302,8 +315,17 @@ impl Loader<'_> {
         }
         let id = api.api_id.clone().unwrap_or_else(|| api_id::of_name(&api.name));
         let disabled = api.disable_execute_api_endpoint.or(definition.disables_endpoint());
-        let said = said.or(definition.endpoint);
-        let access = said.map_or(AccessDraft::Public, |said| {
+        if let (Some((_, place)), true) = (&said.cors, definition.cors.is_some()) {
+            let message = format!(
+                "API {}: this corsConfiguration holds, and x-amazon-apigateway-cors of {} is left \
+                 out",
+                api.name, api.definition
+            );
+            self.problems.info(place.clone(), message, "");
+        }
+        let cors = said.cors.map(|(cors, _)| cors).or(definition.cors);
+        let endpoint = said.endpoint.or(definition.endpoint);
+        let access = endpoint.map_or(AccessDraft::Public, |said| {
             said.judge(&api.name, &self.labels, &mut self.problems)
         });
         let is_sound = self.problems.errors() == errors_before;
@@ -316,6 +338,7 @@ impl Loader<'_> {
                 Some(false) | None => ExecuteApiEndpoint::Enabled,
             },
             access,
+            cors,
             stages: drafts,
         })
     }

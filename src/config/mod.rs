@@ -9,6 +9,7 @@
 
 mod access;
 mod api_id;
+mod cors;
 pub mod document;
 mod domains;
 mod faces;

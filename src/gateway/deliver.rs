@@ -14,7 +14,7 @@ use crate::{
     json::Body,
     net::{Outgoing, Stream},
     steps::{
-        context::{CutShort, Facts},
+        context::{CrossOrigin, CutShort, Facts},
         reject::{Reject, Upstream},
         respond,
     },
@@ -87,6 +87,7 @@ impl Receiver<'_> {
         match response {
             Response::Refused(reject) => self.refuse(local, reject, facts).await,
             Response::Own(own) => self.answer_own(local, own, facts).await,
+            Response::Preflight(told) => self.answer_preflight(local, told, facts).await,
             Response::Forwarded(forwarded) => {
                 let mapping = &forwarded.route.integration.response;
                 if !mapping.reads_body(forwarded.exchange.head.status) {
@@ -127,6 +128,23 @@ impl Receiver<'_> {
             writer.framing(Framing::Length(body.len() as u64));
         }
         self.finish_own(local, out, status, body).await
+    }
+
+    /// 204, whether the origin is allowed or not, as AWS answers (`api-gateway.md` 9.1): a browser
+    /// goes by the fields.
+    async fn answer_preflight(
+        &self,
+        local: &Local,
+        told: CrossOrigin<'_>,
+        facts: &Facts<'_>,
+    ) -> Delivered {
+        let mut out = local.runtime.outgoing();
+        let mut writer = HeadWriter::new(&mut out.text);
+        writer.status_line(Status::NO_CONTENT);
+        writer.field(b"date", &[local.http_date().as_bytes()]);
+        writer.field(b"apigw-requestid", &[facts.arrival.request_id.as_bytes()]);
+        told.write_preflight(&mut writer);
+        self.finish_own(local, out, Status::NO_CONTENT, b"").await
     }
 
     /// Ends an answer's head that the gateway has written itself, and sends it with its body.

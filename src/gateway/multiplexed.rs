@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Local,
-    connection::{Leaving, Unread, close, write_refusal},
+    connection::{Leaving, Unread, close, linger, write_refusal},
     inbound::{Inbound, whole_head},
     seats::Seat,
     visit::Visit,
@@ -155,7 +155,9 @@ async fn answer(open: Open, incoming: Incoming) {
             let Some(out) = write_refusal(local, &seat.origin, &stop) else { return };
             lane.set_deadline(Some(local.runtime.now() + limits::SEND_WAIT));
             lane.start_last(out, None);
-            let _ = poll_fn(|cx| lane.poll_sent(cx)).await;
+            if poll_fn(|cx| lane.poll_sent(cx)).await.is_ok() {
+                linger(local, &lane, |cx| lane.poll_receive(cx)).await;
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     plan::{Plan, Route},
     steps::{
         authorize::Verified,
-        context::{Facts, Integrated, Target},
+        context::{CrossOrigin, Facts, Integrated, Target},
         domain,
         integrate::{self, IntegrationMethod, Upgrade},
         reject::{Client, Reject},
@@ -53,6 +53,8 @@ pub enum Response<'x, 'c> {
     Forwarded(Forwarded<'x, 'c>),
     /// The gateway's own words, which refuse nothing.
     Own(Own),
+    /// The gateway's words to a browser that asks for a page of another site.
+    Preflight(CrossOrigin<'c>),
 }
 
 /// A question to the gateway itself.
@@ -85,7 +87,7 @@ pub async fn answer<'x, 'c>(
         return Response::Own(own);
     }
     match travel(local, installed, request, facts, path, place).await {
-        Ok(forwarded) => Response::Forwarded(forwarded),
+        Ok(response) => response,
         Err(reject) => {
             facts.record_reject(reject);
             Response::Refused(reject)
@@ -124,17 +126,24 @@ async fn travel<'x, 'c>(
     facts: &mut Facts<'c>,
     trail: &'c Path,
     place: &'x mut Option<Exchange<'c>>,
-) -> Result<Forwarded<'x, 'c>, Reject> {
+) -> Result<Response<'x, 'c>, Reject> {
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
     admit(&installed.plan, host, request.client)?;
     let listener = || request.seat.door.labels(installed);
-    let selected = installed.plan.select(head.fields(), host, target.path, listener)?;
+    let selected = installed.plan.select(head.fields(), host, target.path, listener);
+    let selected = selected.inspect_err(|why| share_refusal(*why, &installed.plan, head, facts))?;
     let (api, stage) = (selected.api, selected.stage);
     facts.record_target(Target { api_id: &api.id, stage: stage.name.as_str() });
     facts.record_custom_domain(selected.matched);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, None)));
+    if let Some(cors) = &api.cors {
+        if let Some(told) = cors.preflight(head.method, head.fields()) {
+            return Ok(Response::Preflight(told));
+        }
+        facts.record_cross_origin(cors.actual(head.fields()));
+    }
     let matched = stage.router.find(head.method, selected.path).ok_or(NO_ROUTE)?;
     let matched = trail.matched.get_or_init(|| matched);
     let route = &stage.routes[matched.route];
@@ -179,12 +188,25 @@ async fn travel<'x, 'c>(
     let exchange = forward::send(local, &mut call, request.body, place).await?;
     let latency = local.runtime.now().since(started);
     facts.record_integrated(Integrated { status: exchange.head.status, latency });
-    Ok(Forwarded { route, exchange })
+    Ok(Response::Forwarded(Forwarded { route, exchange }))
 }
 
 /// A domain may ask for something of the connection.
 fn admit(plan: &Plan, host: &[u8], client: &Stream) -> Result<(), Reject> {
     plan.admit(host, || client.negotiated().map(Negotiated::shake))
+}
+
+/// A page that may call an API may read that it has no such stage. Whoever is refused the API
+/// itself learns nothing of it.
+#[cold]
+fn share_refusal<'c>(why: Reject, plan: &'c Plan, head: &'c RequestHead, facts: &mut Facts<'c>) {
+    if why != Reject::Client(Client::NoStage) {
+        return;
+    }
+    let api = plan.select_api(head.fields(), head.authority().host);
+    if let Some(cors) = api.ok().and_then(|api| api.cors.as_ref()) {
+        facts.record_cross_origin(cors.actual(head.fields()));
+    }
 }
 
 const NO_ROUTE: Reject = Reject::Client(Client::NoRoute);

@@ -15,6 +15,7 @@ use std::{
 use super::{
     Local,
     body::{After, Incoming},
+    connection::linger,
     deliver::{Delivered, Next, Receiver},
     forward::{Arriving, RequestBody},
     inbound::Inbound,
@@ -115,6 +116,11 @@ impl Visit {
         let Self { local, seat, lane, mut inbound, head, began } = self;
         let client = lane.as_deref().unwrap_or(&seat.stream);
         let end = serve(&local, &seat, client, &mut inbound, &head, began).await;
+        if let (Some(lane), End::Unread) = (&lane, &end) {
+            // Given up now, the stream would be reset behind its answer, and some clients (curl
+            // 7.88) lose an answer that a reset comes along with.
+            linger(&local, lane, |cx| lane.poll_receive(cx)).await;
+        }
         Left { inbound, end }
     }
 }
@@ -153,7 +159,7 @@ async fn serve(
         Response::Forwarded(forwarded) => {
             forwarded.exchange.head.status == Status::SWITCHING_PROTOCOLS
         }
-        Response::Refused(_) | Response::Own(_) => false,
+        Response::Refused(_) | Response::Own(_) | Response::Preflight(_) => false,
     };
     let delivered = if tunnelled {
         tunnel::run(local, &receiver, response, &facts, inbound).await

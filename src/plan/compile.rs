@@ -13,6 +13,7 @@ use crate::{
         api_key::Keys,
         authorize::{Demand, IssuerKeys},
         context::StageVariables,
+        cors::Cors,
         domain::{ApiIds, Destination, DomainDraft, Domains},
         endpoint::{Access, LABELS_MAX, LabelSet, Labels},
         integrate::{Integration, Protocol, Uri},
@@ -79,6 +80,8 @@ pub struct ApiDraft {
     pub endpoint: ExecuteApiEndpoint,
     /// By which listeners it is reached.
     pub access: AccessDraft,
+    /// See [`Api::cors`].
+    pub cors: Option<Cors>,
     /// The stages.
     pub stages: Vec<StageDraft>,
 }
@@ -207,9 +210,9 @@ impl Plan {
             let stage = self.compile_stage(stage, &draft.id, settings, (&place, problems));
             stages.push(stage);
         }
-        let ApiDraft { id, name, catalogue, endpoint, access, .. } = draft;
+        let ApiDraft { id, name, catalogue, endpoint, access, cors, .. } = draft;
         let access = self.compile_access(&name, &access, problems);
-        Api { id, name, catalogue, endpoint, access, stages, stage_names }
+        Api { id, name, catalogue, endpoint, access, cors, stages, stage_names }
     }
 
     fn compile_access(

@@ -17,6 +17,7 @@ use crate::{
         api_key::Keys,
         authorize::Demand,
         context::StageVariables,
+        cors::Cors,
         domain::{ApiIds, Domains},
         endpoint::{Access, Labels},
         integrate::Integration,
@@ -67,6 +68,8 @@ pub struct Api {
     pub endpoint: ExecuteApiEndpoint,
     /// By which listeners it is reached.
     pub access: Access,
+    /// What browsers are told of other sites' pages, when it says so.
+    pub cors: Option<Cors>,
     /// The stages, in the document's order; [`StageNames`] counts in it.
     pub stages: Vec<Stage>,
     /// The stages by name.

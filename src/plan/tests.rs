@@ -33,7 +33,7 @@ pub(super) fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
 pub(super) fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
     let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
     let (id, name, access) = (id.to_owned(), id.to_owned(), AccessDraft::Public);
-    ApiDraft { id, name, catalogue, endpoint, access, stages }
+    ApiDraft { id, name, catalogue, endpoint, access, cors: None, stages }
 }
 
 fn compile(apis: Vec<ApiDraft>) -> Result<Plan, Vec<String>> {

@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod authorize;
 pub mod context;
+pub mod cors;
 pub mod domain;
 pub mod endpoint;
 #[cfg(test)]

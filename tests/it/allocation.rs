@@ -263,3 +263,18 @@ domainNames:
         check_with(Some(GATEWAY), &format!("{head}{more}\r\n"), ok("pets"));
     }
 }
+
+/// With fields of the integration that are dropped, by a pattern and by a search among the origins.
+#[test]
+fn a_request_from_a_page_of_another_site_allocates_nothing() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\n\
+                          content-length: 4\r\n\r\npets";
+    for origins in ["['http://*', 'https://*']", "['https://b.example', 'https://a.example']"] {
+        let gateway = format!(
+            "apis: [{{name: it, definition: api.yaml, corsConfiguration: {{allowOrigins: {origins}, \
+             exposeHeaders: [x-a], allowCredentials: true}}}}]\n"
+        );
+        let request = "GET /pets HTTP/1.1\r\nhost: it\r\norigin: https://A.example\r\n\r\n";
+        check_with(Some(&gateway), request, ANSWER);
+    }
+}

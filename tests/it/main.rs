@@ -10,6 +10,7 @@
 mod allocation;
 mod api_keys;
 mod cli;
+mod cors;
 mod domains;
 mod faults;
 mod harness;

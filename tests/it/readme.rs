@@ -100,6 +100,7 @@ fn its_limits_are_those_of_the_code() {
     let rules = warned(limits::ROUTING_RULES_MAX, limits::ROUTING_RULES_QUOTA, "");
     let rows = [
         ("custom domain names", grouped(limits::DOMAIN_NAMES_MAX as u64)),
+        ("origins of one API's CORS", grouped(limits::CORS_ORIGINS_MAX as u64)),
         ("API mappings of one domain", mappings),
         ("routing rules of one domain", rules),
         ("request line and header fields", bytes(limits::REQUEST_HEAD_BYTES_MAX)),

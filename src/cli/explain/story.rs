@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::{authorize, domain, limits, request::Asked};
+use super::{authorize, cors, domain, limits, request::Asked};
 use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Http2, Method, Name, RequestHead, Status},
@@ -98,6 +98,9 @@ fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &
     };
     let _ = writeln!(out, "Stage  {}: {why}", stage.name.as_str());
     let _ = writeln!(out, "       its routes see the path {}", text(selected.path));
+    if cors::tell(api, head, out).is_break() {
+        return;
+    }
     let matched = stage.router.find(head.method, selected.path);
     match &matched {
         Some(matched) => {

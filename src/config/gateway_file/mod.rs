@@ -4,7 +4,7 @@
 //! generated from them, and a document is checked against that same schema ([`schema`]), which
 //! finds every problem with its place; only a document without errors becomes the types.
 //! What a schema cannot say (names given twice) is in [`rules`], for domain names in [`domains`],
-//! for usage plans and limits in [`traffic`].
+//! for usage plans and limits in [`traffic`], for CORS in `config::cors`.
 //! Not here: OpenAPI documents, and how all this becomes a plan (`config::compile`).
 
 mod apis;
@@ -20,7 +20,7 @@ pub(super) use formats::is_name;
 pub use schema::json_schema;
 pub(super) use traffic::{burst_of, route_key};
 
-use super::{Problems, document::Document};
+use super::{Problems, cors, document::Document};
 use raw::GatewayFile;
 
 /// Reads a document as a gateway file. `None` when it has errors; all of them are in `problems`.
@@ -30,6 +30,7 @@ pub fn read(document: &Document, problems: &mut Problems) -> Option<GatewayFile>
     rules::check(document, problems);
     domains::check(document.root(), problems);
     traffic::check(document.root(), problems);
+    cors::check(document.root(), problems);
     if problems.errors() > before {
         return None;
     }

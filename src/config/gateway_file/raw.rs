@@ -5,6 +5,7 @@
 //! the writer believes closed or unreachable (other protocols); `warning` runs without (log
 //! formats). What the file says of keys, plans and limits is in [`traffic`].
 
+mod cors;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::base::limits::{
     ROUTING_RULES_MAX, USAGE_PLANS_MAX,
 };
 
+pub use cors::CorsConfiguration;
 pub use traffic::{
     ApiKey, ApiStage, LimitKey, LimitKeyType, LimitRoute, NameText, OwnLimit, PathText, Period,
     Quota, Throttle, Throttling, UsagePlan,
@@ -269,6 +271,9 @@ pub struct Api {
     pub disable_execute_api_endpoint: Option<bool>,
     /// Who may reach it by which listener. Without it: as the definition says, else everybody.
     pub endpoint_configuration: Option<EndpointConfiguration>,
+    /// What browsers are told of other sites' pages that call it. Without it: as the definition
+    /// says, else nothing.
+    pub cors_configuration: Option<CorsConfiguration>,
     /// Refuse to run when the import of the definition warns.
     #[serde(default)]
     pub fail_on_warnings: bool,

@@ -51,7 +51,9 @@ enum KeysSaid {
     Fetched(Option<(String, Place)>),
 }
 
-const FIELDS: &[&str] = &["type", "identitySource", "jwtConfiguration"];
+/// SAM has the URL beside the scheme's `x-amazon-apigateway-authorizer` or in it.
+const FIELDS: &[&str] = &["type", "identitySource", "jwtConfiguration", DISCOVERY_URL];
+const DISCOVERY_URL: &str = "openIdConnectUrl";
 const CONFIGURATION: &[&str] =
     &["issuer", "audience", "algorithms", "jwks", "jwksFile", "caCertificates"];
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -82,7 +84,8 @@ pub(super) fn read(
         return reading.error(&node, "has no jwtConfiguration", fix);
     };
     reading.check_names(configuration, CONFIGURATION);
-    let issuer = reading.issuer(scheme, configuration);
+    let url = scheme.find(DISCOVERY_URL).or_else(|| node.find(DISCOVERY_URL));
+    let issuer = reading.issuer(url, configuration);
     let audience = reading.audience(configuration);
     let algorithms = reading.algorithms(configuration);
     let keys = reading.keys(configuration, issuer.as_deref());
@@ -152,7 +155,7 @@ impl Reading<'_, '_> {
         )
     }
 
-    fn issuer(&mut self, scheme: Node<'_>, configuration: Node<'_>) -> Option<String> {
+    fn issuer(&mut self, url: Option<Node<'_>>, configuration: Node<'_>) -> Option<String> {
         let fix = "write issuer: https://.., as the tokens have it in iss";
         if let Some(found) = configuration.find("issuer") {
             let issuer = self.text(found, "issuer")?;
@@ -161,7 +164,7 @@ impl Reading<'_, '_> {
             }
             return Some(issuer);
         }
-        let Some(found) = scheme.find("openIdConnectUrl") else {
+        let Some(found) = url else {
             return self.error(&configuration, "has no issuer", fix);
         };
         let url = self.text(found, "openIdConnectUrl")?;

@@ -12,7 +12,7 @@ use crate::{
     base::Place,
     config::access::Endpoint,
     http::Method,
-    steps::{integrate::TlsConfig, route::RouteKey},
+    steps::{cors::Cors, integrate::TlsConfig, route::RouteKey},
 };
 
 /// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
@@ -74,6 +74,8 @@ pub struct ApiDefinition {
     pub(super) disables_endpoint: Option<bool>,
     /// Who may reach it by which listener, if it says so.
     pub(in crate::config) endpoint: Option<Endpoint>,
+    /// What it tells browsers, if it says so.
+    pub(in crate::config) cors: Option<Cors>,
     /// Its import told no error.
     pub(super) is_sound: bool,
 }

@@ -8,6 +8,7 @@ use super::{fault::shorten, intrinsic, report::Report, text::Substitutions};
 use crate::{
     config::{
         access::{Endpoint, Kind},
+        cors::flag,
         document::{Kind as NodeKind, Node},
     },
     steps::endpoint::is_label,
@@ -96,13 +97,6 @@ fn says_the_same(one: &Endpoint, other: &Endpoint) -> bool {
         endpoint.labels.iter().map(|(label, _)| label.clone()).collect::<Vec<_>>()
     };
     one.kind == other.kind && names(one) == names(other)
-}
-
-/// A truth value, which templates also write as text (`"true"`).
-pub(super) fn flag(node: Node<'_>) -> Option<bool> {
-    let text = node.scalar_text()?;
-    let is = |word: &str| text.eq_ignore_ascii_case(word);
-    if is("true") { Some(true) } else { is("false").then_some(false) }
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
 //! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route
-//! calls), `endpoint` (who may call by API id), `compile`. Below them: `reference` (`$ref`),
-//! `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
+//! calls), `endpoint` (who may call by API id), `cors` (which pages may), `compile`. Below them:
+//! `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
 
 mod authorizer;
 mod compile;
+mod cors;
 mod definition;
 mod endpoint;
 mod fault;
@@ -59,6 +60,7 @@ pub fn import(
     let title = title.and_then(|title| title.as_str()).unwrap_or_default().to_owned();
     let disables_endpoint = endpoint::read(root);
     let endpoint = endpoint::read_access(root, &options.substitutions, &mut report);
+    let cors = cors::read(root, &options.substitutions, &mut report);
     let is_sound = !report.has_errors();
-    Some(ApiDefinition { title, routes, authorizers, disables_endpoint, endpoint, is_sound })
+    Some(ApiDefinition { title, routes, authorizers, disables_endpoint, endpoint, cors, is_sound })
 }

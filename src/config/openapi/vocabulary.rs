@@ -8,10 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{endpoint, fault::shorten, report::Report};
+use super::{cors, fault::shorten, report::Report};
 use crate::{
     base::Severity,
     config::{
+        cors::flag,
         document::{Entry, Node},
         suggest::nearest,
     },
@@ -70,7 +71,7 @@ const EXTENSIONS: &[Extension] = &[
     extension("x-amazon-apigateway-auth", &[Where::Operation], Fate::Read),
     extension("x-amazon-apigateway-authorizer", &[Where::Scheme], Fate::Read),
     extension("x-amazon-apigateway-authtype", &[Where::Scheme], Fate::Read),
-    extension("x-amazon-apigateway-cors", &[Where::Root], Fate::Protects),
+    extension(cors::EXTENSION, &[Where::Root], Fate::Read),
     extension("x-amazon-apigateway-policy", &[Where::Root], Fate::Protects),
     extension("x-amazon-apigateway-security-policy", &[Where::Root], Fate::Protects),
     extension(
@@ -353,7 +354,7 @@ fn judge_endpoint(entry: Entry<'_>, report: &mut Report<'_>) {
     for field in entry.value.entries() {
         let is_harmless = match field.key {
             "disableExecuteApiEndpoint" => {
-                if endpoint::flag(field.value).is_none() {
+                if flag(field.value).is_none() {
                     let message = "disableExecuteApiEndpoint is neither true nor false".to_owned();
                     report.error(&field, message, "write one of them");
                 }

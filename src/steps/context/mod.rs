@@ -6,6 +6,7 @@
 
 mod claims;
 mod clock;
+mod cross_origin;
 mod id;
 mod parameters;
 mod shown;
@@ -14,6 +15,7 @@ mod variables;
 
 pub use claims::Claims;
 pub use clock::{ClfTime, HttpDate};
+pub use cross_origin::CrossOrigin;
 pub use id::{RequestId, TraceId};
 pub use parameters::{PARAMETERS_MAX, Parameters};
 pub use shown::{Left, Shown};
@@ -134,6 +136,7 @@ pub struct Facts<'a> {
     scopes: &'a str,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
+    cross_origin: Option<CrossOrigin<'a>>,
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
     detail: Option<&'static str>,
@@ -154,6 +157,7 @@ impl<'a> Facts<'a> {
             scopes: "",
             api_key_id: None,
             limit: None,
+            cross_origin: None,
             integrated: None,
             rejected: None,
             detail: None,
@@ -198,6 +202,11 @@ impl<'a> Facts<'a> {
     /// Records what the client is told of the limits that the request came under.
     pub const fn record_limit(&mut self, shown: Shown<'a>) {
         self.limit = Some(shown);
+    }
+
+    /// Records what the client is told of the page that asks.
+    pub const fn record_cross_origin(&mut self, told: CrossOrigin<'a>) {
+        self.cross_origin = Some(told);
     }
 
     /// Records how the integration did.
@@ -281,6 +290,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn limit(&self) -> Option<&Shown<'a>> {
         self.limit.as_ref()
+    }
+
+    /// What the client is told of the page that asks; `None` when the API has no CORS.
+    #[must_use]
+    pub const fn cross_origin(&self) -> Option<CrossOrigin<'a>> {
+        self.cross_origin
     }
 
     /// How the integration did.

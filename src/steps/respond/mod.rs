@@ -10,7 +10,7 @@ use crate::{
     },
     json::Body,
     steps::{
-        context::{Facts, HttpDate, Parameters, RequestId},
+        context::{CrossOrigin, Facts, HttpDate, Parameters, RequestId},
         mapping::{ForStatus, ResponseMapping, Sources},
         reject::{Reject, TokenFault},
     },
@@ -52,7 +52,8 @@ pub fn interpret(
         None => answer.status,
     };
     sink.status_line(status);
-    pass_fields(rules, answer, sink);
+    let cross_origin = facts.cross_origin();
+    pass_fields(rules, answer, cross_origin, sink);
     let replaced = rules.is_some_and(|rules| rules.sets_field(b"date"));
     let (date, id) = (date.as_bytes(), facts.arrival.request_id.as_bytes());
     if answer.fields.find(Name::Date).is_none() && !replaced {
@@ -62,6 +63,9 @@ pub fn interpret(
     }
     if let Some(shown) = facts.limit() {
         shown.write(sink);
+    }
+    if let Some(told) = cross_origin {
+        told.write(sink);
     }
     if let Some(rules) = rules {
         rules.write_fields(&sources, scratch, sink);
@@ -76,7 +80,8 @@ pub fn interpret(
 }
 
 /// Writes the head of a refusal and returns its body: JSON, whose length the forwarder declares.
-/// `facts` has what the client is told of limits and scopes.
+/// `facts` has what the client is told of limits, of scopes, and of the page that asks: a browser
+/// shows it a refusal only when that says so.
 pub fn refuse(
     reject: Reject,
     request_id: &RequestId,
@@ -96,6 +101,9 @@ pub fn refuse(
     }
     if let Some(shown) = facts.and_then(Facts::limit) {
         shown.write(sink);
+    }
+    if let Some(told) = facts.and_then(Facts::cross_origin) {
+        told.write(sink);
     }
     reject.body().as_bytes()
 }
@@ -118,13 +126,19 @@ fn challenge(fault: TokenFault, scopes: &str, sink: &mut impl HeadSink) {
     sink.sound_field(b"www-authenticate", &parts);
 }
 
-fn pass_fields(rules: Option<&ForStatus>, answer: &Answer<'_>, sink: &mut impl HeadSink) {
+fn pass_fields(
+    rules: Option<&ForStatus>,
+    answer: &Answer<'_>,
+    cross_origin: Option<CrossOrigin<'_>>,
+    sink: &mut impl HeadSink,
+) {
     let listed = connection_names_fields(answer.fields);
     sink.forward(answer.fields, Case::Lower, |name, text| {
         !(is_hop_by_hop(name)
             || name == Name::ApigwRequestId
             || listed && listed_in_connection(answer.fields, text)
-            || rules.is_some_and(|rules| rules.drops_field(text)))
+            || rules.is_some_and(|rules| rules.drops_field(text))
+            || cross_origin.is_some_and(|told| told.drops_field(name, text)))
     });
 }
 

@@ -6,7 +6,7 @@
 use crate::harness::{Gateway, Route, Upstream, ok, openapi, proxy_all};
 
 use super::{
-    client::{Answer, End, RawClient},
+    client::{Answer, End, Event, RawClient},
     frame::{self, END_HEADERS, END_STREAM, NO_ERROR, data, headers, kind},
     hpack::block,
     target::{launch, request},
@@ -220,4 +220,34 @@ fn streams_of_one_connection_go_to_the_domains_they_name() {
     assert_eq!(ask(7, "a.example.com", "/v2").0, 404);
     assert_eq!(ask(9, "127.0.0.1", "/v1/x").0, 404);
     assert_eq!(ask(11, "A.example.com", "/ping"), (200, "healthy".to_owned()));
+}
+
+/// curl 7.88 loses an answer that a RST_STREAM comes along with, whatever its code: a client that
+/// sends on what nobody wants is heard out for a while, as over HTTP/1.1.
+#[test]
+fn a_refusal_before_the_body_comes_without_a_reset() {
+    let upstream = Upstream::answering(ok("known"));
+    let route = Route::new("GET", "/known", format!("http://{}/", upstream.address()));
+    let gateway = launch(&openapi(&[route]), "").start();
+    let mut client = RawClient::open(gateway.address);
+    client.send(&headers(1, END_HEADERS, block(&request("POST", "/nowhere"))));
+    let answer = client.answer(1).unwrap_or_else(|end| panic!("{end}"));
+    assert_eq!(answer.status, 404);
+    for piece in 0..20 {
+        let flags = if piece == 19 { END_STREAM } else { 0 };
+        client.send(&data(1, flags, vec![b'x'; 10_000]));
+    }
+    client.send(&frame::ping(0, *b"alive?!\0"));
+    loop {
+        match client.next() {
+            Event::Frame(frame) if frame.kind == kind::PING => break,
+            Event::Frame(frame) => assert!(frame.kind != kind::RST_STREAM, "{}", client.story()),
+            Event::Closed | Event::Silence => panic!("{}", client.story()),
+        }
+    }
+    // Who sends nothing more is let go.
+    client.send(&headers(3, END_HEADERS, block(&request("POST", "/nowhere"))));
+    assert_eq!(client.answer(3).map(|answer| answer.status).ok(), Some(404));
+    let reset = client.wait_for(kind::RST_STREAM).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!((reset.stream, reset.code()), (3, Some(NO_ERROR)));
 }

@@ -63,11 +63,11 @@ const REFUSED: &[(&str, usize)] = &[
     ("YAML syntax: invalid indentation", 1),
     ("is a function that only CloudFormation can do", 6),
     ("known only where CloudFormation runs", 1),
-    ("this version would serve the API without it", 11),
+    ("this version would serve the API without it", 5),
     ("this version would serve the route without it", 11),
     ("x-amazon-apigateway-api-key-source AUTHORIZER is not yet supported", 1),
-    ("the integration's type is", 54),
-    ("integrationSubtype", 2),
+    ("the integration's type is", 59),
+    ("integrationSubtype", 3),
     ("connectionType VPC_LINK is not yet supported", 1),
     ("has no x-amazon-apigateway-integration", 4),
     ("any is no key of OpenAPI 3", 1),
@@ -251,7 +251,6 @@ fn serve(tree: &mut Value) {
             for key in ["security", "x-amazon-apigateway-auth", "x-amazon-apigateway-policy"] {
                 map.remove(key);
             }
-            map.remove("x-amazon-apigateway-cors");
             map.remove("x-amazon-apigateway-api-key-source");
             map.remove("x-amazon-apigateway-endpoint-configuration");
             for (key, value) in map {
