@@ -148,8 +148,7 @@ async fn travel<'x, 'c>(
     let matched = trail.matched.get_or_init(|| matched);
     let route = &stage.routes[matched.route];
     facts.record_route(&route.key_text, &route.log_members);
-    let series = installed.series.find(stage.index.0 as usize, Some(matched.route));
-    trail.series.set(Some(series));
+    trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
     let at = (stage.index, api.catalogue);
     let (token, places) = (&trail.token, &trail.places);
     Gate { local, installed, route, at, head, token, places }.pass(facts).await?;
