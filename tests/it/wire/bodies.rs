@@ -296,7 +296,9 @@ fn a_slow_upstream_costs_no_memory() {
             peer.send(ok(request.body.len().to_string()));
         }
     });
-    let gateway = start(&upstream);
+    // One shard: the other one's blocks would not have been touched.
+    let definition = proxy_all(upstream.address());
+    let gateway = Launch::file("api.yaml", &definition).shards(1).start();
     // The blocks that bodies are received into are touched in turn: have all of them touched.
     let mut warm = Client::connect(gateway.address);
     for _ in 0..6 {
