@@ -3,21 +3,17 @@
 //! in the shard's purse.
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
-    future::{Future, poll_fn},
-    pin::pin,
+    cell::{OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
-    task::Poll,
 };
 
 use super::{Installed, Local};
 use crate::{
     base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
-    ledger::{AccountId, Ledger, Subject},
+    ledger::{AccountId, Ledger, NEVER, Subject},
     plan::{Plan, Route, StageIndex, UsagePlan},
-    runtime::Waiters,
     steps::{
         api_key::Key,
         authorize::Verified,
@@ -36,35 +32,6 @@ pub struct Places {
 impl Drop for Places {
     fn drop(&mut self) {
         self.held.iter().for_each(|account| self.ledger.leave(*account));
-    }
-}
-
-/// Requests that wait until the journal has promised more of a quota.
-#[derive(Default)]
-pub struct Promises {
-    told: Cell<u64>,
-    waiting: Waiters,
-}
-
-impl Promises {
-    /// The journal has promised something: whoever waits asks again.
-    pub fn tell(&self) {
-        self.told.set(self.told.get() + 1);
-        self.waiting.wake();
-    }
-
-    /// Until somebody was told, or `deadline`.
-    async fn wait(&self, local: &Local, deadline: Moment) {
-        let before = self.told.get();
-        let mut timeout = pin!(local.runtime.sleep_until(deadline));
-        poll_fn(|context| {
-            if self.told.get() != before {
-                return Poll::Ready(());
-            }
-            self.waiting.add(context);
-            timeout.as_mut().poll(context)
-        })
-        .await;
     }
 }
 
@@ -164,7 +131,7 @@ impl<'c> Gate<'_, 'c> {
                     let now = self.local.runtime.now();
                     let deadline = *deadline.get_or_insert(now + RESERVATION_WAIT);
                     if now < deadline {
-                        self.local.promises.wait(self.local, deadline).await;
+                        self.local.promises.wait(&self.local.runtime, deadline).await;
                         continue;
                     }
                     // The disk hangs: counting goes on in memory. When others were faster than
@@ -254,6 +221,3 @@ impl<'c> Gate<'_, 'c> {
         }
     }
 }
-
-/// What [`crate::ledger::Purse::take`] says of a limit that lets nothing through.
-const NEVER: Moment = Moment(u64::MAX);

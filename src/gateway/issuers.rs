@@ -1,19 +1,12 @@
 //! A shard's view of the issuers whose keys are fetched: what it was told, whom it asked for more,
 //! and who waits for that.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use super::Local;
 use crate::{
     base::{Moment, limits::KEY_REFRESH_WAIT},
-    runtime::Waiters,
+    runtime::News,
     steps::authorize::{KeyBook, KeySource, Page},
 };
 
@@ -27,8 +20,7 @@ pub struct Issuers {
     ask: RefCell<Option<AskIssuer>>,
     /// When an issuer was asked last, and how often it had been tried then.
     asked: RefCell<HashMap<Arc<KeySource>, (Moment, u64)>>,
-    told: Cell<u64>,
-    waiting: Waiters,
+    news: News,
 }
 
 impl Issuers {
@@ -37,8 +29,7 @@ impl Issuers {
         self.asked.borrow_mut().retain(|source, _| book.0.contains_key(source));
         self.book.replace(book);
         self.ask.replace(Some(ask));
-        self.told.set(self.told.get() + 1);
-        self.waiting.wake();
+        self.news.tell();
     }
 
     pub(super) fn page(&self, source: &Arc<KeySource>) -> Page {
@@ -67,15 +58,6 @@ impl Issuers {
 
     /// Until something was told, or `deadline`.
     pub(super) async fn wait(&self, local: &Local, deadline: Moment) {
-        let before = self.told.get();
-        let mut timeout = pin!(local.runtime.sleep_until(deadline));
-        poll_fn(|context| {
-            if self.told.get() != before {
-                return Poll::Ready(());
-            }
-            self.waiting.add(context);
-            timeout.as_mut().poll(context)
-        })
-        .await;
+        self.news.wait(&local.runtime, deadline).await;
     }
 }

@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Issuers, Promises, Seats, visit::Guide};
+use super::{Handshakes, Issuers, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
     ledger::{Ledger, Purse, Subject},
     net::Outgoing,
     plan::{Plan, Upstream},
-    runtime::Runtime,
+    runtime::{News, Runtime},
     steps::{
         api_key::Switches,
         authorize::TokenCache,
@@ -65,7 +65,7 @@ pub struct Local {
     /// Tokens that it has verified.
     pub tokens: RefCell<TokenCache>,
     /// Requests that wait for the journal of quotas.
-    pub promises: Promises,
+    pub promises: News,
     tally: Rc<upstream::Tally>,
     telemetry: RefCell<Telemetry>,
     log: RefCell<Option<AccessLog>>,
@@ -137,7 +137,7 @@ impl Local {
             purse,
             issuers: Issuers::default(),
             tokens: RefCell::default(),
-            promises: Promises::default(),
+            promises: News::default(),
             tally,
             telemetry: RefCell::new(telemetry),
             log: RefCell::new(log),

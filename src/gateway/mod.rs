@@ -23,7 +23,7 @@ mod tunnel;
 mod upload;
 mod visit;
 
-pub use admission::{Places, Promises};
+pub use admission::Places;
 pub use body::{After, BodyFault, Incoming};
 pub use issuers::{AskIssuer, Issuers};
 pub use local::{Addresses, Installed, Local, stage_names};

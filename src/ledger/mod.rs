@@ -28,7 +28,7 @@ pub mod usage;
 mod tests;
 
 pub use bucket::AccountView;
-pub use purse::{LeaseView, Paid, Purse};
+pub use purse::{LeaseView, NEVER, Paid, Purse};
 pub use quota_purse::Spent;
 pub use terms::{AccountId, LimitId, Period, QuotaTerms, Rate, Subject, Terms};
 

@@ -19,6 +19,8 @@ use crate::base::{Moment, WallTime, limits::LEASES_MAX};
 
 /// Tokens that a lease begins with, if there are as many.
 const FIRST_LEASE: u32 = 4;
+/// When a limit that lets nothing through has its next token.
+pub const NEVER: Moment = Moment(u64::MAX);
 
 /// One shard's leases.
 pub struct Purse {
@@ -99,7 +101,7 @@ impl Purse {
                 let enters = self.ledger.accounts.enter(account, max, now);
                 if enters { Ok(Paid::Place) } else { Err(now) }
             }
-            Terms::Bucket { rate, burst } if rate.is_zero() || burst == 0 => Err(Moment(u64::MAX)),
+            Terms::Bucket { rate, burst } if rate.is_zero() || burst == 0 => Err(NEVER),
             Terms::Bucket { rate, burst } => self.take_token(account, (rate, burst), now),
         }
     }

@@ -13,4 +13,4 @@ mod waiters;
 pub use executor::{ExecutorSpec, JoinHandle, Runtime, start};
 pub use mailbox::{Full, Mailbox, Sender, mailbox};
 pub use simulate::simulate;
-pub use waiters::Waiters;
+pub use waiters::{News, Waiters};
