@@ -2,13 +2,12 @@
 //! it comes under. What is decided is in `steps::api_key` and `steps::throttle`; what is counted,
 //! in the shard's purse.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use super::{Installed, Local};
+use super::{
+    Installed, Local,
+    pipeline::{Path, Request},
+};
 use crate::{
     base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
@@ -16,7 +15,6 @@ use crate::{
     plan::{Plan, Route, StageIndex, UsagePlan},
     steps::{
         api_key::Key,
-        authorize::Verified,
         context::{Facts, Left, Shown},
         reject::{Catalogue, Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
@@ -44,10 +42,8 @@ pub(super) struct Gate<'a, 'c> {
     /// Its stage, and in whose words its API refuses.
     pub(super) at: (StageIndex, Catalogue),
     pub(super) head: &'c RequestHead,
-    /// Where its verified token is kept while its answer is on its way.
-    pub(super) token: &'c OnceCell<Rc<Verified>>,
-    /// Where the request's places are kept while its answer is on its way.
-    pub(super) places: &'a RefCell<Vec<Places>>,
+    /// Where what it was let in with is kept while its answer is on its way.
+    pub(super) trail: &'c Path,
 }
 
 /// A key that may call, and what it may call.
@@ -60,13 +56,17 @@ struct Identified<'c> {
 impl<'c> Gate<'_, 'c> {
     /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's
     /// order.
-    pub(super) async fn pass(self, facts: &mut Facts<'c>) -> Result<(), Reject> {
+    pub(super) async fn pass(
+        self,
+        request: &mut Request<'c>,
+        facts: &mut Facts<'c>,
+    ) -> Result<(), Reject> {
         let route = self.route;
         if !route.guards.is_empty() {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }
         if let Some(demand) = &route.authorizer {
-            self.authorize(demand, facts).await?;
+            self.authorize(demand, request, facts).await?;
         }
         let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
         if identified.is_some() || !route.limits.is_empty() {
@@ -168,7 +168,7 @@ impl<'c> Gate<'_, 'c> {
         let local = self.local;
         if !held.is_empty() {
             let held = asked.places(held, &local.purse.borrow());
-            self.places.borrow_mut().push(Places { ledger: Arc::clone(&local.ledger), held });
+            self.trail.places.borrow_mut().push(Places { ledger: Arc::clone(&local.ledger), held });
         }
         if self.installed.plan.throttling().rate_limit_headers {
             let purse = local.purse.borrow();

@@ -3,27 +3,43 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::admission::Gate;
+use super::{admission::Gate, pipeline::Request};
 use crate::{
     base::limits::KEYS_WAIT,
     steps::{
-        authorize::{Demand, IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+        authorize::{
+            Authorizer, Demand,
+            jwt::{IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+        },
         context::Facts,
         reject::{Client, Reject, TokenFault},
     },
 };
 
 impl<'c> Gate<'_, 'c> {
-    /// Finds the token, verifies it if that is new, and asks for the route's scopes.
+    /// Lets the caller in, or says why not.
     pub(super) async fn authorize(
         self,
         demand: &'c Demand,
+        _request: &mut Request<'c>,
+        facts: &mut Facts<'c>,
+    ) -> Result<(), Reject> {
+        match &*demand.authorizer {
+            Authorizer::Jwt(authorizer) => self.take_token(demand, authorizer, facts).await,
+        }
+    }
+
+    /// Finds the token, verifies it if that is new, and asks for the route's scopes.
+    async fn take_token(
+        self,
+        demand: &'c Demand,
+        authorizer: &'c JwtAuthorizer,
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
         facts.record_scopes(demand.scopes());
         let refused = |fault| Reject::Client(Client::NotAuthorized(fault));
-        let verified = self.verify(&demand.authorizer).await.map_err(refused)?;
-        let verified = self.token.get_or_init(|| verified);
+        let verified = self.verify(authorizer).await.map_err(refused)?;
+        let verified = self.trail.token.get_or_init(|| verified);
         facts.record_claims(&verified.claims);
         demand.check_scopes(verified).map_err(refused)
     }

@@ -7,7 +7,7 @@ use super::Local;
 use crate::{
     base::{Moment, limits::KEY_REFRESH_WAIT},
     runtime::News,
-    steps::authorize::{KeyBook, KeySource, Page},
+    steps::authorize::jwt::{KeyBook, KeySource, Page},
 };
 
 /// Asks for an issuer's keys to be fetched anew; never waits.

@@ -21,7 +21,7 @@ use crate::{
     runtime::{News, Runtime},
     steps::{
         api_key::Switches,
-        authorize::TokenCache,
+        authorize::jwt::TokenCache,
         context::{ClfTime, Facts, HttpDate, RequestId},
         integrate::Scratch,
         observe,

@@ -20,7 +20,7 @@ use crate::{
     net::{Negotiated, Stream},
     plan::{Plan, Route},
     steps::{
-        authorize::Verified,
+        authorize::jwt::Verified,
         context::{CrossOrigin, Facts, Integrated, Target},
         domain,
         integrate::{self, IntegrationMethod, Upgrade},
@@ -114,9 +114,11 @@ pub struct Path {
     /// What exactly is wrong with the integration's answer, when it is malformed.
     pub detail: Cell<Option<&'static str>>,
     /// The token that it was let in with.
-    token: OnceCell<Rc<Verified>>,
+    pub(super) token: OnceCell<Rc<Verified>>,
+    /// What a refusal says when its fault's own words are not enough.
+    pub words: OnceCell<String>,
     /// Places among requests in flight that it holds.
-    places: RefCell<Vec<Places>>,
+    pub(super) places: RefCell<Vec<Places>>,
 }
 
 async fn travel<'x, 'c>(
@@ -150,8 +152,7 @@ async fn travel<'x, 'c>(
     facts.record_route(&route.key_text, &route.log_members);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
     let at = (stage.index, api.catalogue);
-    let (token, places) = (&trail.token, &trail.places);
-    Gate { local, installed, route, at, head, token, places }.pass(facts).await?;
+    Gate { local, installed, route, at, head, trail }.pass(&mut request, facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;

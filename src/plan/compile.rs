@@ -11,7 +11,7 @@ use crate::{
     ledger::Terms,
     steps::{
         api_key::Keys,
-        authorize::{Demand, IssuerKeys},
+        authorize::Demand,
         context::StageVariables,
         cors::Cors,
         domain::{ApiIds, Destination, DomainDraft, Domains},
@@ -47,10 +47,8 @@ impl PlanDraft {
         let stages = self.apis.iter().flat_map(|api| &api.stages);
         let mut routes = stages.flat_map(|stage| &stage.routes);
         routes.any(|RouteDraft { integration, authorizer, .. }| {
-            let keys = authorizer.as_ref().map(|demand| demand.authorizer.keys());
-            if let Some(IssuerKeys::Fetched(source)) = keys
-                && source.asks_system()
-            {
+            let fetched = authorizer.as_ref().and_then(|demand| demand.authorizer.fetched());
+            if fetched.is_some_and(|source| source.asks_system()) {
                 return true;
             }
             integration.uri.protocol == Protocol::Https

@@ -14,7 +14,7 @@ use crate::{
     ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
-    steps::{api_key::Switches, authorize::KeyBook},
+    steps::{api_key::Switches, authorize::jwt::KeyBook},
     telemetry::{Reported, access_log::AccessLog},
 };
 

@@ -8,7 +8,10 @@ use crate::{
     http::RequestHead,
     plan::Route,
     steps::{
-        authorize::{IdentitySource, IssuerKeys, Verified},
+        authorize::{
+            Authorizer, Demand,
+            jwt::{IdentitySource, IssuerKeys, JwtAuthorizer, Verified},
+        },
         reject::{Client, Reject, TokenFault},
     },
 };
@@ -21,7 +24,17 @@ pub(super) fn tell(
     out: &mut String,
 ) -> Result<Option<Verified>, ()> {
     let Some(demand) = &route.authorizer else { return Ok(None) };
-    let authorizer = &demand.authorizer;
+    match &*demand.authorizer {
+        Authorizer::Jwt(authorizer) => tell_token(demand, authorizer, head, out),
+    }
+}
+
+fn tell_token(
+    demand: &Demand,
+    authorizer: &JwtAuthorizer,
+    head: &RequestHead,
+    out: &mut String,
+) -> Result<Option<Verified>, ()> {
     let place = match &authorizer.source {
         IdentitySource::Header(name) => format!("header {}", String::from_utf8_lossy(name)),
         IdentitySource::Query(name) => format!("parameter {}", String::from_utf8_lossy(name)),
@@ -76,7 +89,8 @@ fn refuse(fault: TokenFault, out: &mut String) -> Result<Option<Verified>, ()> {
 
 /// The lines, with the token left out wherever it went.
 pub(super) fn without_token(lines: String, route: &Route, head: &RequestHead) -> String {
-    let source = route.authorizer.as_ref().map(|demand| &demand.authorizer.source);
+    let authorizer = route.authorizer.as_ref().map(|demand| &*demand.authorizer);
+    let source = authorizer.map(|Authorizer::Jwt(jwt)| &jwt.source);
     match source.map(|source| source.find(head.fields(), head.target().query)) {
         Some(Ok(token)) => lines.replace(&*text(token), "(the token)"),
         Some(Err(_)) | None => lines,

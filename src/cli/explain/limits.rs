@@ -11,7 +11,7 @@ use crate::{
     plan::{Api, Plan, Route, Stage, UsagePlan},
     steps::{
         api_key::Key,
-        authorize::Verified,
+        authorize::jwt::Verified,
         reject::{Client, KeyFault, Reject},
         throttle::{By, Limit, LimitIndex, Mode},
     },

@@ -1,11 +1,11 @@
-//! Who may call a route, as the document says it. An API key in `x-api-key` and a JWT
-//! authorizer (`authorizer.rs`) are taken; every other demand is an error: a route is never served
+//! Who may call a route, as the document says it. An API key in `x-api-key` and authorizers of
+//! known kinds (`authorizer/`) are taken; every other demand is an error: a route is never served
 //! with less protection than its document asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    authorizer::{self, Authorizer},
+    authorizer::{Authorizer, Scheme},
     fault::shorten,
     report::Report,
     text::Substitutions,
@@ -43,8 +43,8 @@ pub(super) struct Demands {
     pub(super) authorizer: Option<(usize, Vec<String>)>,
 }
 
-/// What a scheme is.
-enum Scheme {
+/// What a scheme without a known authorizer is.
+enum Plain {
     /// An API key as API Gateway takes it.
     ApiKey,
     /// An API key that is elsewhere: where.
@@ -155,11 +155,12 @@ impl<'d, 'r> Security<'d, 'r> {
         found: &mut Demands,
         report: &mut Report<'_>,
     ) {
-        if let Some((scheme, jwt)) = self.jwt(named.key) {
-            return self.demand_token(named, (scheme, jwt), label, found, report);
+        let scheme = self.schemes.and_then(|schemes| schemes.find(named.key));
+        if let Some(scheme) = scheme.and_then(|scheme| Scheme::of(named.key, scheme)) {
+            return self.demand_authorizer(named, scheme, label, found, report);
         }
         match self.describe(named.key, report.is_full()) {
-            Scheme::ApiKey => {
+            Plain::ApiKey => {
                 if named.value.items().len() > 0 {
                     let message =
                         format!("{label}: scopes mean nothing to an API key; they are left out");
@@ -167,7 +168,7 @@ impl<'d, 'r> Security<'d, 'r> {
                 }
                 found.api_key_required = true;
             }
-            Scheme::OtherKey(place) => {
+            Plain::OtherKey(place) => {
                 let name = shorten(named.key);
                 let message = format!(
                     "{label} demands {name}, an API key {place}; API Gateway takes it in the \
@@ -175,7 +176,7 @@ impl<'d, 'r> Security<'d, 'r> {
                 );
                 report.error(&named, message, "write {type: apiKey, name: x-api-key, in: header}");
             }
-            Scheme::Unsupported { what, fix } => {
+            Plain::Unsupported { what, fix } => {
                 let message = format!(
                     "{label} demands {what}, which is not yet supported: this version would serve \
                      the route without it"
@@ -185,26 +186,18 @@ impl<'d, 'r> Security<'d, 'r> {
         }
     }
 
-    /// The scheme of this name and its authorizer, when that is one for JWTs.
-    fn jwt(&self, name: &str) -> Option<(Node<'d>, Node<'d>)> {
-        let scheme = self.schemes?.find(name)?;
-        let authorizer = scheme.find("x-amazon-apigateway-authorizer")?;
-        let kind = authorizer.find("type").and_then(Node::scalar_text)?;
-        kind.eq_ignore_ascii_case("jwt").then_some((scheme, authorizer))
-    }
-
     /// A route has one authorizer at most, as at AWS.
-    fn demand_token(
+    fn demand_authorizer(
         &mut self,
         named: Entry<'d>,
-        (scheme, jwt): (Node<'d>, Node<'d>),
+        scheme: Scheme<'d>,
         label: &str,
         found: &mut Demands,
         report: &mut Report<'_>,
     ) {
         let known = self.places.get(named.key).copied();
         let place = known.unwrap_or_else(|| {
-            let read = authorizer::read(named.key, scheme, jwt, self.known, report);
+            let read = scheme.read(self.known, report);
             let place = read.map(|authorizer| {
                 self.authorizers.push(authorizer);
                 self.authorizers.len() - 1
@@ -221,7 +214,7 @@ impl<'d, 'r> Security<'d, 'r> {
         found.authorizer = Some((place, scopes));
     }
 
-    fn describe(&self, name: &str, is_brief: bool) -> Scheme {
+    fn describe(&self, name: &str, is_brief: bool) -> Plain {
         const FIX: &str = "remove the demand if the route may be open to all";
         let short = shorten(name);
         let Some(scheme) = self.schemes.and_then(|schemes| schemes.find(name)) else {
@@ -232,7 +225,7 @@ impl<'d, 'r> Security<'d, 'r> {
                 None => FIX.to_owned(),
             };
             let what = format!("{short} (a scheme that components.securitySchemes lacks)");
-            return Scheme::Unsupported { what, fix };
+            return Plain::Unsupported { what, fix };
         };
         let text = |key| scheme.find(key).and_then(Node::scalar_text).map(shorten);
         let authorizer = scheme.find("x-amazon-apigateway-authorizer");
@@ -248,7 +241,7 @@ impl<'d, 'r> Security<'d, 'r> {
                 None => "a scheme without a type".to_owned(),
             },
         };
-        Scheme::Unsupported { what: format!("{short} ({kind})"), fix: FIX.to_owned() }
+        Plain::Unsupported { what: format!("{short} ({kind})"), fix: FIX.to_owned() }
     }
 }
 
@@ -271,18 +264,18 @@ fn read_scopes(named: Entry<'_>, label: &str, report: &mut Report<'_>) -> Vec<St
 }
 
 /// A scheme of type `apiKey`, by where it has the key.
-fn api_key(scheme: Node<'_>) -> Scheme {
+fn api_key(scheme: Node<'_>) -> Plain {
     let text = |key| scheme.find(key).and_then(Node::scalar_text).unwrap_or_default();
     let (name, place) = (text("name"), text("in"));
     if name.eq_ignore_ascii_case("x-api-key") && place == "header" {
-        return Scheme::ApiKey;
+        return Plain::ApiKey;
     }
     let place = match place {
         "header" | "query" | "cookie" => format!("in the {place} {}", shorten(name)),
         "" => "that is nowhere (it has no in)".to_owned(),
         other => format!("in {} {}", shorten(other), shorten(name)),
     };
-    Scheme::OtherKey(place)
+    Plain::OtherKey(place)
 }
 
 fn check_auth(auth: Node<'_>, label: &str, report: &mut Report<'_>) {

@@ -15,7 +15,7 @@ use crate::{
     base::limits::{KEY_FETCH_WAIT, KEY_LIFETIME_MAX, KEY_LIFETIME_MIN, KEY_SET_BYTES_MAX},
     http::Http2,
     json::strict::Value,
-    steps::authorize::{KeySet, KeySource},
+    steps::authorize::jwt::{KeySet, KeySource},
     tls::{Caller, CallerParts},
 };
 

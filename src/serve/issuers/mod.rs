@@ -25,7 +25,7 @@ use crate::{
     plan::Plan,
     runtime::Sender as Mail,
     shard::Order,
-    steps::authorize::{IssuerKeys, KeyBook, KeySource},
+    steps::authorize::jwt::{KeyBook, KeySource},
 };
 
 /// After a failure.
@@ -101,8 +101,8 @@ impl Issuers {
     pub(super) fn follow(&self, plan: &Plan) {
         let mut sources: Vec<Arc<KeySource>> = Vec::new();
         for (_, _, route) in plan.routes() {
-            if let Some(demand) = &route.authorizer
-                && let IssuerKeys::Fetched(source) = demand.authorizer.keys()
+            let fetched = route.authorizer.as_ref().and_then(|demand| demand.authorizer.fetched());
+            if let Some(source) = fetched
                 && !sources.contains(source)
             {
                 sources.push(Arc::clone(source));

@@ -140,6 +140,7 @@ pub struct Facts<'a> {
     integrated: Option<Integrated>,
     rejected: Option<Reject>,
     detail: Option<&'static str>,
+    words: Option<&'a str>,
     cut_short: Option<CutShort>,
     outcome: Option<Outcome>,
 }
@@ -161,6 +162,7 @@ impl<'a> Facts<'a> {
             integrated: None,
             rejected: None,
             detail: None,
+            words: None,
             cut_short: None,
             outcome: None,
         }
@@ -218,6 +220,11 @@ impl<'a> Facts<'a> {
     /// Records what exactly was wrong with a message that was refused; for the log only.
     pub const fn record_detail(&mut self, detail: Option<&'static str>) {
         self.detail = detail;
+    }
+
+    /// Records what the client is told of its refusal instead of the fault's own words: a JSON text.
+    pub const fn record_words(&mut self, words: &'a str) {
+        self.words = Some(words);
     }
 
     /// Records why the request was refused.
@@ -308,6 +315,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn detail(&self) -> Option<&'static str> {
         self.detail
+    }
+
+    /// What the client is told of its refusal instead of the fault's own words.
+    #[must_use]
+    pub const fn words(&self) -> Option<&'a str> {
+        self.words
     }
 
     /// Why the request was refused.

@@ -82,13 +82,13 @@ pub fn interpret(
 /// Writes the head of a refusal and returns its body: JSON, whose length the forwarder declares.
 /// `facts` has what the client is told of limits, of scopes, and of the page that asks: a browser
 /// shows it a refusal only when that says so.
-pub fn refuse(
+pub fn refuse<'a>(
     reject: Reject,
     request_id: &RequestId,
     date: &HttpDate,
-    facts: Option<&Facts<'_>>,
+    facts: Option<&Facts<'a>>,
     sink: &mut impl HeadSink,
-) -> &'static [u8] {
+) -> &'a [u8] {
     sink.status_line(reject.status());
     sink.sound_field(b"date", &[date.as_bytes()]);
     sink.sound_field(b"content-type", &[b"application/json"]);
@@ -105,7 +105,7 @@ pub fn refuse(
     if let Some(told) = facts.and_then(Facts::cross_origin) {
         told.write(sink);
     }
-    reject.body().as_bytes()
+    facts.and_then(Facts::words).unwrap_or(reject.body()).as_bytes()
 }
 
 /// `www-authenticate` in AWS's form, which has no commas (`api-gateway.md` 3.3).

@@ -18,7 +18,7 @@ use crate::{
     },
     plan::StageDraft,
     steps::{
-        authorize::Demand,
+        authorize::Authorizer,
         context::StageVariables,
         integrate::{IntegrationMethod, PathRule},
         stage::StageName,
@@ -111,9 +111,12 @@ fn render(definition: &ApiDefinition, draft: &StageDraft, out: &mut String) {
         write!(out, "{} -> {method} {}:{}", route.key, uri.host, uri.port).unwrap();
         let key = if route.api_key_required { ", for API keys" } else { "" };
         let token = route.authorizer.as_ref().map_or_else(String::new, |demand| {
-            let Demand { authorizer, .. } = demand;
-            let (name, issuer) = (&authorizer.name, authorizer.issuer());
-            format!(", for tokens of {name} ({issuer}) [{}]", demand.scopes())
+            match &*demand.authorizer {
+                Authorizer::Jwt(jwt) => {
+                    let (name, issuer) = (&jwt.name, jwt.issuer());
+                    format!(", for tokens of {name} ({issuer}) [{}]", demand.scopes())
+                }
+            }
         });
         writeln!(out, " path {pieces}{rule}, {timeout} ms{key}{token}").unwrap();
         for mapping in &defined.integration.request {

@@ -3,12 +3,11 @@
 //! if they are not to be fetched; `caCertificates`, whom TLS trusts when they are; `algorithms`,
 //! for those that API Gateway does not take.
 //!
-//! A file of keys is named here and read by the loader ([`ApiDefinition::read_keys`]).
+//! A file of keys is named here and read by the loader (`ApiDefinition::read_keys`).
 
 use std::sync::Arc;
 
-use super::{
-    definition::ApiDefinition,
+use super::super::{
     fault::shorten,
     intrinsic,
     report::Report,
@@ -21,25 +20,23 @@ use crate::{
         document::{Kind, Node},
         suggest::nearest,
     },
-    steps::authorize::{
+    steps::authorize::jwt::{
         Algorithm, Algorithms, IdentitySource, IssuerKeys, JwtAuthorizer, JwtDraft, KeySet,
         KeySource,
     },
     tls::CallerParts,
 };
 
-/// An authorizer of the document.
+/// A JWT authorizer of the document.
 #[derive(Clone)]
-pub(super) struct Authorizer {
+pub(super) struct Jwt {
     /// The name of its scheme.
-    pub(super) name: String,
+    name: String,
     source: IdentitySource,
     issuer: String,
     audience: Vec<String>,
     algorithms: Algorithms,
     keys: KeysSaid,
-    /// Once its keys are known.
-    pub(super) compiled: Option<Arc<JwtAuthorizer>>,
 }
 
 /// Where the keys are.
@@ -72,7 +69,7 @@ pub(super) fn read(
     node: Node<'_>,
     known: &Substitutions,
     report: &mut Report<'_>,
-) -> Option<Authorizer> {
+) -> Option<Jwt> {
     let short = shorten(name);
     let mut reading = Reading { name: &short, known, report };
     reading.check_scheme(scheme);
@@ -89,14 +86,13 @@ pub(super) fn read(
     let audience = reading.audience(configuration);
     let algorithms = reading.algorithms(configuration);
     let keys = reading.keys(configuration, issuer.as_deref());
-    Some(Authorizer {
+    Some(Jwt {
         name: name.to_owned(),
         source: source?,
         issuer: issuer?,
         audience: audience?,
         algorithms: algorithms?,
         keys: keys?,
-        compiled: None,
     })
 }
 
@@ -267,24 +263,19 @@ fn is_fetchable(issuer: &str) -> bool {
     is_sound && (tls.is_some_and(host) || plain.is_some_and(is_local))
 }
 
-impl ApiDefinition {
-    /// Gives the authorizers their keys; `read` reads a file that stands at a place of the
-    /// document, and tells when it cannot.
-    pub fn read_keys(
-        &mut self,
-        mut read: impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
+impl Jwt {
+    /// The authorizer with its keys; `read` reads a file that stands at a place of the document, and
+    /// tells when it cannot.
+    pub(super) fn compile(
+        &self,
+        read: &mut impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
         problems: &mut Problems,
-    ) {
-        let errors_before = problems.errors();
-        for authorizer in &mut self.authorizers {
-            let found = authorizer.keys(&mut read, problems);
-            authorizer.compiled = found.map(|keys| Arc::new(authorizer.compile(keys)));
-        }
-        self.is_sound &= problems.errors() == errors_before;
+    ) -> Option<JwtAuthorizer> {
+        let keys = self.keys(read, problems)?;
+        let Self { name, source, issuer, audience, algorithms, .. } = self.clone();
+        Some(JwtAuthorizer::compile(JwtDraft { name, source, issuer, audience, algorithms, keys }))
     }
-}
 
-impl Authorizer {
     fn keys(
         &self,
         read: &mut impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
@@ -325,10 +316,5 @@ impl Authorizer {
 
     fn fetched(&self, authorities: Option<Vec<u8>>) -> IssuerKeys {
         IssuerKeys::Fetched(Arc::new(KeySource::new(self.issuer.clone(), authorities)))
-    }
-
-    fn compile(&self, keys: IssuerKeys) -> JwtAuthorizer {
-        let Self { name, source, issuer, audience, algorithms, .. } = self.clone();
-        JwtAuthorizer::compile(JwtDraft { name, source, issuer, audience, algorithms, keys })
     }
 }

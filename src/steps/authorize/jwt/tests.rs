@@ -2,7 +2,13 @@ use super::{
     signer::{RSA, Signer, encode},
     *,
 };
-use crate::{base::limits::TOKEN_BYTES_MAX, steps::fixture};
+use crate::{
+    base::limits::TOKEN_BYTES_MAX,
+    steps::{
+        authorize::{Authorizer, Demand},
+        fixture,
+    },
+};
 
 /// 2026-03-04T19:15:17Z.
 const NOW: WallTime = WallTime(1_772_651_717_000);
@@ -357,10 +363,10 @@ fn times_at_the_moment_and_one_beside_it() {
 
 #[test]
 fn scopes_of_a_route() {
-    let authorizer = Arc::new(rsa_authorizer());
+    let authorizer = Arc::new(Authorizer::Jwt(rsa_authorizer()));
     let ask = |claims: &str, scopes: &[&str]| {
         let token = RSA.sign(HEADER, claims);
-        let verified = authorizer.try_token(token.as_bytes(), NOW).unwrap();
+        let verified = rsa_authorizer().try_token(token.as_bytes(), NOW).unwrap();
         let scopes: Vec<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
         Demand::new(Arc::clone(&authorizer), &scopes).check_scopes(&verified)
     };
