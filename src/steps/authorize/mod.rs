@@ -66,8 +66,8 @@ impl Demand {
     /// # Errors
     /// [`TokenFault::InsufficientScope`].
     pub fn check_scopes(&self, verified: &Verified) -> Result<(), TokenFault> {
-        let is_enough = |scope: &Box<str>| verified.has_scope(scope);
-        match self.scopes.is_empty() || self.scopes.iter().any(is_enough) {
+        let mut scopes = self.scopes.iter();
+        match self.scopes.is_empty() || scopes.any(|scope| verified.has_scope(scope)) {
             true => Ok(()),
             false => Err(TokenFault::InsufficientScope),
         }

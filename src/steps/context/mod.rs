@@ -222,7 +222,7 @@ impl<'a> Facts<'a> {
         self.detail = detail;
     }
 
-    /// Records what the client is told of its refusal instead of the fault's own words: a JSON text.
+    /// Records what the client is told of its refusal instead of the fault's own words: JSON.
     pub const fn record_words(&mut self, words: &'a str) {
         self.words = Some(words);
     }

@@ -264,8 +264,8 @@ fn is_fetchable(issuer: &str) -> bool {
 }
 
 impl Jwt {
-    /// The authorizer with its keys; `read` reads a file that stands at a place of the document, and
-    /// tells when it cannot.
+    /// The authorizer with its keys; `read` reads a file that stands at a place of the document,
+    /// and tells when it cannot.
     pub(super) fn compile(
         &self,
         read: &mut impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
