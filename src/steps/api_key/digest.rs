@@ -61,15 +61,17 @@ impl Digest {
 }
 
 impl Kept {
+    pub(super) const ZERO: Self = Self([0; 24]);
+
     /// Whether it is this one, in the same time whatever it is.
     pub(super) fn equals(&self, other: &Self) -> bool {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
-    /// The first bits, 1 to 32 of them, as a number.
-    #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits are left")]
-    pub(super) fn first_bits(&self, bits: u32) -> usize {
-        (first_8(&self.0) >> (u64::BITS - bits)) as usize
+    /// Its place among `room`, as it would have it: the larger it is, the further back.
+    #[expect(clippy::cast_possible_truncation, reason = "it is below `room`")]
+    pub(super) fn place(&self, room: usize) -> usize {
+        ((u128::from(first_8(&self.0)) * room as u128) >> u64::BITS) as usize
     }
 }
 

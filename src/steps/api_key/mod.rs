@@ -22,14 +22,11 @@ pub use switches::Switches;
 /// The keys of a gateway, found by value.
 #[derive(Default)]
 pub struct Keys {
-    /// By digest, so that finding one reads memory in two places.
-    keys: Box<[Key]>,
-    /// Their places, by id.
+    /// By digest, each where its digest says or behind those that are there, empty
+    /// places among them: finding one reads memory in one place. The last one is empty.
+    places: Box<[Key]>,
+    /// The keys' places, by id.
     by_id: Box<[u32]>,
-    /// Where in `keys` the digests begin that begin with these bits: one or two do, on average.
-    starts: Box<[u32]>,
-    /// How many bits: 1 to 20.
-    bits: u32,
     /// What keys are called, by number.
     names: Box<[Names]>,
     /// The usage plans that keys may be in together.
@@ -37,6 +34,7 @@ pub struct Keys {
 }
 
 /// A key: one cache line, all that a request reads of it. More of it is told by [`Keys`].
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub struct Key {
     /// Whose accounts are spent.
@@ -57,6 +55,8 @@ pub struct Key {
 const SHORT_ID_BYTES_MAX: usize = 14;
 /// The id stands among the names only.
 const LONG: u8 = u8::MAX;
+/// The number of a place without a key.
+const NOBODY: u32 = u32::MAX;
 
 /// What a key is called.
 struct Names {
@@ -111,39 +111,39 @@ impl Keys {
         }
         let id = |key: &Key| &*names[key.number as usize].id;
         keys.sort_unstable_by(|one, two| (one.digest, id(one)).cmp(&(two.digest, id(two))));
-        let places = 0..u32::try_from(keys.len()).expect("at most API_KEYS_MAX");
-        let mut by_id: Box<[u32]> = places.collect();
-        let id_of = |place: &u32| id(&keys[*place as usize]);
-        by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
-        let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
-        let mut faults: Vec<String> =
-            same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0]))).collect();
+        let mut faults = Vec::new();
         for pair in keys.windows(2).filter(|pair| pair[0].digest == pair[1].digest) {
             let (one, two) = (id(&pair[0]), id(&pair[1]));
             faults.push(format!("the API keys {one} and {two} have the same value"));
         }
+        let (places, mut by_id) = spread(keys);
+        let id_of = |place: &u32| id(&places[*place as usize]);
+        by_id.sort_unstable_by(|one, two| id_of(one).cmp(id_of(two)));
+        let same_ids = by_id.windows(2).filter(|pair| id_of(&pair[0]) == id_of(&pair[1]));
+        let same_ids = same_ids.map(|pair| format!("two API keys have the id {}", id_of(&pair[0])));
+        faults.splice(0..0, same_ids);
         if !faults.is_empty() {
             return Err(faults);
         }
-        // A small table stays in the cache, and the neighbours of a key are read with it.
-        let bits = (usize::BITS - keys.len().leading_zeros()).saturating_sub(1).max(1);
-        let starts = starts(&keys, bits);
-        let (keys, names, plans) = (keys.into(), names.into(), plans.into());
-        Ok(Self { keys, by_id, starts, bits, names, plans })
+        let (places, by_id) = (places.into(), by_id.into());
+        Ok(Self { places, by_id, names: names.into(), plans: plans.into() })
     }
 
-    /// The key of this value, valid or not. Costs a SHA-256 and two reads of memory, whatever the
+    /// The key of this value, valid or not. Costs a SHA-256 and a read of memory, whatever the
     /// value; one that no key can have costs nothing. Does not allocate.
     #[must_use]
     pub fn find(&self, value: &[u8]) -> Option<&Key> {
         let can_be = (API_KEY_VALUE_BYTES_MIN..=API_KEY_VALUE_BYTES_MAX).contains(&value.len());
-        if !can_be || self.keys.is_empty() {
+        if !can_be || self.is_empty() {
             return None;
         }
-        let digest = Digest::of(value).kept();
-        let bucket = digest.first_bits(self.bits);
-        let keys = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
-        self.keys[keys].iter().find(|key| key.digest.equals(&digest))
+        self.find_digest(&Digest::of(value).kept())
+    }
+
+    fn find_digest(&self, digest: &Kept) -> Option<&Key> {
+        let from_there = self.places[digest.place(room_for(self.len()))..].iter();
+        let mut taken = from_there.take_while(|key| key.number != NOBODY);
+        taken.find(|key| key.digest.equals(digest))
     }
 
     /// What tells one of these keys from the others, for the usage report and AWS's API.
@@ -177,44 +177,59 @@ impl Keys {
     /// The key of this id.
     #[must_use]
     pub fn named(&self, id: &str) -> Option<&Key> {
-        let key = |place: u32| &self.keys[place as usize];
+        let key = |place: u32| &self.places[place as usize];
         let found = self.by_id.binary_search_by(|place| self.id(key(*place)).cmp(id)).ok()?;
         Some(key(self.by_id[found]))
     }
 
     /// All keys, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.by_id.iter().map(|place| &self.keys[*place as usize])
+        self.by_id.iter().map(|place| &self.places[*place as usize])
     }
 
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.keys.len()
+        self.by_id.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.by_id.is_empty()
     }
 }
 
-/// Where the keys of each bucket begin, and where the last one ends.
-fn starts(keys: &[Key], bits: u32) -> Box<[u32]> {
-    let mut starts = vec![0_u32; (1 << bits) + 1].into_boxed_slice();
-    for key in keys {
-        starts[key.digest.first_bits(bits) + 1] += 1;
+/// Places for this many keys: a third of them stays empty.
+const fn room_for(keys: usize) -> usize {
+    keys + keys.div_ceil(2)
+}
+
+/// Keys in the order of their digests, each put in its place, and where they are.
+fn spread(sorted: Vec<Key>) -> (Vec<Key>, Vec<u32>) {
+    let (room, mut by_digest) = (room_for(sorted.len()), Vec::with_capacity(sorted.len()));
+    let mut places = Vec::with_capacity(room + 1);
+    for key in sorted {
+        let place = key.digest.place(room).max(places.len());
+        places.resize(place, Key::NOBODY);
+        places.push(key);
+        by_digest.push(place_of_last(places.len()));
     }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    starts
+    places.resize(places.len().max(room) + 1, Key::NOBODY);
+    (places, by_digest)
 }
 
 impl Key {
+    const NOBODY: Self = Self {
+        subject: Subject(0),
+        digest: Kept::ZERO,
+        number: NOBODY,
+        plans: 0,
+        enabled: false,
+        id_bytes: 0,
+        id: [0; SHORT_ID_BYTES_MAX],
+    };
+
     fn new(id: &str, digest: Digest, enabled: bool, (number, plans): (u32, u32)) -> Self {
         let mut short = [0; SHORT_ID_BYTES_MAX];
         let id_bytes = match short.get_mut(..id.len()) {

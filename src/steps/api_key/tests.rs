@@ -23,8 +23,8 @@ fn a_digest_is_the_sha_256() {
     assert_eq!(Digest::parse(abc), Some(Digest::of(b"abc")));
     assert_eq!(Digest::parse(&abc.to_uppercase()), Some(Digest::of(b"abc")));
     assert_eq!(Digest::of(b"abc").first_8(), 0xba78_16bf_8f01_cfea);
-    assert_eq!(Digest::of(b"abc").kept().first_bits(1), 1);
-    assert_eq!(Digest::of(b"abc").kept().first_bits(12), 0xba7);
+    assert_eq!(Digest::of(b"abc").kept().place(2), 1);
+    assert_eq!(Digest::of(b"abc").kept().place(1 << 12), 0xba7);
     assert_eq!(Digest::of_names(&["key", "a"]), Digest::of(b"key\0a"));
     for wrong in ["", &abc[1..], &format!("{abc}0"), &abc.replace('b', "g"), &abc.replace('b', "+")]
     {
@@ -70,18 +70,25 @@ fn ids_and_values_differ() {
     assert_eq!(faults.len(), 2);
 }
 
-/// Digests that a file gives may all begin alike.
+/// Digests that a file gives may all begin alike, also at either end.
 #[test]
 fn digests_that_begin_alike_are_told_apart() {
-    let digest = |at: u8| Digest::parse(&format!("{at:048x}{:016x}", 0)).unwrap();
-    let drafts: Vec<KeyDraft> =
-        (0..9).map(|at| KeyDraft { digest: digest(at), ..draft(&at.to_string(), "") }).collect();
-    let keys = Keys::compile(drafts).unwrap();
-    let (from, to) = (keys.starts[0], keys.starts[1]);
-    assert_eq!((from, to, keys.starts.last()), (0, 9, Some(&9)));
-    assert!(keys.find(value(0).as_bytes()).is_none());
-    let ids: Vec<&str> = keys.iter().map(|key| keys.id(key)).collect();
-    assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+    for first in [0, 0x7fff, 0xffff] {
+        let digest = |at: usize| Digest::parse(&format!("{first:04x}{at:044x}{:016x}", 0)).unwrap();
+        let mut drafts: Vec<KeyDraft> = (0..9)
+            .map(|at| KeyDraft { digest: digest(at), ..draft(&at.to_string(), "") })
+            .collect();
+        drafts.push(draft("another", &value(0)));
+        let keys = Keys::compile(drafts).unwrap();
+        let ids: Vec<&str> = keys.iter().map(|key| keys.id(key)).collect();
+        assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "another"]);
+        for at in 0..9 {
+            let found = keys.find_digest(&digest(at).kept()).expect("it is there");
+            assert_eq!(keys.id(found), at.to_string(), "{first:x}");
+        }
+        assert!(keys.find_digest(&digest(9).kept()).is_none());
+        assert!(keys.find(value(0).as_bytes()).is_some());
+    }
 }
 
 #[test]
