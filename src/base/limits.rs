@@ -350,7 +350,7 @@ pub const PLANS_OF_KEY_MAX: usize = 10;
 /// Throttles of methods in one stage of a usage plan (AWS's quota).
 pub const METHOD_THROTTLES_MAX: usize = 20;
 /// Ringway's own limits of one gateway: one request may have to ask all of them.
-pub const OWN_LIMITS_MAX: usize = 64;
+pub const OWN_LIMITS_MAX: usize = 60;
 /// Entries of the routes of one of them: as many as AWS has routes in an API.
 pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
 /// How often shards and ledger agree on what was spent.

@@ -216,7 +216,10 @@ impl Compiling<'_> {
         OwnLimitDraft {
             name: raw.name.clone(),
             by: match key.kind {
-                raw::LimitKeyType::All | raw::LimitKeyType::Claim => By::All,
+                raw::LimitKeyType::All => By::All,
+                raw::LimitKeyType::Claim => {
+                    By::Claim(key.name.as_deref().unwrap_or_default().into())
+                }
                 raw::LimitKeyType::Address => By::Address {
                     ipv4_prefix: bits(key.ipv4_prefix_length, 32),
                     ipv6_prefix: bits(key.ipv6_prefix_length, 64),
@@ -228,14 +231,60 @@ impl Compiling<'_> {
             // A limit that says nothing was told.
             terms: terms.unwrap_or(Terms::InFlight { max: 0 }),
             mode: if raw.dry_run { Mode::DryRun } else { Mode::Enforce },
-            routes: raw.routes.as_ref().map_or(OwnRoutes::All, |routes| {
-                let mut meant = Meant::default();
-                for (place, route) in routes.iter().enumerate() {
-                    let pointer = format!("/throttling/limits/{index}/routes/{place}/routeKey");
-                    self.matching(route, (&raw.name, &pointer), &mut meant);
-                }
-                OwnRoutes::Some(meant.routes.into_iter().collect())
-            }),
+            routes: self.own_routes(index, raw),
+        }
+    }
+
+    fn own_routes(&mut self, index: usize, raw: &raw::OwnLimit) -> OwnRoutes {
+        let is_by_claim = raw.key.kind == raw::LimitKeyType::Claim;
+        let everything = [raw::LimitRoute::default()];
+        let (routes, is_all) = match &raw.routes {
+            Some(routes) => (&routes[..], false),
+            None if is_by_claim => (&everything[..], true),
+            None => return OwnRoutes::All,
+        };
+        let mut meant = Meant::default();
+        for (place, route) in routes.iter().enumerate() {
+            let pointer = format!("/throttling/limits/{index}/routes/{place}/routeKey");
+            self.matching(route, (&raw.name, &pointer), &mut meant);
+        }
+        if is_by_claim {
+            self.keep_those_with_claims(index, (raw, is_all), &mut meant);
+        }
+        OwnRoutes::Some(meant.routes.into_iter().collect())
+    }
+
+    /// Nobody has a claim where no token is asked for.
+    fn keep_those_with_claims(
+        &mut self,
+        index: usize,
+        (raw, is_all): (&raw::OwnLimit, bool),
+        meant: &mut Meant,
+    ) {
+        let apis = &*self.apis;
+        let has_claims = |&(api, stage, route): &(usize, usize, usize)| {
+            let authorizer = &apis[api].0.stages[stage].routes[route].authorizer;
+            authorizer.as_ref().is_some_and(|demand| demand.authorizer.has_claims())
+        };
+        let named = meant.routes.len();
+        meant.routes.retain(has_claims);
+        let (kept, name) = (meant.routes.len(), shorten(&raw.name));
+        let place = self.place(&format!("/throttling/limits/{index}/key"));
+        if kept == 0 && self.problems.errors() > 0 {
+            // There may be such routes, all with errors that were told.
+            return;
+        }
+        if let (0, Some(place)) = (kept, place.clone()) {
+            let message = format!(
+                "limit {name}: its key is a claim, and none of its routes asks for a token"
+            );
+            self.problems.error(place, message, "give the routes a JWT authorizer");
+        } else if let (false, true, Some(place)) = (is_all, kept < named, place) {
+            let message = format!(
+                "limit {name}: {} of its {named} routes ask for no token and are left out",
+                named - kept
+            );
+            self.problems.info(place, message, "");
         }
     }
 

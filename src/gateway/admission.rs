@@ -106,7 +106,7 @@ impl<'c> Gate<'_, 'c> {
         let quota = identified.and_then(|Identified { plan, .. }| plan.quota.as_ref());
         let quota = quota.map(|Quota { id, terms, .. }| (AccountId::new(*id, key), terms));
         let (source_ip, fields) = (facts.arrival.source_ip, self.head.fields());
-        let caller = Caller { source_ip, fields, key };
+        let caller = Caller { source_ip, fields, key, claims: facts.claims() };
         Asked { table: self.installed.plan.limits(), quota, of_key, others, caller }
     }
 

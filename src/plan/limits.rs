@@ -148,15 +148,17 @@ impl Plan {
                 continue;
             };
             numbering.limits[index.0 as usize].mode = mode;
+            let behind = matches!(numbering.limits[index.0 as usize].by, By::Claim(_));
             match routes {
-                OwnRoutes::All => self.routes_mut().for_each(|route| route.guards.push(index)),
+                OwnRoutes::All => {
+                    self.routes_mut().for_each(|route| guard(route, index, behind));
+                }
                 OwnRoutes::Some(places) => {
                     for (api, stage, route) in places {
                         let found =
                             self.apis.get_mut(api).and_then(|api| api.stages.get_mut(stage));
                         match found.and_then(|stage| stage.routes.get_mut(route)) {
-                            Some(route) if route.guards.last() == Some(&index) => {}
-                            Some(route) => route.guards.push(index),
+                            Some(route) => guard(route, index, behind),
                             None => numbering.problems.push(format!("limit {name}: no such route")),
                         }
                     }
@@ -267,6 +269,14 @@ impl Plan {
     fn routes_mut(&mut self) -> impl Iterator<Item = &mut Route> {
         let stages = self.apis.iter_mut().flat_map(|api| &mut api.stages);
         stages.flat_map(|stage| &mut stage.routes)
+    }
+}
+
+/// Puts a route under one of Ringway's own limits, once: before the authorizer, or behind it.
+fn guard(route: &mut Route, index: LimitIndex, behind: bool) {
+    let limits = if behind { &mut route.limits } else { &mut route.guards };
+    if limits.last() != Some(&index) {
+        limits.push(index);
     }
 }
 

@@ -312,3 +312,30 @@ fn explain_tells_which_check_fails_and_no_token() {
         assert!(!told.contains("Calls"), "{told}");
     }
 }
+
+/// Ringway's own limits may tell callers apart by a claim: then they are asked behind the
+/// authorizer, and a token that is refused spends nothing.
+#[test]
+fn a_limit_by_a_claim_counts_the_callers_of_tokens_apart() {
+    let Some(made) = made() else { return };
+    let upstream = Upstream::answering(ok("in"));
+    let limit = "throttling: {retryAfter: true, limits: [{name: per-user, key: {type: CLAIM, name: \
+                 sub}, rateLimit: 0.001, burstLimit: 2}]}\n";
+    let gateway =
+        launch(made, upstream.address()).beside("gateway.yaml", &format!("{FILE}{limit}")).start();
+    let status = |path: &str, name: &str| {
+        let answer = with(&gateway, path, token(made, name));
+        (answer.status, answer.field("retry-after").is_some())
+    };
+    for _ in 0..5 {
+        assert_eq!(status("/pets", "expired"), (401, false));
+    }
+    // Two tokens of one caller.
+    assert_eq!(status("/pets", "sound"), (200, false));
+    assert_eq!(status("/read", "sound"), (200, false));
+    assert_eq!(status("/pets", "rs512"), (429, true));
+    for expected in [(200, false), (200, false), (429, true)] {
+        assert_eq!(status("/pets", "bob"), expected);
+    }
+    assert_eq!(status("/open", "bob"), (200, false), "no token is asked for there");
+}

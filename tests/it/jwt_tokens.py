@@ -52,6 +52,7 @@ tokens = {
     "es256": sign(p256, "ES256", "p256"),
     "eddsa": sign(ed, "EdDSA", "ed"),
     "by-client": sign(aud=None, client_id="pets"),
+    "bob": sign(sub="bob"),
     "writer": sign(scope=None, scp=["pets.write"]),
     "new": sign(new, kid="new"),
     "crlf": sign(sub=crlf),

@@ -113,6 +113,8 @@ pub enum KeyType {
     Address,
     /// Those with one value of this header.
     Header(String),
+    /// Those with one value of this claim.
+    Claim(String),
 }
 
 /// An account, if it is known which.

@@ -106,6 +106,7 @@ fn limit_text(limit: &LimitView) -> String {
         KeyType::ApiKey => "{\"type\":\"API_KEY\"}".to_owned(),
         KeyType::Address => "{\"type\":\"ADDRESS\"}".to_owned(),
         KeyType::Header(name) => format!("{{\"type\":\"HEADER\",\"name\":{}}}", quoted(name)),
+        KeyType::Claim(name) => format!("{{\"type\":\"CLAIM\",\"name\":{}}}", quoted(name)),
     };
     let mode = if *is_dry { "DRY_RUN" } else { "ENFORCE" };
     let terms_text = terms_text(terms);

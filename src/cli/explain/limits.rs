@@ -130,6 +130,7 @@ fn by_in_words(by: &By) -> String {
             format!("by client address (IPv4 /{ipv4_prefix}, IPv6 /{ipv6_prefix})")
         }
         By::Header(name) => format!("by the value of {}", text(name)),
+        By::Claim(name) => format!("by the token's claim {}", text(name.as_bytes())),
     }
 }
 

@@ -304,15 +304,17 @@ impl<'d> Check<'_, 'd> {
                 self.error(at, &message, &format!("remove it; it is for {}", kinds.join(" and ")));
             }
         }
-        if kind != "HEADER" {
-            return;
-        }
+        let (what, example) = match kind {
+            "HEADER" => ("header field", "x-tenant"),
+            "CLAIM" => ("claim", "sub"),
+            _ => return,
+        };
         match key.find("name").and_then(Node::as_str) {
             None if key.find("name").is_none_or(Node::is_null) => {
-                let message = format!("{label}: its key does not say which header field");
-                self.error(key, &message, "add name: x-tenant");
+                let message = format!("{label}: its key does not say which {what}");
+                self.error(key, &message, &format!("add name: {example}"));
             }
-            Some(name) if !is_token(name) => {
+            Some(name) if kind == "HEADER" && !is_token(name) => {
                 let message = format!("{label}: {:?} is no name of a header field", shorten(name));
                 self.error(key, &message, "write a name such as x-tenant");
             }

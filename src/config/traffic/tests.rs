@@ -123,3 +123,40 @@ fn no_value_is_ever_printed() {
         }
     }
 }
+
+#[test]
+fn a_limit_by_a_claim_is_for_routes_that_ask_for_a_token() {
+    let folder = std::env::temp_dir().join(format!("ringway-claims-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let integration = "x-amazon-apigateway-integration: {type: http_proxy, httpMethod: GET, uri: \
+                       'http://127.0.0.1:9000/', payloadFormatVersion: '1.0'}";
+    let api = format!(
+        "openapi: 3.0.1\ncomponents: {{securitySchemes: {{jwt: {{type: oauth2, \
+         x-amazon-apigateway-authorizer: {{type: jwt, identitySource: \
+         $request.header.Authorization, jwtConfiguration: {{issuer: 'https://issuer.example', \
+         audience: [a]}}}}}}}}}}\npaths:\n  /a: {{get: {{security: [{{jwt: []}}], {integration}}}}}\n  \
+         /b: {{get: {{{integration}}}}}\n"
+    );
+    std::fs::write(folder.join("api.yaml"), api).unwrap();
+    let told = |routes: &str| {
+        let file = format!(
+            "apis: [{{name: a, definition: api.yaml}}]\nthrottling: {{limits: [{{name: u, key: \
+             {{type: CLAIM, name: sub}}, rateLimit: 1, burstLimit: 1{routes}}}]}}\n"
+        );
+        std::fs::write(folder.join("gateway.yaml"), file).unwrap();
+        let source = Source::File(folder.join("gateway.yaml"));
+        let loaded = load(&source, &Overrides::default());
+        let limits: Option<Vec<usize>> =
+            loaded.plan.map(|plan| plan.routes().map(|(.., route)| route.limits.len()).collect());
+        (limits, loaded.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(told(""), (Some(vec![1, 0]), vec![]));
+    assert_eq!(told(", routes: [{routeKey: GET /a}]"), (Some(vec![1, 0]), vec![]));
+    let (limits, problems) = told(", routes: [{api: a}]");
+    assert_eq!(limits, Some(vec![1, 0]));
+    assert_eq!(problems, ["limit u: 1 of its 2 routes ask for no token and are left out"]);
+    let (limits, problems) = told(", routes: [{routeKey: GET /b}]");
+    assert_eq!(limits, None);
+    assert_eq!(problems, ["limit u: its key is a claim, and none of its routes asks for a token"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

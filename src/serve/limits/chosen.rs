@@ -59,6 +59,7 @@ impl<'p> Chosen<'p> {
             source_ip: address.as_deref().unwrap_or_default().as_bytes(),
             fields: head.fields(),
             key: key.map_or(Subject(0), |key| key.subject),
+            claims: None,
         };
         let pairs = key.map(|key| plan.keys().plans(key).pairs()).unwrap_or_default();
         let stages: HashSet<u32> = pairs.iter().map(|(stage, _)| *stage).collect();
@@ -70,6 +71,7 @@ impl<'p> Chosen<'p> {
             By::Key => key.is_some(),
             By::Address { .. } => source_ip.is_some(),
             By::Header(name) => head.fields().named(name).next().is_some(),
+            By::Claim(_) => false,
         };
         let of_caller = |index: LimitIndex, of_plan: Option<&'p UsagePlan>| {
             let limit = &plan.limits()[index.0 as usize];
@@ -115,6 +117,7 @@ impl OfCaller<'_> {
             By::Key => KeyType::ApiKey,
             By::Address { .. } => KeyType::Address,
             By::Header(name) => KeyType::Header(String::from_utf8_lossy(name).into_owned()),
+            By::Claim(name) => KeyType::Claim(name.to_string()),
         };
         LimitView {
             name: limit.name.clone(),

@@ -27,6 +27,14 @@ impl Authorizer {
         }
     }
 
+    /// Whether who is let in has claims.
+    #[must_use]
+    pub const fn has_claims(&self) -> bool {
+        match self {
+            Self::Jwt(_) => true,
+        }
+    }
+
     /// The issuer whose keys are fetched, if it has one.
     #[must_use]
     pub const fn fetched(&self) -> Option<&Arc<KeySource>> {

@@ -8,10 +8,12 @@ use crate::{
     base::{Moment, WallTime, limits::OWN_LIMITS_MAX},
     http::Fields,
     ledger::{AccountId, Ledger, Paid, Purse, QuotaTerms, Spent, Subject},
+    steps::context::Claims,
 };
 
-/// Limits that one request may come under: Ringway's own are asked apart from AWS's four.
-const LIMITS_MAX: usize = OWN_LIMITS_MAX;
+/// Limits that one request may come under at a time: of Ringway's own those by claims, and AWS's
+/// four.
+const LIMITS_MAX: usize = OWN_LIMITS_MAX + 4;
 const _: () = assert!(LIMITS_MAX <= u64::BITS as usize);
 
 /// Whose request it is, as limits tell callers apart.
@@ -23,6 +25,8 @@ pub struct Caller<'a> {
     pub fields: Fields<'a>,
     /// Of the API key; zero without one.
     pub key: Subject,
+    /// What the caller's token says.
+    pub claims: Option<&'a Claims>,
 }
 
 /// What a request comes under.
@@ -149,6 +153,10 @@ impl Caller<'_> {
             }
             By::Header(name) => match self.fields.named(name).next() {
                 Some(value) => ledger.subject_of(value),
+                None => Subject(0),
+            },
+            By::Claim(name) => match self.claims.and_then(|claims| claims.find(name)) {
+                Some(value) => ledger.subject_of(value.as_bytes()),
                 None => Subject(0),
             },
         }

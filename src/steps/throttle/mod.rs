@@ -32,7 +32,8 @@ pub struct Limit {
 /// The level of a limit. The first one in this order that is empty names the refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// One of Ringway's own: asked before anything is known of the caller but what the head says.
+    /// One of Ringway's own: asked before anything is known of the caller but what the head says;
+    /// one by a claim, between a key's and a route's.
     Own,
     /// Of a key, on one method, in its usage plan.
     KeyAndMethod,
@@ -61,6 +62,9 @@ pub enum By {
     /// Those with one value of a header field; those without it are counted together. The name is
     /// in lower case.
     Header(Vec<u8>),
+    /// Those with one value of a claim of the caller's token; those without it are counted
+    /// together.
+    Claim(Box<str>),
 }
 
 /// What becomes of a request that a limit does not let through.

@@ -4,8 +4,12 @@ use super::{admit::*, *};
 use crate::{
     base::{Moment, WallTime},
     http::{FieldList, Fields},
+    json::strict::Value,
     ledger::{AccountId, Ledger, LimitId, Paid, Period, Purse, Rate, Subject},
-    steps::{context::Left, fixture},
+    steps::{
+        context::{Claims, Left},
+        fixture,
+    },
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -40,7 +44,7 @@ impl World {
 
     fn asked(&self) -> Asked<'_> {
         let fields = Fields::new(&self.head.0, &self.head.1);
-        let caller = Caller { source_ip: b"203.0.113.9", fields, key: Subject(7) };
+        let caller = Caller { source_ip: b"203.0.113.9", fields, key: Subject(7), claims: None };
         Asked { table: &self.table, quota: None, of_key: [None; 2], others: &[], caller }
     }
 }
@@ -49,7 +53,7 @@ impl World {
 macro_rules! ask {
     ($world:ident, { $($member:ident: $value:expr),* }) => {{
         let fields = Fields::new(&$world.head.0, &$world.head.1);
-        let caller = Caller { source_ip: b"203.0.113.9", fields, key: Subject(7) };
+        let caller = Caller { source_ip: b"203.0.113.9", fields, key: Subject(7), claims: None };
         let none = Asked {
             table: &$world.table, quota: None, of_key: [None; 2], others: &[], caller,
         };
@@ -149,7 +153,8 @@ fn check_same(by: &By, one: (&[u8], &[(&str, &str)]), two: (&[u8], &[(&str, &str
     let world = World::new(vec![Limit { by: by.clone(), ..limit(0, 1) }]);
     let account = |(source_ip, fields): (&[u8], &[(&str, &str)])| {
         let (bytes, list) = fixture::fields(fields);
-        let caller = Caller { source_ip, fields: Fields::new(&bytes, &list), key: Subject(7) };
+        let fields = Fields::new(&bytes, &list);
+        let caller = Caller { source_ip, fields, key: Subject(7), claims: None };
         let asked = Asked { caller, ..world.asked() };
         asked.account(&world.table[0], &world.purse)
     };
@@ -183,6 +188,22 @@ fn callers_are_told_apart_by_what_the_limit_says() {
     check_same(&header, (ip, &tenant("a")), (ip, none), false);
     check_same(&header, (ip, none), (b"10.0.0.2", none), true);
     check_same(&By::All, (ip, &tenant("a")), (b"10.0.0.2", none), true);
+}
+
+#[test]
+fn callers_are_told_apart_by_a_claim() {
+    let world = World::new(vec![Limit { by: By::Claim("sub".into()), ..limit(0, 1) }]);
+    let account = |claims: Option<&str>| {
+        let claims = claims.map(|text| Claims::of(&Value::parse(text.as_bytes()).unwrap()));
+        let asked = world.asked();
+        let asked = Asked { caller: Caller { claims: claims.as_ref(), ..asked.caller }, ..asked };
+        asked.account(&world.table[0], &world.purse)
+    };
+    let alice = account(Some(r#"{"sub":"alice","tenant":"a"}"#));
+    assert_eq!(account(Some(r#"{"tenant":"b","sub":"alice"}"#)), alice);
+    let others = [account(Some(r#"{"sub":"bob"}"#)), account(Some(r#"{"tenant":"alice"}"#))];
+    assert!(!others.contains(&alice));
+    assert_eq!(account(None), others[1]);
 }
 
 #[test]

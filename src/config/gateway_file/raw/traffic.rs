@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::base::limits::{
     API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, LIMIT_ROUTES_MAX, OWN_LIMITS_MAX,
@@ -196,11 +195,8 @@ pub enum LimitKeyType {
     Address,
     /// Those with one value of a header field.
     Header,
-    /// Those with one value of a JWT's claim.
-    #[schemars(extend("x-ringway-not-yet" = json!({
-        "severity": "error",
-        "because": "own limits are asked before a token is looked at, so nobody is known",
-    })))]
+    /// Those with one value of a claim of the caller's token; asked with AWS's limits, behind the
+    /// authorizer.
     Claim,
 }
 
