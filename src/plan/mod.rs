@@ -122,7 +122,7 @@ pub struct Route {
     pub log_members: Vec<u8>,
     /// Ringway's own limits, asked right after the route matched.
     pub guards: Vec<LimitIndex>,
-    /// Ringway's own by claims, then AWS's limits of the route and of the account; a key's are asked
+    /// Ringway's own by claims, then AWS's of the route and of the account; a key's are asked
     /// before.
     pub limits: Vec<LimitIndex>,
     /// Whether it takes an API key of a usage plan. Without, no usage plan is consulted.
