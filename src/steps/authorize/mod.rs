@@ -6,6 +6,8 @@
 //! (`steps::api_key`).
 
 pub mod jwt;
+pub mod policy;
+pub mod principal;
 
 use std::sync::Arc;
 
