@@ -341,6 +341,19 @@ pub const ROUTE_SCOPES_MAX: usize = 10;
 /// Tokens of one shard that were verified and are not verified again: some 2 KB each, 8 MB when
 /// full (64 MB when all are as long as they may be).
 pub const VERIFIED_TOKENS_MAX: usize = 4_096;
+/// AWS's quota of characters of a resource policy, blanks aside; more are taken, with a warning.
+pub const POLICY_CHARACTERS_QUOTA: usize = 8_192;
+/// And at most: a thousand statements of some length.
+pub const POLICY_CHARACTERS_MAX: usize = 64 * POLICY_CHARACTERS_QUOTA;
+/// Statements of one policy. AWS's bound of characters allows some 100; 20 ns each.
+pub const POLICY_STATEMENTS_MAX: usize = 2_000;
+/// Variables in one text of a policy.
+pub const POLICY_VARIABLES_MAX: usize = 8;
+/// What a `?` or a variable may stand in between two stars, and a variable's value: such a part is
+/// tried at each place of a path.
+pub const POLICY_PART_BYTES_MAX: usize = 256;
+/// What is told of one policy.
+pub const POLICY_NOTES_MAX: usize = 100;
 /// Usage plans of one gateway: ten times AWS's quota.
 pub const USAGE_PLANS_MAX: usize = 10 * USAGE_PLANS_QUOTA;
 /// AWS's quota of usage plans of one account; more are taken, with a warning.

@@ -12,6 +12,10 @@ pub struct ClfTime([u8; 26]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpDate([u8; 29]);
 
+/// A second as ISO 8601 has it: `1994-11-06T08:49:37Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IsoTime([u8; 20]);
+
 impl ClfTime {
     /// The text of a second since the epoch, up to the year 9999.
     #[must_use]
@@ -44,6 +48,26 @@ impl HttpDate {
         text[8..11].copy_from_slice(civil.month_name());
         four(&mut text[12..16], civil.year);
         civil.write_clock(&mut text[17..25]);
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl IsoTime {
+    /// The text of a second since the epoch, up to the year 9999.
+    #[must_use]
+    pub fn new(epoch_seconds: u64) -> Self {
+        let civil = Civil::of(epoch_seconds);
+        let mut text = *b"0000-00-00T00:00:00Z";
+        four(&mut text[0..4], civil.year);
+        two(&mut text[5..7], civil.month as u64 + 1);
+        two(&mut text[8..10], civil.day);
+        civil.write_clock(&mut text[11..19]);
         Self(text)
     }
 

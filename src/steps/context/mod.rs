@@ -14,7 +14,7 @@ mod variable;
 mod variables;
 
 pub use claims::Claims;
-pub use clock::{ClfTime, HttpDate};
+pub use clock::{ClfTime, HttpDate, IsoTime};
 pub use cross_origin::CrossOrigin;
 pub use id::{RequestId, TraceId};
 pub use parameters::{PARAMETERS_MAX, Parameters};
