@@ -49,6 +49,7 @@ impl Endpoint {
     pub(super) fn judge(
         &self,
         name: &str,
+        has_policy: bool,
         listeners: &ListenerLabels,
         problems: &mut Problems,
     ) -> AccessDraft {
@@ -62,12 +63,22 @@ impl Endpoint {
                 problems.error(place.clone(), message, fix);
                 AccessDraft::Public
             }
+            // The policy says by which labels; a listener without any is the open internet.
+            (Some(Kind::Private), None) if has_policy && !listeners.known.is_empty() => {
+                AccessDraft::PrivateTo(listeners.known.clone())
+            }
             (Some(Kind::Private), None) => {
-                let message = format!(
-                    "API {name}: it is PRIVATE without vpcEndpointIds. AWS lets in whom a resource \
-                     policy names; this version has no policies, so nobody would come in"
-                );
-                let fix = "name labels of listeners, as in vpcEndpointIds: [internal]";
+                let message = match has_policy {
+                    true => format!("API {name}: it is PRIVATE, and no listener has a label"),
+                    false => format!(
+                        "API {name}: it is PRIVATE without vpcEndpointIds and without a policy, so \
+                         nobody would come in"
+                    ),
+                };
+                let fix = match has_policy {
+                    true => "give a listener of the gateway file labels: [internal]",
+                    false => "name labels of listeners, as in vpcEndpointIds: [internal]",
+                };
                 problems.error(self.place.clone(), message, fix);
                 AccessDraft::Public
             }

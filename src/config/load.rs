@@ -18,6 +18,7 @@ use super::{
     key_files,
     keys::{self, KeyFile, Keys},
     openapi::{self, ApiDefinition, BasePath, ImportOptions, StageInputs},
+    policy::{self, Functions},
     report::Sources,
     suggest::nearest,
     traffic,
@@ -25,11 +26,12 @@ use super::{
 };
 use crate::{
     base::{
-        Place, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, TRUST_STORE_BYTES_MAX},
+        Place, Problem, Severity,
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, PROBLEMS_MAX, TRUST_STORE_BYTES_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
+        authorize::policy::{Policy, PolicyKind},
         context::StageVariables,
         cors::Cors,
         stage::{self, StageName},
@@ -102,6 +104,7 @@ struct Said {
     endpoint: Option<Endpoint>,
     /// With the place where it says so.
     cors: Option<(Cors, Place)>,
+    policy: Option<(Policy, Place)>,
 }
 
 impl Loader<'_> {
@@ -142,7 +145,15 @@ impl Loader<'_> {
             let node = document.root().pointer(&format!("/apis/{index}"));
             let at = node.and_then(|node| node.find("endpointConfiguration"));
             let endpoint = api.endpoint_configuration.as_ref().zip(at);
+            let policy = match node.and_then(|node| node.find("policy")) {
+                Some(node) if !node.is_null() => {
+                    let options = import_options(&file, api);
+                    self.policy(node, &folder, &options.api_arn)
+                }
+                _ => None,
+            };
             let said = Said {
+                policy,
                 endpoint: endpoint.map(|(said, node)| Endpoint::of_file(said, node)),
                 cors: node.and_then(cors::compile),
             };
@@ -324,9 +335,17 @@ impl Loader<'_> {
             self.problems.info(place.clone(), message, "");
         }
         let cors = said.cors.map(|(cors, _)| cors).or(definition.cors);
+        if let (Some((_, place)), true) = (&said.policy, definition.policy.is_some()) {
+            let message = format!(
+                "API {}: this policy holds, and x-amazon-apigateway-policy of {} is left out",
+                api.name, api.definition
+            );
+            self.problems.warning(place.clone(), message, "remove one of them");
+        }
+        let policy = said.policy.map(|(policy, _)| Arc::new(policy)).or(definition.policy);
         let endpoint = said.endpoint.or(definition.endpoint);
         let access = endpoint.map_or(AccessDraft::Public, |said| {
-            said.judge(&api.name, &self.labels, &mut self.problems)
+            said.judge(&api.name, policy.is_some(), &self.labels, &mut self.problems)
         });
         let is_sound = self.problems.errors() == errors_before;
         is_sound.then(|| ApiDraft {
@@ -338,9 +357,30 @@ impl Loader<'_> {
                 Some(false) | None => ExecuteApiEndpoint::Enabled,
             },
             access,
+            arn: options.api_arn,
+            policy,
             cors,
             stages: drafts,
         })
+    }
+
+    /// The policy that the gateway file has for an API at `node`, or in the file that it names
+    /// there; `None` after an error.
+    fn policy(&mut self, node: Node<'_>, folder: &Path, arn: &str) -> Option<(Policy, Place)> {
+        let place = node.place();
+        let document = match node.as_str() {
+            Some(name) => Some(self.read(&folder.join(name), Some(&place))?),
+            None => None,
+        };
+        let root = document.as_ref().map_or(node, Document::root);
+        let problems = &mut self.problems;
+        let tell = |severity, at: Node<'_>, message, fix: &str| {
+            let place = (problems.count(severity) < PROBLEMS_MAX).then(|| at.place());
+            problems.push(Problem { severity, place, message, fix: fix.to_owned() });
+        };
+        let kind = PolicyKind::Resource(arn);
+        let policy = policy::compile(root, kind, Functions::Unknown, policy::plain, tell);
+        policy.map(|policy| (policy, place))
     }
 
     /// Reads the files of keys and authorities that a definition names, relative to itself.
@@ -489,6 +529,8 @@ fn import_options(file: &raw::GatewayFile, api: &raw::Api) -> ImportOptions {
             options.substitutions.insert(name.to_owned(), value.clone());
         }
     }
+    let id = api.api_id.clone().unwrap_or_else(|| api_id::of_name(&api.name));
+    options.name_api(&id);
     options
 }
 

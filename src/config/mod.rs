@@ -19,6 +19,7 @@ mod key_files;
 mod keys;
 mod load;
 pub mod openapi;
+mod policy;
 mod problems;
 pub mod report;
 mod settings;

@@ -12,7 +12,7 @@ use crate::{
     base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
     ledger::{AccountId, Ledger, NEVER, Subject},
-    plan::{Plan, Route, StageIndex, UsagePlan},
+    plan::{Api, Plan, Route, StageIndex, UsagePlan},
     steps::{
         api_key::Key,
         context::{Facts, Left, Shown},
@@ -38,10 +38,15 @@ impl Drop for Places {
 pub(super) struct Gate<'a, 'c> {
     pub(super) local: &'a Local,
     pub(super) installed: &'c Installed,
+    pub(super) api: &'c Api,
+    /// The name of its stage.
+    pub(super) stage: &'c str,
     pub(super) route: &'c Route,
     /// Its stage, and in whose words its API refuses.
     pub(super) at: (StageIndex, Catalogue),
     pub(super) head: &'c RequestHead,
+    /// What the stage's routes see of the path.
+    pub(super) path: &'c [u8],
     /// Where what it was let in with is kept while its answer is on its way.
     pub(super) trail: &'c Path,
 }
@@ -54,8 +59,8 @@ struct Identified<'c> {
 }
 
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's
-    /// order.
+    /// Asks Ringway's own limits, then for the token, with the API's policy before and after it, then
+    /// for the key, then AWS's limits in AWS's order.
     pub(super) async fn pass(
         self,
         request: &mut Request<'c>,
@@ -66,7 +71,13 @@ impl<'c> Gate<'_, 'c> {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }
         if let Some(demand) = &route.authorizer {
+            if let Some(policy) = &self.api.policy {
+                self.check_denied(policy, request, facts)?;
+            }
             self.authorize(demand, request, facts).await?;
+        }
+        if self.api.policy.is_some() {
+            self.check_allowed(None, request, facts)?;
         }
         let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
         if identified.is_some() || !route.limits.is_empty() {

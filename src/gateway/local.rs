@@ -47,6 +47,8 @@ pub struct Local {
     pub response_heads: Pool<ResponseHead>,
     /// Texts that a step builds a value in.
     pub scratch: Pool<Scratch>,
+    /// Where the ARN of a request is made that a policy is asked about: some 17 KB at most.
+    pub(super) arn: RefCell<Vec<u8>>,
     /// Blocks for heads that do not fit the block they began in.
     joints: Rc<Shelf>,
     guides: RefCell<Vec<Guide>>,
@@ -127,6 +129,7 @@ impl Local {
             request_heads: RequestHead::pool(HEADS_KEPT),
             response_heads: ResponseHead::pool(HEADS_KEPT),
             scratch: Pool::new(HEADS_KEPT, |_| {}),
+            arn: RefCell::default(),
             joints: Shelf::new(limits::LARGE_BLOCK_BYTES, limits::LARGE_BLOCKS_MAX),
             guides: RefCell::default(),
             installed: RefCell::new(Rc::new(installed)),

@@ -17,6 +17,7 @@ mod issuers;
 mod local;
 mod multiplexed;
 pub mod pipeline;
+mod policy;
 mod seats;
 mod shake;
 mod tunnel;

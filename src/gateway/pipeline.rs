@@ -152,7 +152,9 @@ async fn travel<'x, 'c>(
     facts.record_route(&route.key_text, &route.log_members);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
     let at = (stage.index, api.catalogue);
-    Gate { local, installed, route, at, head, trail }.pass(&mut request, facts).await?;
+    let (name, path) = (stage.name.as_str(), selected.path);
+    let gate = Gate { local, installed, api, stage: name, route, at, head, path, trail };
+    gate.pass(&mut request, facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
         forward::collect(local, &mut request, route.integration.request.reads_body()).await?;

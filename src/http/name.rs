@@ -44,6 +44,7 @@ names! {
     ProxyAuthenticate = "proxy-authenticate",
     ProxyAuthorization = "proxy-authorization",
     ProxyConnection = "proxy-connection",
+    Referer = "referer",
     Server = "server",
     Te = "te",
     Trailer = "trailer",

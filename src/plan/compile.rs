@@ -11,7 +11,7 @@ use crate::{
     ledger::Terms,
     steps::{
         api_key::Keys,
-        authorize::Demand,
+        authorize::{Demand, policy::Policy},
         context::StageVariables,
         cors::Cors,
         domain::{ApiIds, Destination, DomainDraft, Domains},
@@ -78,6 +78,10 @@ pub struct ApiDraft {
     pub endpoint: ExecuteApiEndpoint,
     /// By which listeners it is reached.
     pub access: AccessDraft,
+    /// See [`Api::arn`].
+    pub arn: String,
+    /// See [`Api::policy`].
+    pub policy: Option<Arc<Policy>>,
     /// See [`Api::cors`].
     pub cors: Option<Cors>,
     /// The stages.
@@ -208,9 +212,9 @@ impl Plan {
             let stage = self.compile_stage(stage, &draft.id, settings, (&place, problems));
             stages.push(stage);
         }
-        let ApiDraft { id, name, catalogue, endpoint, access, cors, .. } = draft;
+        let ApiDraft { id, name, catalogue, endpoint, access, arn, policy, cors, .. } = draft;
         let access = self.compile_access(&name, &access, problems);
-        Api { id, name, catalogue, endpoint, access, cors, stages, stage_names }
+        Api { id, name, catalogue, endpoint, access, arn, policy, cors, stages, stage_names }
     }
 
     fn compile_access(

@@ -15,7 +15,7 @@ use crate::{
     http::Http2,
     steps::{
         api_key::Keys,
-        authorize::Demand,
+        authorize::{Demand, policy::Policy},
         context::StageVariables,
         cors::Cors,
         domain::{ApiIds, Domains},
@@ -68,6 +68,10 @@ pub struct Api {
     pub endpoint: ExecuteApiEndpoint,
     /// By which listeners it is reached.
     pub access: Access,
+    /// `arn:aws:execute-api:{region}:{account}:{apiId}`: what policies know it by.
+    pub arn: String,
+    /// Who may call it at all, when it says so.
+    pub policy: Option<Arc<Policy>>,
     /// What browsers are told of other sites' pages, when it says so.
     pub cors: Option<Cors>,
     /// The stages, in the document's order; [`StageNames`] counts in it.

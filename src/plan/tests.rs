@@ -33,7 +33,8 @@ pub(super) fn stage(name: &str, routes: Vec<RouteDraft>) -> StageDraft {
 pub(super) fn api(id: &str, stages: Vec<StageDraft>) -> ApiDraft {
     let (catalogue, endpoint) = (Catalogue::HttpApi, ExecuteApiEndpoint::Enabled);
     let (id, name, access) = (id.to_owned(), id.to_owned(), AccessDraft::Public);
-    ApiDraft { id, name, catalogue, endpoint, access, cors: None, stages }
+    let arn = format!("arn:aws:execute-api:us-east-1:000000000000:{id}");
+    ApiDraft { id, name, catalogue, endpoint, access, arn, policy: None, cors: None, stages }
 }
 
 fn compile(apis: Vec<ApiDraft>) -> Result<Plan, Vec<String>> {

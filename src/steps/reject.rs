@@ -58,6 +58,9 @@ pub enum Client {
     /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
     /// without a scope of the route.
     NotAuthorized(TokenFault),
+    /// A policy denies the request, or none allows it: 403. Who may not do what is told in words
+    /// that are made for the request.
+    AccessDenied(Denial),
     /// The route asks for an API key of a usage plan of its stage, and there is none, or it is not
     /// valid: 403.
     NoApiKey(Catalogue, KeyFault),
@@ -83,6 +86,15 @@ pub enum Client {
     NotImplemented,
     /// An HTTP version other than 1.0 and 1.1: 505.
     Version,
+}
+
+/// Why policies refuse a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// Nobody has allowed it.
+    Implicit,
+    /// Somebody has denied it.
+    Explicit,
 }
 
 /// What is wrong with an API key; the client is not told.
@@ -168,6 +180,7 @@ impl Reject {
     #[must_use]
     pub const fn error_type(self) -> Option<&'static str> {
         match self {
+            Self::Client(Client::AccessDenied(_)) => Some("AccessDeniedException"),
             Self::Client(Client::NoApiKey(Catalogue::RestApi, _)) => Some("ForbiddenException"),
             Self::Client(Client::Throttled(Catalogue::RestApi)) => Some("TooManyRequestsException"),
             Self::Client(Client::QuotaExceeded(Catalogue::RestApi)) => {
@@ -224,7 +237,10 @@ impl Client {
         match self {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
-            Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => Status::FORBIDDEN,
+            Self::NotOnThisListener
+            | Self::Uncertified
+            | Self::AccessDenied(_)
+            | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
             Self::NotAuthorized(fault) => fault.status(),
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
@@ -252,6 +268,13 @@ impl Client {
             | Self::NoApiKey(..)
             | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
             Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
+            Self::AccessDenied(Denial::Implicit) => {
+                r#"{"Message":"User is not authorized to access this resource"}"#
+            }
+            Self::AccessDenied(Denial::Explicit) => concat!(
+                r#"{"Message":"User is not authorized to access this resource"#,
+                r#" with an explicit deny"}"#
+            ),
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
@@ -278,6 +301,8 @@ impl Client {
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
             Self::NotAuthorized(fault) => fault.reason(),
+            Self::AccessDenied(Denial::Implicit) => "no policy allows it",
+            Self::AccessDenied(Denial::Explicit) => "a policy denies it",
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",
             Self::QuotaExceeded(_) => "the quota of its API key is used up",

@@ -274,6 +274,10 @@ pub struct Api {
     /// What browsers are told of other sites' pages that call it. Without it: as the definition
     /// says, else nothing.
     pub cors_configuration: Option<CorsConfiguration>,
+    /// Who may call it at all: a policy as IAM has them (Version, Statement), or the path of a file
+    /// with one, relative to this file. Without it: as the definition says in
+    /// x-amazon-apigateway-policy, else no policy.
+    pub policy: Option<PolicySaid>,
     /// Refuse to run when the import of the definition warns.
     #[serde(default)]
     pub fail_on_warnings: bool,
@@ -282,6 +286,12 @@ pub struct Api {
     #[schemars(length(max = 10))]
     pub stages: Vec<Stage>,
 }
+
+/// A policy, or the path of its file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("type" = ["object", "string"], "minLength" = 1, "additionalProperties" = true))]
+pub struct PolicySaid(pub serde_json::Value);
 
 /// Who may reach an API: everybody, or those who come by certain listeners.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

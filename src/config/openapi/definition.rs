@@ -12,7 +12,7 @@ use crate::{
     base::Place,
     config::access::Endpoint,
     http::Method,
-    steps::{cors::Cors, integrate::TlsConfig, route::RouteKey},
+    steps::{authorize::policy::Policy, cors::Cors, integrate::TlsConfig, route::RouteKey},
 };
 
 /// What an import does with the base path of the document's `servers` (AWS's `basepath`), shown
@@ -46,6 +46,8 @@ impl BasePath {
 pub struct ImportOptions {
     /// What becomes of the servers' base path.
     pub basepath: BasePath,
+    /// The API's ARN, which `execute-api:/..` in its policy stands for.
+    pub api_arn: String,
     /// What `${AWS::Region}`, `Ref` and `Fn::Sub` may name, by name.
     pub substitutions: Substitutions,
 }
@@ -61,7 +63,23 @@ impl Default for ImportOptions {
             ("AWS::URLSuffix", "amazonaws.com"),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self { basepath: BasePath::Ignore, substitutions: known.map(own).into() }
+        let mut options = Self {
+            basepath: BasePath::Ignore,
+            api_arn: String::new(),
+            substitutions: known.map(own).into(),
+        };
+        options.name_api("0123456789");
+        options
+    }
+}
+
+impl ImportOptions {
+    /// Makes the ARN, from the region and account that are known, of the API of this id.
+    pub fn name_api(&mut self, id: &str) {
+        let known = |name| self.substitutions.get(name).map_or("", String::as_str);
+        let partition = known("AWS::Partition");
+        let (region, account) = (known("AWS::Region"), known("AWS::AccountId"));
+        self.api_arn = format!("arn:{partition}:execute-api:{region}:{account}:{id}");
     }
 }
 
@@ -76,6 +94,8 @@ pub struct ApiDefinition {
     pub(in crate::config) endpoint: Option<Endpoint>,
     /// What it tells browsers, if it says so.
     pub(in crate::config) cors: Option<Cors>,
+    /// Who may call it at all, if it says so.
+    pub(in crate::config) policy: Option<Arc<Policy>>,
     /// Its import told no error.
     pub(super) is_sound: bool,
 }

@@ -7,7 +7,8 @@
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
 //! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route
-//! calls), `endpoint` (who may call by API id), `cors` (which pages may), `compile`. Below them:
+//! calls), `endpoint` (who may call by API id), `cors` (which pages may), `policy` (who may at all),
+//! `compile`. Below them:
 //! `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.
@@ -22,6 +23,7 @@ mod integration;
 mod intrinsic;
 mod kind;
 mod paths;
+mod policy;
 mod reference;
 mod report;
 mod security;
@@ -36,6 +38,8 @@ pub use text::Substitutions;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use self::report::Report;
 use super::{Problems, document::Document};
@@ -61,6 +65,17 @@ pub fn import(
     let disables_endpoint = endpoint::read(root);
     let endpoint = endpoint::read_access(root, &options.substitutions, &mut report);
     let cors = cors::read(root, &options.substitutions, &mut report);
+    let policy = policy::read(root, &options.api_arn, &options.substitutions, &mut report);
+    let policy = policy.map(Arc::new);
     let is_sound = !report.has_errors();
-    Some(ApiDefinition { title, routes, authorizers, disables_endpoint, endpoint, cors, is_sound })
+    Some(ApiDefinition {
+        title,
+        routes,
+        authorizers,
+        disables_endpoint,
+        endpoint,
+        cors,
+        policy,
+        is_sound,
+    })
 }

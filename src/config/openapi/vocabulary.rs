@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{cors, fault::shorten, report::Report};
+use super::{cors, fault::shorten, policy, report::Report};
 use crate::{
     base::Severity,
     config::{
@@ -72,7 +72,7 @@ const EXTENSIONS: &[Extension] = &[
     extension("x-amazon-apigateway-authorizer", &[Where::Scheme], Fate::Read),
     extension("x-amazon-apigateway-authtype", &[Where::Scheme], Fate::Read),
     extension(cors::EXTENSION, &[Where::Root], Fate::Read),
-    extension("x-amazon-apigateway-policy", &[Where::Root], Fate::Protects),
+    extension(policy::EXTENSION, &[Where::Root], Fate::Read),
     extension("x-amazon-apigateway-security-policy", &[Where::Root], Fate::Protects),
     extension(
         "x-amazon-apigateway-endpoint-access-mode",

@@ -122,6 +122,18 @@ impl Origin {
         self.protocol.as_str().as_bytes()
     }
 
+    /// Whether the client came by TLS: to here, or to the trusted proxy that the peer is, if it says
+    /// so. Where it says several things, all have to say so.
+    #[must_use]
+    pub fn is_secure(&self, fields: Fields<'_>) -> bool {
+        let is_https = |text: &[u8]| text.trim_ascii().eq_ignore_ascii_case(b"https");
+        let mut said = fields.all(Name::XForwardedProto).peekable();
+        if self.trust == Trust::NotBelieved || said.peek().is_none() {
+            return self.protocol == Protocol::Https;
+        }
+        said.all(|value| value.split(|&byte| byte == b',').all(is_https))
+    }
+
     /// The client's address (`$context.identity.sourceIp`): the peer's, or the last address in
     /// `X-Forwarded-For` that is not itself a trusted proxy, when the peer is one. Entries that
     /// are no addresses end the search: nothing before them is believed.

@@ -1,7 +1,8 @@
 //! What a caller's own policies and the API's policy come to together: the table of
 //! `api-gateway.md` 3.2, as a function.
 
-use super::Effect;
+use super::{Asked, Effect, Policy};
+use crate::steps::{authorize::principal::Principal, reject::Denial};
 
 /// Who calls, as far as it matters which policies have to allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +25,6 @@ pub enum Decision {
     Refuse(Denial),
 }
 
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Denial {
-    /// Nobody has allowed it.
-    Implicit,
-    /// Somebody has denied it.
-    Explicit,
-}
-
 /// What comes of a request. `api` is what the API's policy says; `None` when it has none.
 #[must_use]
 pub const fn decide(caller: Caller, api: Option<Effect>) -> Decision {
@@ -52,17 +44,23 @@ pub const fn decide(caller: Caller, api: Option<Effect>) -> Decision {
     }
 }
 
-impl Effect {
-    /// What two documents, or two readings of a request, come to when both have to allow it.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
-            (Self::Allow, Self::Allow) => Self::Allow,
-            _ => Self::Silent,
+/// What comes of a request to an API of this account, by the API's policy and those of the
+/// principal that asks.
+#[must_use]
+pub fn judge(api: Option<&Policy>, account: &str, asked: &Asked<'_>) -> Decision {
+    let said = api.map(|policy| policy.evaluate(asked));
+    let caller = match asked.principal {
+        None => Caller::Anybody,
+        Some(Principal { account_id, policies, .. }) => {
+            let own = policies.iter().map(|policy| policy.evaluate(asked));
+            let own = own.fold(Effect::Silent, Effect::or);
+            if **account_id == *account { Caller::Ours(own) } else { Caller::Foreign(own) }
         }
-    }
+    };
+    decide(caller, said)
+}
 
+impl Effect {
     /// What two documents come to when one of them is enough.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
@@ -120,9 +118,7 @@ mod tests {
         let all = [Allow, Deny, Silent];
         for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (*one, *other))) {
             let has_denial = one == Deny || other == Deny;
-            assert_eq!(one.and(other) == Deny, has_denial);
             assert_eq!(one.or(other) == Deny, has_denial);
-            assert_eq!(one.and(other) == Allow, one == Allow && other == Allow);
             assert_eq!(one.or(other) == Allow, !has_denial && (one == Allow || other == Allow));
         }
     }

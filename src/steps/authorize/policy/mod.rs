@@ -18,11 +18,13 @@ mod glob;
 mod key;
 mod network;
 mod operator;
+mod refusal;
 mod statement;
 mod time;
 
-pub use arn::{MethodArn, mask};
-pub use combine::{Caller, Decision, Denial, decide};
+pub use arn::MethodArn;
+pub use combine::{Caller, Decision, decide, judge};
+pub use refusal::refusal;
 pub use statement::Miss;
 
 use self::{key::View, statement::Statement};
