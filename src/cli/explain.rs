@@ -7,6 +7,7 @@ mod cors;
 mod domain;
 mod limits;
 mod live;
+mod policy;
 mod request;
 mod story;
 

@@ -22,6 +22,7 @@ mod limits;
 mod listeners;
 mod numbers;
 mod peers;
+mod policy;
 mod probe;
 mod quota;
 mod readme;
