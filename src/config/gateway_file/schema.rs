@@ -100,7 +100,8 @@ impl<'w> Walk<'w> {
                 self.value(entry.value, found, &inner);
             } else if schema["additionalProperties"].is_object() {
                 self.value(entry.value, &schema["additionalProperties"], &inner);
-            } else {
+            } else if schema["additionalProperties"] != true {
+                // True: another language's document, judged by what reads it.
                 let known = properties.keys().map(String::as_str);
                 self.unknown_key(entry.key_place(), entry.key, known, at);
             }
