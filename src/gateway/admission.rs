@@ -12,7 +12,7 @@ use crate::{
     base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
     ledger::{AccountId, Ledger, NEVER, Subject},
-    plan::{Api, Plan, Route, StageIndex, UsagePlan},
+    plan::{Api, Plan, Route, Stage, StageIndex, UsagePlan},
     steps::{
         api_key::Key,
         context::{Facts, Left, Shown},
@@ -39,8 +39,7 @@ pub(super) struct Gate<'a, 'c> {
     pub(super) local: &'a Local,
     pub(super) installed: &'c Installed,
     pub(super) api: &'c Api,
-    /// The name of its stage.
-    pub(super) stage: &'c str,
+    pub(super) stage: &'c Stage,
     pub(super) route: &'c Route,
     /// Its stage, and in whose words its API refuses.
     pub(super) at: (StageIndex, Catalogue),
@@ -59,8 +58,8 @@ struct Identified<'c> {
 }
 
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the token, with the API's policy before and after it, then
-    /// for the key, then AWS's limits in AWS's order.
+    /// Asks Ringway's own limits, then for the token, with the API's policy before and after it,
+    /// then for the key, then AWS's limits in AWS's order.
     pub(super) async fn pass(
         self,
         request: &mut Request<'c>,

@@ -151,9 +151,8 @@ async fn travel<'x, 'c>(
     let route = &stage.routes[matched.route];
     facts.record_route(&route.key_text, &route.log_members);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
-    let at = (stage.index, api.catalogue);
-    let (name, path) = (stage.name.as_str(), selected.path);
-    let gate = Gate { local, installed, api, stage: name, route, at, head, path, trail };
+    let (at, path) = ((stage.index, api.catalogue), selected.path);
+    let gate = Gate { local, installed, api, stage, route, at, head, path, trail };
     gate.pass(&mut request, facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =

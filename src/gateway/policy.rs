@@ -64,7 +64,8 @@ impl<'c> Gate<'_, 'c> {
         };
         let mut buffer = self.local.arn.borrow_mut();
         let method = self.head.method.as_str().as_bytes();
-        let arn = MethodArn::new(&mut buffer, &self.api.arn, self.stage, method, self.path);
+        let arn =
+            MethodArn::new(&mut buffer, &self.api.arn, self.stage.name.as_str(), method, self.path);
         let refused = arn.readings().find_map(|resource| {
             let asked = Asked { action: Action::Invoke, resource, principal, conditions };
             match decide(&asked) {

@@ -7,8 +7,8 @@
 //!
 //! Reading order: `kind` (is it OpenAPI), `vocabulary` (what is left out), `servers` (base path),
 //! `paths` (routes), `security` and `authorizer` (who may call them), `integration` (what a route
-//! calls), `endpoint` (who may call by API id), `cors` (which pages may), `policy` (who may at all),
-//! `compile`. Below them:
+//! calls), `endpoint` (who may call by API id), `cors` (which pages may), `policy` (who
+//! may at all), `compile`. Below them:
 //! `reference` (`$ref`), `intrinsic` (CloudFormation's functions), `text` (`${..}`), `uri`.
 //!
 //! Not here: Swagger 2 and REST APIs; the gateway file; reading files.

@@ -122,8 +122,8 @@ impl Origin {
         self.protocol.as_str().as_bytes()
     }
 
-    /// Whether the client came by TLS: to here, or to the trusted proxy that the peer is, if it says
-    /// so. Where it says several things, all have to say so.
+    /// Whether the client came by TLS: to here, or to the trusted proxy that the peer is, if it
+    /// says so. Where it says several things, all have to say so.
     #[must_use]
     pub fn is_secure(&self, fields: Fields<'_>) -> bool {
         let is_https = |text: &[u8]| text.trim_ascii().eq_ignore_ascii_case(b"https");
