@@ -24,7 +24,7 @@ const PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234";
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let rounds = if env::args().any(|argument| argument == "--bench") { 2_000 } else { 2 };
+    let rounds = if env::args().any(|argument| argument == "--bench") { 2_000_u32 } else { 2 };
     let short = format!("{PREFIX}/prod/GET/pets/7");
     let long = format!("{PREFIX}/prod/GET/{}", "a".repeat(8_000));
     let address = r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#;
