@@ -213,7 +213,7 @@ fn what_is_wrong_with_endpoints_is_told_with_its_place() {
     );
     let give = "give a listener of the gateway file labels: [elsewhere]";
     check(&private("vpcEndpointIds: [elsewhere]"), &[], &[line, give]);
-    check(&private(""), &[], &[line, "AWS lets in whom a resource policy names"]);
+    check(&private(""), &[], &[line, "PRIVATE without vpcEndpointIds and without a policy"]);
     let public = configured("{types: [REGIONAL], vpcEndpointIds: [vpn]}");
     check(&public, &[], &[line, "vpcEndpointIds has vpn, but its type lets everybody in"]);
     let two = configured("{types: [EDGE, PRIVATE], vpcEndpointIds: [vpn]}");
