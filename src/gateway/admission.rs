@@ -13,8 +13,9 @@ use crate::{
     http::{Name, RequestHead},
     ledger::{AccountId, Ledger, NEVER, Subject},
     plan::{Api, Plan, Route, Stage, StageIndex, UsagePlan},
+    runtime::prefetch,
     steps::{
-        api_key::Key,
+        api_key::{Key, Keys, Sought},
         context::{Facts, Left, Shown},
         reject::{Catalogue, Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
@@ -46,6 +47,8 @@ pub(super) struct Gate<'a, 'c> {
     pub(super) head: &'c RequestHead,
     /// What the stage's routes see of the path.
     pub(super) path: &'c [u8],
+    /// Its API key, of which the first line is on its way from memory.
+    pub(super) sought: Option<Sought>,
     /// Where what it was let in with is kept while its answer is on its way.
     pub(super) trail: &'c Path,
 }
@@ -55,6 +58,23 @@ pub(super) struct Gate<'a, 'c> {
 struct Identified<'c> {
     key: &'c Key,
     plan: &'c UsagePlan,
+}
+
+/// Looks for a request's API key before it is asked for: among many keys its memory is cold, and
+/// comes while the route is found.
+pub(super) fn seek_key(keys: &Keys, head: &RequestHead) -> Option<Sought> {
+    if keys.is_empty() {
+        return None;
+    }
+    let sought = keys.seek(only_key(head)?)?;
+    keys.first_read(&sought).inspect(|key| prefetch(*key));
+    Some(sought)
+}
+
+/// The value of `x-api-key`; two are none.
+fn only_key(head: &RequestHead) -> Option<&[u8]> {
+    let mut values = head.fields().all(Name::XApiKey);
+    values.next().filter(|_| values.next().is_none())
 }
 
 impl<'c> Gate<'_, 'c> {
@@ -90,11 +110,11 @@ impl<'c> Gate<'_, 'c> {
     fn identify(self, facts: &mut Facts<'c>) -> Result<Identified<'c>, Reject> {
         let plan: &Plan = &self.installed.plan;
         let refused = |fault| Reject::Client(Client::NoApiKey(self.at.1, fault));
-        let mut values = self.head.fields().all(Name::XApiKey);
-        let (Some(value), None) = (values.next(), values.next()) else {
+        if only_key(self.head).is_none() {
             return Err(refused(KeyFault::Missing));
-        };
-        let key = plan.keys().find(value).ok_or(refused(KeyFault::Unknown))?;
+        }
+        let key = self.sought.and_then(|sought| plan.keys().at(&sought));
+        let key = key.ok_or(refused(KeyFault::Unknown))?;
         facts.record_api_key(plan.keys().id(key));
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Installed, Local,
-    admission::{Gate, Places},
+    admission::{self, Gate, Places},
     forward::{self, Call, Exchange, RequestBody},
     seats::Seat,
 };
@@ -132,6 +132,7 @@ async fn travel<'x, 'c>(
     let head = request.head;
     let target = head.target();
     let host = head.authority().host;
+    let sought = admission::seek_key(installed.plan.keys(), head);
     admit(&installed.plan, host, request.client)?;
     let listener = || request.seat.door.labels(installed);
     let selected = installed.plan.select(head.fields(), host, target.path, listener);
@@ -152,7 +153,7 @@ async fn travel<'x, 'c>(
     facts.record_route(&route.key_text, &route.log_members);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
     let (at, path) = ((stage.index, api.catalogue), selected.path);
-    let gate = Gate { local, installed, api, stage, route, at, head, path, trail };
+    let gate = Gate { local, installed, api, stage, route, at, head, path, sought, trail };
     gate.pass(&mut request, facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =

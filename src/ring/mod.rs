@@ -10,6 +10,7 @@
 //! | `kernel`, `uring` | what is asked of the kernel, and the real one |
 //! | `probe` | whether this machine can run it, in sentences |
 //! | `inherited` | sockets that systemd passes on |
+//! | `prefetch` | a hint to the processor: it stands here for its `unsafe` |
 //! | `simulation` | a kernel in virtual time, for tests |
 //!
 //! It knows no executor (`runtime/` runs the tasks that it wakes) and no protocol.
@@ -20,6 +21,7 @@ mod buffers;
 mod driver;
 mod inherited;
 mod kernel;
+mod prefetch;
 mod probe;
 mod receive;
 mod send;
@@ -34,6 +36,7 @@ pub use accept::Listener;
 pub use driver::{Counts, Driver, Holdings};
 pub use inherited::{Inherited, inherited};
 pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token, is_out_of_descriptors};
+pub use prefetch::prefetch;
 pub use probe::{descriptors_max, probe};
 pub use sleep::Sleep;
 pub use socket::{Outgoing, Socket};

@@ -14,3 +14,5 @@ pub use executor::{ExecutorSpec, JoinHandle, Runtime, start};
 pub use mailbox::{Full, Mailbox, Sender, mailbox};
 pub use simulate::simulate;
 pub use waiters::{News, Waiters};
+
+pub use crate::ring::prefetch;

@@ -66,6 +66,13 @@ struct Names {
 
 const _: () = assert!(size_of::<Key>() == 64);
 
+/// A value of which it is known where its key would be.
+#[derive(Clone, Copy)]
+pub struct Sought {
+    digest: Kept,
+    place: usize,
+}
+
 /// A key as a document describes it.
 pub struct KeyDraft {
     /// What tells it from others, for the usage report and AWS's API.
@@ -129,21 +136,39 @@ impl Keys {
         Ok(Self { places, by_id, names: names.into(), plans: plans.into() })
     }
 
-    /// The key of this value, valid or not. Costs a SHA-256 and a read of memory, whatever the
-    /// value; one that no key can have costs nothing. Does not allocate.
+    /// Where the key of this value is, if there is one: costs a SHA-256, whatever the value, and
+    /// reads no key. `None` for a value that no key can have. Does not allocate.
     #[must_use]
-    pub fn find(&self, value: &[u8]) -> Option<&Key> {
+    pub fn seek(&self, value: &[u8]) -> Option<Sought> {
         let can_be = (API_KEY_VALUE_BYTES_MIN..=API_KEY_VALUE_BYTES_MAX).contains(&value.len());
         if !can_be || self.is_empty() {
             return None;
         }
-        self.find_digest(&Digest::of(value).kept())
+        Some(self.place_of(Digest::of(value).kept()))
     }
 
-    fn find_digest(&self, digest: &Kept) -> Option<&Key> {
-        let from_there = self.places[digest.place(room_for(self.len()))..].iter();
+    /// What is read first to find it, for a prefetch: memory is slow, and there may be many keys.
+    #[must_use]
+    pub fn first_read(&self, sought: &Sought) -> Option<&Key> {
+        self.places.get(sought.place)
+    }
+
+    /// The key that is sought among these very keys, valid or not. Costs a read of memory.
+    #[must_use]
+    pub fn at(&self, sought: &Sought) -> Option<&Key> {
+        let from_there = self.places.get(sought.place..)?.iter();
         let mut taken = from_there.take_while(|key| key.number != NOBODY);
-        taken.find(|key| key.digest.equals(digest))
+        taken.find(|key| key.digest.equals(&sought.digest))
+    }
+
+    /// The key of this value: [`Keys::seek`], then [`Keys::at`].
+    #[must_use]
+    pub fn find(&self, value: &[u8]) -> Option<&Key> {
+        self.at(&self.seek(value)?)
+    }
+
+    fn place_of(&self, digest: Kept) -> Sought {
+        Sought { digest, place: digest.place(room_for(self.len())) }
     }
 
     /// What tells one of these keys from the others, for the usage report and AWS's API.
