@@ -5,6 +5,7 @@
 //! whatever the shard remembers. Not here: fetching keys (`serve::issuers`), API keys
 //! (`steps::api_key`).
 
+pub mod iam;
 pub mod jwt;
 pub mod policy;
 pub mod principal;

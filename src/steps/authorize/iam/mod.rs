@@ -1,0 +1,21 @@
+//! Signature Version 4 as `execute-api` takes it (`api-gateway.md` 3.1): who says to have signed a
+//! request, and whether that is so.
+//!
+//! [`Claim::read`] takes the signature out of the head, [`Claim::check`] asks what needs no secret,
+//! [`Canonical`] is what was signed, and [`Canonical::prove`] compares. Time and the body's hash
+//! are arguments. The path is signed as it was sent, encoded once more: slashes are never joined,
+//! so a signature holds for one spelling. Not here: the principal store, and reading the body.
+
+mod canonical;
+mod claim;
+mod fault;
+mod stamp;
+
+pub use canonical::Canonical;
+pub use claim::{Claim, Signed};
+pub use fault::Fault;
+
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Boundaries and attacks of signatures that are made here; the suite's are in `suite`.
+
+use super::{Canonical, Claim, Fault, Signed, canonical::hex, stamp};
+use crate::{base::WallTime, http::Fields, steps::fixture};
+
+const NOW: &str = "20150830T123600Z";
+const SCOPE: &str = "20150830/us-east-1/execute-api/aws4_request";
+const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A request that a test changes after it was signed.
+#[derive(Clone)]
+struct Sent {
+    path: String,
+    query: Option<String>,
+    headers: Vec<(String, String)>,
+    payload: String,
+}
+
+fn sent() -> Sent {
+    let headers = [("host", "it"), ("x-amz-date", NOW)];
+    Sent {
+        path: "/prod/pets".to_owned(),
+        query: Some("b=2&a=1".to_owned()),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        payload: EMPTY.to_owned(),
+    }
+}
+
+impl Sent {
+    fn judge(&self, now: u64) -> Result<(), Fault> {
+        let list: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (bytes, fields) = fixture::fields(&list);
+        let signed = Signed {
+            method: "GET",
+            path: self.path.as_bytes(),
+            query: self.query.as_deref().map(str::as_bytes),
+            fields: Fields::new(&bytes, &fields),
+        };
+        let claim = Claim::read(&signed)?;
+        claim.check(&signed, ("us-east-1", "execute-api"), WallTime(now))?;
+        Canonical::new(&claim, &signed, &self.payload)?.prove(SECRET)
+    }
+
+    /// Adds the `Authorization` that fits.
+    fn signed(mut self, scope: &str, headers: &str) -> Self {
+        self.authorize(scope, headers, "x");
+        let list: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (bytes, fields) = fixture::fields(&list);
+        let signed = Signed {
+            method: "GET",
+            path: self.path.as_bytes(),
+            query: self.query.as_deref().map(str::as_bytes),
+            fields: Fields::new(&bytes, &fields),
+        };
+        let claim = Claim::read(&signed).unwrap();
+        let canonical = Canonical::new(&claim, &signed, &self.payload).unwrap();
+        let hmac = |key: &[u8], text: &[u8]| {
+            let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+            aws_lc_rs::hmac::sign(&key, text).as_ref().to_vec()
+        };
+        let key = [b"AWS4", SECRET].concat();
+        let key = scope.split('/').fold(key, |key, part| hmac(&key, part.as_bytes()));
+        let signature = hex(&hmac(&key, canonical.string_to_sign().as_bytes()));
+        self.headers.pop();
+        self.authorize(scope, headers, &signature);
+        self
+    }
+
+    fn authorize(&mut self, scope: &str, headers: &str, signature: &str) {
+        let value = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders={headers}, \
+             Signature={signature}"
+        );
+        self.headers.push(("Authorization".to_owned(), value));
+    }
+}
+
+const HEADERS: &str = "host;x-amz-date";
+
+fn millis() -> u64 {
+    stamp::parse(NOW).unwrap() * 1000
+}
+
+#[test]
+fn a_signature_holds_five_minutes_either_way_and_no_longer() {
+    let good = sent().signed(SCOPE, HEADERS);
+    for (now, expected) in [
+        (millis(), Ok(())),
+        (millis() + 300_000, Ok(())),
+        (millis() + 300_001, Err(Fault::Expired)),
+        (millis() - 300_000, Ok(())),
+        (millis() - 300_001, Err(Fault::NotYet)),
+    ] {
+        assert_eq!(good.judge(now), expected, "{now}");
+    }
+}
+
+#[test]
+fn scopes_of_other_days_regions_and_services_are_refused() {
+    for (scope, fault) in [
+        ("20150829/us-east-1/execute-api/aws4_request", Fault::ScopeDate),
+        ("20150830/eu-west-1/execute-api/aws4_request", Fault::Region),
+        ("20150830/us-east-1/s3/aws4_request", Fault::Service),
+        ("20150830/us-east-1/execute-api/aws4", Fault::Terminator),
+    ] {
+        assert_eq!(sent().signed(scope, HEADERS).judge(millis()), Err(fault), "{scope}");
+    }
+}
+
+#[test]
+fn attack_a_request_changed_after_it_was_signed_is_refused() {
+    let change = |change: &dyn Fn(&mut Sent)| {
+        let mut changed = sent().signed(SCOPE, HEADERS);
+        change(&mut changed);
+        changed.judge(millis())
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(change(&|_| {}), Ok(()));
+    let mismatch = Err(Fault::Mismatch);
+    assert_eq!(change(&|sent| sent.path = "/prod/pet%73".to_owned()), mismatch);
+    assert_eq!(change(&|sent| sent.path = "/prod//pets".to_owned()), mismatch);
+    assert_eq!(change(&|sent| sent.query = Some("a=1&b=3".to_owned())), mismatch);
+    assert_eq!(change(&|sent| sent.query = Some("a=1&b=2&c=".to_owned())), mismatch);
+    assert_eq!(change(&|sent| sent.payload = "0".repeat(64)), mismatch);
+    assert_eq!(change(&|sent| sent.headers[0].1 = "other".to_owned()), mismatch);
+    assert_eq!(change(&|sent| sent.headers.insert(0, header("host", "it"))), mismatch);
+    assert_eq!(change(&|sent| sent.headers.push(header("x-amz-a", "1"))), Err(Fault::Unsigned));
+    let twice = |sent: &mut Sent| sent.headers.push(sent.headers[2].clone());
+    assert_eq!(change(&twice), Err(Fault::Several));
+    let both = |sent: &mut Sent| sent.query = Some("a=1&b=2&X-Amz-Signature=0".to_owned());
+    assert_eq!(change(&both), Err(Fault::Several));
+    let cut = |sent: &mut Sent| {
+        let value = sent.headers[2].1.clone();
+        sent.headers[2].1 = value[..value.len() - 1].to_owned();
+    };
+    assert_eq!(change(&cut), mismatch);
+    let upper = |sent: &mut Sent| {
+        let (before, signature) = sent.headers[2].1.split_once("Signature=").unwrap();
+        sent.headers[2].1 = format!("{before}Signature={}", signature.to_ascii_uppercase());
+    };
+    assert_eq!(change(&upper), mismatch);
+}
+
+#[test]
+fn a_plus_sign_passes_for_no_space() {
+    let mut plus = sent();
+    plus.query = Some("a=x+y".to_owned());
+    let mut plus = plus.signed(SCOPE, HEADERS);
+    assert_eq!(plus.judge(millis()), Ok(()));
+    for other in ["a=x%20y", "a=x%2By"] {
+        plus.query = Some(other.to_owned());
+        assert_eq!(plus.judge(millis()), Err(Fault::Mismatch), "{other}");
+    }
+}
+
+#[test]
+fn a_payload_is_what_was_received_and_nothing_else() {
+    for said in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", &"0".repeat(64)] {
+        let mut request = sent();
+        request.headers.insert(1, ("x-amz-content-sha256".to_owned(), said.to_owned()));
+        request.authorize(SCOPE, "host;x-amz-content-sha256;x-amz-date", "0");
+        assert_eq!(request.judge(millis()), Err(Fault::Payload), "{said}");
+    }
+}
+
+#[test]
+fn presigned_requests_hold_for_1_to_604800_seconds() {
+    for (expires, after, fault) in [
+        ("0", 0, Fault::Expires),
+        ("604801", 0, Fault::Expires),
+        ("+60", 0, Fault::Expires),
+        ("", 0, Fault::Expires),
+        ("1", 1_000, Fault::Mismatch),
+        ("1", 1_001, Fault::Expired),
+        ("604800", 604_800_000, Fault::Mismatch),
+        ("604800", 604_800_001, Fault::Expired),
+    ] {
+        let mut request = sent();
+        request.headers.pop();
+        request.query = Some(format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F{}&X-Amz-Date={NOW}\
+             &X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=00",
+            SCOPE.replace('/', "%2F")
+        ));
+        assert_eq!(request.judge(millis() + after), Err(fault), "{expires} after {after}");
+    }
+}
+
+#[test]
+fn missing_parts_are_told_in_one_text_that_shows_nothing() {
+    assert_eq!(sent().judge(millis()), Err(Fault::Missing));
+    let mut request = sent();
+    request.headers.push(("Authorization".to_owned(), "AWS4-HMAC-SHA256 Signature=5ec2e7".into()));
+    let fault = request.judge(millis()).unwrap_err();
+    let expected = "Authorization header requires 'Credential' parameter. Authorization header \
+                    requires 'SignedHeaders' parameter. Authorization=(not shown)";
+    assert_eq!(fault.sentence("us-east-1"), expected);
+    request.headers[2].1 = "Bearer 5ec2e7".to_owned();
+    let fault = request.judge(millis()).unwrap_err();
+    assert_eq!(fault, Fault::NotKeyValue);
+    assert!(!fault.sentence("us-east-1").contains("5ec2e7"));
+}
