@@ -353,6 +353,12 @@ pub const METHOD_THROTTLES_MAX: usize = 20;
 pub const OWN_LIMITS_MAX: usize = 60;
 /// Entries of the routes of one of them: as many as AWS has routes in an API.
 pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
+/// Networks of all IP rules together: 8 bytes each of IPv4, 32 of IPv6.
+pub const IP_NETWORKS_MAX: usize = 1_000_000;
+/// A file of networks: 64 bytes for each that there may be.
+pub const IP_FILE_BYTES_MAX: usize = 64 * IP_NETWORKS_MAX;
+/// IP rules of one gateway: one request may have to ask all of them.
+pub const IP_RULES_MAX: usize = 64;
 /// How often shards and ledger agree on what was spent.
 pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.

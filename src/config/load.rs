@@ -15,7 +15,7 @@ use super::{
     domains,
     faces::{Reading, Shown},
     gateway_file::{self, raw},
-    key_files,
+    ip_rules, key_files,
     keys::{self, KeyFile, Keys},
     openapi::{self, ApiDefinition, BasePath, ImportOptions, StageInputs},
     report::Sources,
@@ -26,12 +26,13 @@ use super::{
 use crate::{
     base::{
         Place, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, TRUST_STORE_BYTES_MAX},
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX, TRUST_STORE_BYTES_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         context::StageVariables,
         cors::Cors,
+        ip_rules::IpRule,
         stage::{self, StageName},
     },
     tls,
@@ -119,7 +120,8 @@ impl Loader<'_> {
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, Said::default(), &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
-            return (settings, self.draft(&no_file, None, drafts, Keys::none()));
+            let nobody = (Keys::none(), Vec::new());
+            return (settings, self.draft(&no_file, None, drafts, nobody));
         }
         self.sources.hide(&path, keys::secrets(document.root()));
         let keys = self.keys(document.root(), &folder);
@@ -149,7 +151,8 @@ impl Loader<'_> {
             let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
-        (settings, self.draft(&file, Some(&document), drafts, keys))
+        let rules = self.ip_rules(&file, &document, &folder);
+        (settings, self.draft(&file, Some(&document), drafts, (keys, rules)))
     }
 
     /// The whole gateway. Each API comes with the place where its definition is named.
@@ -158,9 +161,9 @@ impl Loader<'_> {
         file: &raw::GatewayFile,
         document: Option<&Document>,
         mut apis: Vec<(ApiDraft, Place)>,
-        keys: Keys,
+        callers: (Keys, Vec<IpRule>),
     ) -> PlanDraft {
-        let traffic = traffic::compile((file, document), &mut apis, keys, &mut self.problems);
+        let traffic = traffic::compile((file, document), &mut apis, callers, &mut self.problems);
         let domains = domains::compile(file, &mut self.problems);
         let host_parent = file.domain_suffix.as_deref().map(|suffix| {
             let region = file.region.as_deref().unwrap_or("us-east-1");
@@ -239,6 +242,25 @@ impl Loader<'_> {
         let are_all = self.problems.errors() == errors_before;
         let keys = keys::read(root, files, &mut self.problems);
         Keys { are_all: are_all && keys.are_all, ..keys }
+    }
+
+    /// The IP rules of the file, with the networks of the files that they name.
+    fn ip_rules(
+        &mut self,
+        file: &raw::GatewayFile,
+        document: &Document,
+        folder: &Path,
+    ) -> Vec<IpRule> {
+        let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
+        let read = |path: &Path| {
+            if !files_read.iter().any(|known| known == path) {
+                files_read.push(path.to_path_buf());
+            }
+            let bytes = source.read_up_to(path, IP_FILE_BYTES_MAX)?;
+            sources.add_long(path, &bytes, IP_FILE_BYTES_MAX);
+            Ok(bytes)
+        };
+        ip_rules::read((file, document), folder, read, &mut self.problems)
     }
 
     fn key_file(&mut self, path: &Path, named_at: &Place) -> Option<KeyFile> {

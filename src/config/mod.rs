@@ -15,6 +15,7 @@ mod domains;
 mod faces;
 mod files;
 pub mod gateway_file;
+mod ip_rules;
 mod key_files;
 mod keys;
 mod load;

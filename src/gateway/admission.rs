@@ -16,6 +16,7 @@ use crate::{
     steps::{
         api_key::Key,
         context::{Facts, Left, Shown},
+        ip_rules::IpRule,
         reject::{Catalogue, Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
     },
@@ -53,8 +54,24 @@ struct Identified<'c> {
     plan: &'c UsagePlan,
 }
 
+/// Whether the client's address may come, as these rules say.
+pub(super) fn check_address<'c>(
+    local: &Local,
+    rules: &'c [Arc<IpRule>],
+    facts: &mut Facts<'c>,
+) -> Result<(), Reject> {
+    for rule in rules {
+        if let Err(fault) = rule.check(facts.arrival.source) {
+            local.count(|telemetry| telemetry.ip_rules.count(&rule.name, false));
+            facts.record_ip_rule(&rule.name);
+            return Err(Reject::Client(Client::NotFromHere(fault)));
+        }
+    }
+    Ok(())
+}
+
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the token, then for the key, then AWS's limits in AWS's
+    /// Asks Ringway's own IP rules and limits, then for the token, then for the key, then AWS's limits in AWS's
     /// order.
     pub(super) async fn pass(
         self,
@@ -62,6 +79,7 @@ impl<'c> Gate<'_, 'c> {
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
         let route = self.route;
+        check_address(self.local, &route.ip_rules, facts)?;
         if !route.guards.is_empty() {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }

@@ -55,6 +55,8 @@ pub enum Client {
     /// The API is private, and not to the listener that the request came by: 403, as AWS answers
     /// for a private API from outside.
     NotOnThisListener,
+    /// The client's address is one that an IP rule does not let through: 403.
+    NotFromHere(AddressFault),
     /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
     /// without a scope of the route.
     NotAuthorized(TokenFault),
@@ -96,6 +98,24 @@ pub enum KeyFault {
     Disabled,
     /// No usage plan of the stage has it.
     NotInPlan,
+}
+
+/// What is wrong with a client's address; the client is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFault {
+    /// A rule denies it.
+    Denied,
+    /// A rule allows others.
+    NotAllowed,
+}
+
+impl AddressFault {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Denied => "an IP rule denies the client's address",
+            Self::NotAllowed => "an IP rule does not allow the client's address",
+        }
+    }
 }
 
 impl KeyFault {
@@ -224,7 +244,10 @@ impl Client {
         match self {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.status(),
             Self::Malformed | Self::MappedPath | Self::Closed | Self::Left => Status::BAD_REQUEST,
-            Self::NotOnThisListener | Self::Uncertified | Self::NoApiKey(..) => Status::FORBIDDEN,
+            Self::NotOnThisListener
+            | Self::Uncertified
+            | Self::NotFromHere(_)
+            | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
             Self::NotAuthorized(fault) => fault.status(),
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
@@ -249,6 +272,7 @@ impl Client {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
             Self::NotOnThisListener
             | Self::Uncertified
+            | Self::NotFromHere(_)
             | Self::NoApiKey(..)
             | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
             Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
@@ -277,6 +301,7 @@ impl Client {
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
+            Self::NotFromHere(fault) => fault.reason(),
             Self::NotAuthorized(fault) => fault.reason(),
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",
@@ -312,6 +337,9 @@ mod tests {
         check(Reject::Client(Client::NoStage), 404, r#"{"message":"Not Found"}"#);
         let forbidden = r#"{"message":"Forbidden"}"#;
         check(Reject::Client(Client::NotOnThisListener), 403, forbidden);
+        for fault in [AddressFault::Denied, AddressFault::NotAllowed] {
+            check(Reject::Client(Client::NotFromHere(fault)), 403, forbidden);
+        }
         let kinds = [Client::NoApi, Client::EndpointDisabled, Client::NoMapping];
         for kind in kinds {
             check(Reject::Client(kind(Catalogue::HttpApi)), 404, r#"{"message":"Not Found"}"#);

@@ -16,6 +16,7 @@ mod faults;
 mod harness;
 mod hogs;
 mod http2;
+mod ip_rules;
 mod jwt;
 mod jwt_issuer;
 mod limits;
