@@ -26,7 +26,7 @@ use super::{
 use crate::{
     base::{
         Place, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX, TRUST_STORE_BYTES_MAX},
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
@@ -315,6 +315,8 @@ impl Loader<'_> {
         document: &Document,
         place: &Place,
     ) -> Option<ApiDraft> {
+        let path = document.root().place().file;
+        self.sources.hide(&path, openapi::secrets(document.root()));
         let errors_before = self.problems.errors();
         let warnings_before = self.problems.count(Severity::Warning);
         let options = import_options(file, api);
@@ -370,14 +372,14 @@ impl Loader<'_> {
         let file = document.root().place().file;
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
         let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
-        let read = |name: &str, place: &Place, problems: &mut Problems| {
+        let read = |name: &str, place: &Place, bytes_max: usize, problems: &mut Problems| {
             let path = folder.join(name);
             if !files_read.contains(&path) {
                 files_read.push(path.clone());
             }
-            match source.read_up_to(&path, TRUST_STORE_BYTES_MAX) {
+            match source.read_up_to(&path, bytes_max) {
                 Ok(bytes) => {
-                    sources.add_long(&path, &bytes, TRUST_STORE_BYTES_MAX);
+                    sources.add_long(&path, &bytes, bytes_max);
                     Some(bytes)
                 }
                 Err(reason) => {

@@ -28,6 +28,7 @@ mod suggest;
 mod traffic;
 mod upstreams;
 
+use files::environment;
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;
 pub use settings::{

@@ -71,8 +71,8 @@ pub(super) fn check_address<'c>(
 }
 
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own IP rules and limits, then for the token, then for the key, then AWS's limits in AWS's
-    /// order.
+    /// Asks Ringway's own IP rules and limits, then for the token, then for the key, then AWS's
+    /// limits in AWS's order.
     pub(super) async fn pass(
         self,
         request: &mut Request<'c>,

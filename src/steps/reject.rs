@@ -4,8 +4,12 @@
 //! API's catalogue (`api-gateway.md` 2.5); where AWS documents no text, the RFC's phrase stands.
 //! The bytes are written by `respond::refuse`.
 
+mod basic;
+mod signature;
 mod token;
 
+pub use basic::BasicFault;
+pub use signature::SignatureFault;
 pub use token::TokenFault;
 
 use crate::http::Status;
@@ -60,6 +64,11 @@ pub enum Client {
     /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
     /// without a scope of the route.
     NotAuthorized(TokenFault),
+    /// The route asks for a user and a password, and has none that it knows: 401. 429 and 503 while
+    /// passwords of its address, or of all, are being hashed.
+    NotAUser(BasicFault),
+    /// The route asks for a webhook's signature, and has none that is sound: 401.
+    Unsigned(SignatureFault),
     /// The route asks for an API key of a usage plan of its stage, and there is none, or it is not
     /// valid: 403.
     NoApiKey(Catalogue, KeyFault),
@@ -206,6 +215,15 @@ impl Reject {
         }
     }
 
+    /// What is wrong with the request's user and password, for `www-authenticate`.
+    #[must_use]
+    pub const fn basic_fault(self) -> Option<BasicFault> {
+        match self {
+            Self::Client(Client::NotAUser(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// The reason for the access log (`errorMessage`); never sent to the client.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -250,6 +268,8 @@ impl Client {
             | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
             Self::NotAuthorized(fault) => fault.status(),
+            Self::NotAUser(fault) => fault.status(),
+            Self::Unsigned(_) => Status::UNAUTHORIZED,
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
@@ -275,7 +295,8 @@ impl Client {
             | Self::NotFromHere(_)
             | Self::NoApiKey(..)
             | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
-            Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
+            Self::NotAuthorized(_) | Self::Unsigned(_) => r#"{"message":"Unauthorized"}"#,
+            Self::NotAUser(fault) => fault.body(),
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
@@ -303,6 +324,8 @@ impl Client {
             Self::NotOnThisListener => "the API is private to other listeners",
             Self::NotFromHere(fault) => fault.reason(),
             Self::NotAuthorized(fault) => fault.reason(),
+            Self::NotAUser(fault) => fault.reason(),
+            Self::Unsigned(fault) => fault.reason(),
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",
             Self::QuotaExceeded(_) => "the quota of its API key is used up",

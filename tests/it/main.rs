@@ -9,6 +9,7 @@
 
 mod allocation;
 mod api_keys;
+mod basic_auth;
 mod cli;
 mod cors;
 mod domains;
@@ -33,4 +34,5 @@ mod soak;
 mod throttle;
 mod tls;
 mod usage;
+mod webhooks;
 mod wire;

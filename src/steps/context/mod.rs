@@ -137,6 +137,8 @@ pub struct Facts<'a> {
     claims: Option<&'a Claims>,
     scopes: &'a str,
     ip_rule: &'a str,
+    realm: &'a str,
+    principal: Option<&'a str>,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
     cross_origin: Option<CrossOrigin<'a>>,
@@ -160,6 +162,8 @@ impl<'a> Facts<'a> {
             claims: None,
             scopes: "",
             ip_rule: "",
+            realm: "",
+            principal: None,
             api_key_id: None,
             limit: None,
             cross_origin: None,
@@ -198,6 +202,17 @@ impl<'a> Facts<'a> {
     pub const fn record_claims(&mut self, claims: &'a Claims) {
         debug_assert!(self.claims.is_none());
         self.claims = Some(claims);
+    }
+
+    /// Records what clients are told to name themselves for.
+    pub const fn record_realm(&mut self, realm: &'a str) {
+        self.realm = realm;
+    }
+
+    /// Records who calls, once the password is verified: `Authorization` has been read for good.
+    pub const fn record_principal(&mut self, user: &'a str) {
+        debug_assert!(self.principal.is_none());
+        self.principal = Some(user);
     }
 
     /// Records which IP rule refused the client's address.
@@ -294,6 +309,18 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn scopes(&self) -> &'a str {
         self.scopes
+    }
+
+    /// What clients are told to name themselves for.
+    #[must_use]
+    pub const fn realm(&self) -> &'a str {
+        self.realm
+    }
+
+    /// Who calls, as a password says.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&'a str> {
+        self.principal
     }
 
     /// The IP rule that refused the client's address; empty when none did.

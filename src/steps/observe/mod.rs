@@ -66,7 +66,7 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         text(b",\"apiKeyId\":\"", id.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
-    if let Some(principal) = facts.claims().and_then(Claims::subject) {
+    if let Some(principal) = facts.claims().and_then(Claims::subject).or(facts.principal()) {
         text(b",\"principalId\":\"", principal.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
