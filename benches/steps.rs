@@ -269,12 +269,14 @@ impl World {
 
     fn facts(&self) -> Facts<'_> {
         let fields = Fields::new(&self.request.0, &self.request.1);
+        let (source_ip, source) = self.origin.source_ip(fields, &self.trusted);
         Facts::new(Arrival {
             request_id: RequestId::new(black_box((3, 5))),
             trace_id: TraceId::new(black_box(1_773_342_238), (7, 11)),
             received: WallTime(1_773_342_238_390),
             request_time: self.clf,
-            source_ip: self.origin.source_ip(fields, &self.trusted),
+            source_ip,
+            source,
             method: Some(Method::Get),
             path: PATH,
             version: Some(Version::Http11),

@@ -366,6 +366,42 @@ pub const METHOD_THROTTLES_MAX: usize = 20;
 pub const OWN_LIMITS_MAX: usize = 60;
 /// Entries of the routes of one of them: as many as AWS has routes in an API.
 pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
+/// User, colon and password of basic authentication. A multiple of three, as base64 has it.
+pub const BASIC_BYTES_MAX: usize = 510;
+/// Users of one basic authorizer.
+pub const BASIC_USERS_MAX: usize = 100_000;
+/// A file of users: 200 bytes for each that there may be.
+pub const BASIC_FILE_BYTES_MAX: usize = 200 * BASIC_USERS_MAX;
+/// bcrypt's cost, at most: 15 takes some 2 s.
+pub const BCRYPT_COST_MAX: u32 = 15;
+/// Argon2id's memory, at most, in KiB: one password is hashed at a time.
+pub const ARGON2_KIB_MAX: u32 = 256 * 1024;
+/// And its passes over it.
+pub const ARGON2_PASSES_MAX: u32 = 16;
+/// Passwords that one shard has asked about and not heard of.
+pub const PASSWORDS_ASKED_MAX: usize = 64;
+/// Of which the clients of one address have at most this many; one, when half are taken.
+pub const PASSWORDS_OF_ADDRESS_MAX: usize = 4;
+/// Requests of one address on one shard that wait for a password to be hashed.
+pub const PASSWORD_WAITERS_MAX: usize = 64;
+/// A request waits this long for its password to be hashed.
+pub const PASSWORD_WAIT: Duration = Duration::from_secs(10);
+/// Credentials of one shard that were verified and are not hashed again: 48 bytes each.
+pub const VERIFIED_PASSWORDS_MAX: usize = 4_096;
+/// For this long.
+pub const VERIFIED_PASSWORD_WAIT: Duration = Duration::from_secs(300);
+/// A webhook's body, which is read whole before its signature is known to be sound.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// A secret of webhooks.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 4_096;
+/// Secrets of one authorizer: each is tried for every request.
+pub const WEBHOOK_SECRETS_MAX: usize = 10;
+/// Networks of all IP rules together: 8 bytes each of IPv4, 32 of IPv6.
+pub const IP_NETWORKS_MAX: usize = 1_000_000;
+/// A file of networks: 64 bytes for each that there may be.
+pub const IP_FILE_BYTES_MAX: usize = 64 * IP_NETWORKS_MAX;
+/// IP rules of one gateway: one request may have to ask all of them.
+pub const IP_RULES_MAX: usize = 64;
 /// How often shards and ledger agree on what was spent.
 pub const RECONCILIATION_WAIT: Duration = Duration::from_millis(50);
 /// Problems of one severity that are kept to be told; more are counted.

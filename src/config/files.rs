@@ -24,6 +24,11 @@ pub enum Source {
     Demo,
 }
 
+/// A variable of the process's environment; an empty one is none.
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
 impl Source {
     /// The path of the first document, as problems tell it.
     pub(super) fn path(&self) -> &Path {

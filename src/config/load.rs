@@ -15,7 +15,7 @@ use super::{
     domains,
     faces::{Reading, Shown},
     gateway_file::{self, raw},
-    key_files,
+    ip_rules, key_files,
     keys::{self, KeyFile, Keys},
     openapi::{self, ApiDefinition, BasePath, ImportOptions, StageInputs},
     policy::{self, Functions},
@@ -27,13 +27,14 @@ use super::{
 use crate::{
     base::{
         Place, Problem, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, PROBLEMS_MAX, TRUST_STORE_BYTES_MAX},
+        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX, PROBLEMS_MAX},
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
         authorize::policy::{Policy, PolicyKind},
         context::StageVariables,
         cors::Cors,
+        ip_rules::IpRule,
         stage::{self, StageName},
     },
     tls,
@@ -122,7 +123,8 @@ impl Loader<'_> {
             let place = document.root().place();
             let draft = self.load_api(&no_file, &api, Said::default(), &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
-            return (settings, self.draft(&no_file, None, drafts, Keys::none()));
+            let nobody = (Keys::none(), Vec::new());
+            return (settings, self.draft(&no_file, None, drafts, nobody));
         }
         self.sources.hide(&path, keys::secrets(document.root()));
         let keys = self.keys(document.root(), &folder);
@@ -160,7 +162,8 @@ impl Loader<'_> {
             let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
-        (settings, self.draft(&file, Some(&document), drafts, keys))
+        let rules = self.ip_rules(&file, &document, &folder);
+        (settings, self.draft(&file, Some(&document), drafts, (keys, rules)))
     }
 
     /// The whole gateway. Each API comes with the place where its definition is named.
@@ -169,9 +172,9 @@ impl Loader<'_> {
         file: &raw::GatewayFile,
         document: Option<&Document>,
         mut apis: Vec<(ApiDraft, Place)>,
-        keys: Keys,
+        callers: (Keys, Vec<IpRule>),
     ) -> PlanDraft {
-        let traffic = traffic::compile((file, document), &mut apis, keys, &mut self.problems);
+        let traffic = traffic::compile((file, document), &mut apis, callers, &mut self.problems);
         let domains = domains::compile(file, &mut self.problems);
         let host_parent = file.domain_suffix.as_deref().map(|suffix| {
             let region = file.region.as_deref().unwrap_or("us-east-1");
@@ -252,6 +255,25 @@ impl Loader<'_> {
         Keys { are_all: are_all && keys.are_all, ..keys }
     }
 
+    /// The IP rules of the file, with the networks of the files that they name.
+    fn ip_rules(
+        &mut self,
+        file: &raw::GatewayFile,
+        document: &Document,
+        folder: &Path,
+    ) -> Vec<IpRule> {
+        let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
+        let read = |path: &Path| {
+            if !files_read.iter().any(|known| known == path) {
+                files_read.push(path.to_path_buf());
+            }
+            let bytes = source.read_up_to(path, IP_FILE_BYTES_MAX)?;
+            sources.add_long(path, &bytes, IP_FILE_BYTES_MAX);
+            Ok(bytes)
+        };
+        ip_rules::read((file, document), folder, read, &mut self.problems)
+    }
+
     fn key_file(&mut self, path: &Path, named_at: &Place) -> Option<KeyFile> {
         if self.files_read.iter().any(|known| known == path) {
             let message = format!("{} is named twice", path.display());
@@ -304,6 +326,8 @@ impl Loader<'_> {
         document: &Document,
         place: &Place,
     ) -> Option<ApiDraft> {
+        let path = document.root().place().file;
+        self.sources.hide(&path, openapi::secrets(document.root()));
         let errors_before = self.problems.errors();
         let warnings_before = self.problems.count(Severity::Warning);
         let options = import_options(file, api);
@@ -388,14 +412,14 @@ impl Loader<'_> {
         let file = document.root().place().file;
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
         let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
-        let read = |name: &str, place: &Place, problems: &mut Problems| {
+        let read = |name: &str, place: &Place, bytes_max: usize, problems: &mut Problems| {
             let path = folder.join(name);
             if !files_read.contains(&path) {
                 files_read.push(path.clone());
             }
-            match source.read_up_to(&path, TRUST_STORE_BYTES_MAX) {
+            match source.read_up_to(&path, bytes_max) {
                 Ok(bytes) => {
-                    sources.add_long(&path, &bytes, TRUST_STORE_BYTES_MAX);
+                    sources.add_long(&path, &bytes, bytes_max);
                     Some(bytes)
                 }
                 Err(reason) => {

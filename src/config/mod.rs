@@ -15,6 +15,7 @@ mod domains;
 mod faces;
 mod files;
 pub mod gateway_file;
+mod ip_rules;
 mod key_files;
 mod keys;
 mod load;
@@ -28,6 +29,7 @@ mod suggest;
 mod traffic;
 mod upstreams;
 
+use files::environment;
 pub use load::{Loaded, Source, load};
 pub use problems::Problems;
 pub use settings::{

@@ -20,10 +20,11 @@ use crate::{
     base::{Place, limits::PROBLEMS_MAX},
     ledger::{Period, QuotaTerms, Rate, Terms},
     plan::{
-        ApiDraft, OwnLimitDraft, OwnRoutes, PlanStageDraft, RouteDraft, StageDraft, Throttling,
-        TrafficDraft, UsagePlanDraft,
+        ApiDraft, IpRuleDraft, OwnLimitDraft, OwnRoutes, PlanStageDraft, RouteDraft, StageDraft,
+        Throttling, TrafficDraft, UsagePlanDraft,
     },
     steps::{
+        ip_rules::IpRule,
         route::RouteKey,
         throttle::{By, Mode},
     },
@@ -35,11 +36,11 @@ use crate::{
 pub(super) fn compile(
     (file, document): (&raw::GatewayFile, Option<&Document>),
     apis: &mut [(ApiDraft, Place)],
-    keys: Keys,
+    (keys, rules): (Keys, Vec<IpRule>),
     problems: &mut Problems,
 ) -> TrafficDraft {
     let index = Index::of(apis);
-    Compiling { file, document, apis, index, problems }.compile(keys)
+    Compiling { file, document, apis, index, problems }.compile(keys, rules)
 }
 
 struct Compiling<'c> {
@@ -85,7 +86,7 @@ fn throttle(throttle: Option<&raw::Throttle>) -> Option<Terms> {
 }
 
 impl Compiling<'_> {
-    fn compile(mut self, keys: Keys) -> TrafficDraft {
+    fn compile(mut self, keys: Keys, rules: Vec<IpRule>) -> TrafficDraft {
         self.route_settings();
         let Keys { drafts, of_plans, are_all } = keys;
         let plans = self.file.usage_plans.iter().enumerate().zip(of_plans);
@@ -97,12 +98,15 @@ impl Compiling<'_> {
         self.tell_unasked();
         let limits = self.file.throttling.limits.iter().enumerate();
         let own = limits.map(|(index, limit)| self.own(index, limit)).collect();
+        let rules = self.file.ip_rules.iter().enumerate().zip(rules);
+        let ip_rules = rules.map(|((index, raw), rule)| self.ip_rule(index, raw, rule)).collect();
         let throttling = &self.file.throttling;
         let millis = throttling.reconciliation_millis.map(u64::from).map(Duration::from_millis);
         TrafficDraft {
             keys: drafts,
             usage_plans,
             own,
+            ip_rules,
             account: throttle(throttling.account.as_ref()),
             throttling: Throttling {
                 retry_after: throttling.retry_after,
@@ -243,11 +247,8 @@ impl Compiling<'_> {
             None if is_by_claim => (&everything[..], true),
             None => return OwnRoutes::All,
         };
-        let mut meant = Meant::default();
-        for (place, route) in routes.iter().enumerate() {
-            let pointer = format!("/throttling/limits/{index}/routes/{place}/routeKey");
-            self.matching(route, (&raw.name, &pointer), &mut meant);
-        }
+        let label = format!("limit {}", shorten(&raw.name));
+        let mut meant = self.meant(routes, &label, &format!("/throttling/limits/{index}"));
         if is_by_claim {
             self.keep_those_with_claims(index, (raw, is_all), &mut meant);
         }
@@ -288,11 +289,37 @@ impl Compiling<'_> {
         }
     }
 
-    /// Adds the places of all routes that one entry of a limit's `routes` is about.
+    fn ip_rule(&mut self, index: usize, raw: &raw::IpRule, rule: IpRule) -> IpRuleDraft {
+        let label = format!("IP rule {}", shorten(&raw.name));
+        let routes = self.routes(raw.routes.as_deref(), &label, &format!("/ipRules/{index}"));
+        IpRuleDraft { rule, routes }
+    }
+
+    /// The routes that a list is about, which `label` has at `pointer`.
+    fn routes(
+        &mut self,
+        routes: Option<&[raw::LimitRoute]>,
+        label: &str,
+        pointer: &str,
+    ) -> OwnRoutes {
+        let Some(routes) = routes else { return OwnRoutes::All };
+        OwnRoutes::Some(self.meant(routes, label, pointer).routes.into_iter().collect())
+    }
+
+    fn meant(&mut self, routes: &[raw::LimitRoute], label: &str, pointer: &str) -> Meant {
+        let mut meant = Meant::default();
+        for (place, route) in routes.iter().enumerate() {
+            let pointer = format!("{pointer}/routes/{place}/routeKey");
+            self.matching(route, (label, &pointer), &mut meant);
+        }
+        meant
+    }
+
+    /// Adds the places of all routes that one entry of such a list is about.
     fn matching(
         &mut self,
         raw: &raw::LimitRoute,
-        (name, pointer): (&str, &str),
+        (label, pointer): (&str, &str),
         meant: &mut Meant,
     ) {
         let key = raw.route_key.as_deref().and_then(|key| RouteKey::parse(key).ok());
@@ -318,9 +345,9 @@ impl Compiling<'_> {
             meant.routes.extend(routes.map(|route| (api, stage, route)));
         }
         if let (false, Some(text)) = (is_found, &raw.route_key) {
-            let (place, label) = (self.place(pointer), format!("limit {}", shorten(name)));
+            let place = self.place(pointer);
             let others = stages.flat_map(|(_, _, stage)| &stage.routes).take(KNOWN_MAX);
-            tell_no_route(self.problems, place, &label, text, others);
+            tell_no_route(self.problems, place, label, text, others);
         }
     }
 

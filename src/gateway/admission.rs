@@ -17,6 +17,7 @@ use crate::{
     steps::{
         api_key::{Key, Keys, Sought},
         context::{Facts, Left, Shown},
+        ip_rules::IpRule,
         reject::{Catalogue, Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
     },
@@ -77,15 +78,32 @@ fn only_key(head: &RequestHead) -> Option<&[u8]> {
     values.next().filter(|_| values.next().is_none())
 }
 
+/// Whether the client's address may come, as these rules say.
+pub(super) fn check_address<'c>(
+    local: &Local,
+    rules: &'c [Arc<IpRule>],
+    facts: &mut Facts<'c>,
+) -> Result<(), Reject> {
+    for rule in rules {
+        if let Err(fault) = rule.check(facts.arrival.source) {
+            local.count(|telemetry| telemetry.ip_rules.count(&rule.name, false));
+            facts.record_ip_rule(&rule.name);
+            return Err(Reject::Client(Client::NotFromHere(fault)));
+        }
+    }
+    Ok(())
+}
+
 impl<'c> Gate<'_, 'c> {
-    /// Asks Ringway's own limits, then for the token, with the API's policy before and after it,
-    /// then for the key, then AWS's limits in AWS's order.
+    /// Asks Ringway's own IP rules and limits, then for the token, with the API's policy before and
+    /// after it, then for the key, then AWS's limits in AWS's order.
     pub(super) async fn pass(
         self,
         request: &mut Request<'c>,
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
         let route = self.route;
+        check_address(self.local, &route.ip_rules, facts)?;
         if !route.guards.is_empty() {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }

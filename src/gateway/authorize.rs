@@ -3,13 +3,16 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{admission::Gate, pipeline::Request};
+use super::{admission::Gate, forward, pipeline::Request};
 use crate::{
-    base::limits::KEYS_WAIT,
+    base::limits::{KEYS_WAIT, WEBHOOK_BODY_BYTES_MAX},
+    http::Framing,
     steps::{
         authorize::{
             Authorizer, Demand,
+            basic::{self, BasicAuthorizer},
             jwt::{IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+            webhook::WebhookAuthorizer,
         },
         context::Facts,
         reject::{Client, Reject, TokenFault},
@@ -21,12 +24,51 @@ impl<'c> Gate<'_, 'c> {
     pub(super) async fn authorize(
         self,
         demand: &'c Demand,
-        _request: &mut Request<'c>,
+        request: &mut Request<'c>,
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
         match &*demand.authorizer {
             Authorizer::Jwt(authorizer) => self.take_token(demand, authorizer, facts).await,
+            Authorizer::Basic(authorizer) => self.take_password(authorizer, facts).await,
+            Authorizer::Webhook(authorizer) => self.take_signature(authorizer, request).await,
         }
+    }
+
+    /// Finds user and password, and has them verified elsewhere if that is new.
+    async fn take_password(
+        self,
+        authorizer: &'c BasicAuthorizer,
+        facts: &mut Facts<'c>,
+    ) -> Result<(), Reject> {
+        facts.record_realm(authorizer.realm());
+        let refused = |fault| Reject::Client(Client::NotAUser(fault));
+        let credentials = basic::find(self.head.fields()).map_err(refused)?;
+        let (local, source) = (self.local, facts.arrival.source);
+        let user = local.passwords.check(&local.runtime, authorizer, &credentials, source).await;
+        facts.record_principal(user.map_err(refused)?);
+        Ok(())
+    }
+
+    /// Reads the body whole, unless the head is refused already, and verifies its signature.
+    async fn take_signature(
+        self,
+        authorizer: &WebhookAuthorizer,
+        request: &mut Request<'c>,
+    ) -> Result<(), Reject> {
+        let refused = |fault| Reject::Client(Client::Unsigned(fault));
+        let (local, fields) = (self.local, self.head.fields());
+        let now = local.runtime.wall();
+        authorizer.check_form(fields, now).map_err(refused)?;
+        if let Framing::Length(bytes) = self.head.framing
+            && bytes > WEBHOOK_BODY_BYTES_MAX as u64
+        {
+            return Err(Reject::Client(Client::BodyTooLarge));
+        }
+        let body = forward::collect_up_to(local, request, WEBHOOK_BODY_BYTES_MAX).await?;
+        if body.len() > WEBHOOK_BODY_BYTES_MAX {
+            return Err(Reject::Client(Client::BodyTooLarge));
+        }
+        authorizer.verify(fields, &body, now).map_err(refused)
     }
 
     /// Finds the token, verifies it if that is new, and asks for the route's scopes.

@@ -233,6 +233,7 @@ fn record_refused(
         received,
         request_time: local.clf_time(received),
         source_ip: origin.peer_text(),
+        source: origin.peer(),
         method: None,
         path: b"",
         version: None,

@@ -240,8 +240,22 @@ pub(super) async fn collect(
     request: &mut Request<'_>,
     reads: bool,
 ) -> Result<Vec<u8>, Reject> {
+    if !reads {
+        return Ok(Vec::new());
+    }
+    collect_up_to(local, request, limits::BODY_READ_BYTES_MAX - 1).await
+}
+
+/// The whole body, or, of a longer one, more than `bytes_max` of it. It is forwarded all the same.
+///
+/// # Errors
+/// What is wrong with the client's body.
+pub(super) async fn collect_up_to(
+    local: &Local,
+    request: &mut Request<'_>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Reject> {
     match &mut request.body {
-        _ if !reads => Ok(Vec::new()),
         RequestBody::None => Ok(Vec::new()),
         RequestBody::Here(bytes) => Ok(bytes.to_vec()),
         RequestBody::Arriving(arriving) => {
@@ -249,7 +263,7 @@ pub(super) async fn collect(
             if std::mem::take(&mut request.expects_continue) {
                 say_continue(local, request.client).await?;
             }
-            while begun.len() < limits::BODY_READ_BYTES_MAX {
+            while begun.len() <= bytes_max {
                 request.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
                 let next = poll_fn(|cx| rest.poll_next(request.client, cx)).await;
                 let Some(piece) = next.map_err(|fault| refuse_body(&fault))? else { break };

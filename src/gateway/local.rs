@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Issuers, Seats, visit::Guide};
+use super::{Handshakes, Issuers, Passwords, Seats, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -66,6 +66,8 @@ pub struct Local {
     pub issuers: Issuers,
     /// Tokens that it has verified.
     pub tokens: RefCell<TokenCache>,
+    /// Passwords that are being hashed, and those that it has verified.
+    pub passwords: Passwords,
     /// Requests that wait for the journal of quotas.
     pub promises: News,
     tally: Rc<upstream::Tally>,
@@ -140,6 +142,7 @@ impl Local {
             purse,
             issuers: Issuers::default(),
             tokens: RefCell::default(),
+            passwords: Passwords::default(),
             promises: News::default(),
             tally,
             telemetry: RefCell::new(telemetry),

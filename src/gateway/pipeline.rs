@@ -83,6 +83,10 @@ pub async fn answer<'x, 'c>(
     path: &'c Path,
     place: &'x mut Option<Exchange<'c>>,
 ) -> Response<'x, 'c> {
+    if let Err(reject) = admission::check_address(local, installed.plan.ip_rules(), facts) {
+        facts.record_reject(reject);
+        return Response::Refused(reject);
+    }
     if let Some(own) = own_question(&installed.plan, request.head, request.client) {
         return Response::Own(own);
     }

@@ -193,13 +193,15 @@ async fn serve(
 fn arrival<'h>(local: &Local, seat: &'h Seat, head: &'h RequestHead) -> Arrival<'h> {
     let received = local.runtime.wall();
     let fields = head.fields();
+    let (source_ip, source) = seat.origin.source_ip(fields, &seat.door.terms.trusted);
     let trace = fields.find(Name::XAmznTraceId).and_then(TraceId::parse);
     Arrival {
         request_id: local.request_id(),
         trace_id: trace.unwrap_or_else(|| TraceId::new(received.seconds(), local.random_bits())),
         received,
         request_time: local.clf_time(received),
-        source_ip: seat.origin.source_ip(fields, &seat.door.terms.trusted),
+        source_ip,
+        source,
         method: Some(head.method),
         path: head.target().path,
         version: Some(head.version),

@@ -11,10 +11,11 @@ use super::{
     usage::{Methods, Throttling, UsagePlan},
 };
 use crate::{
-    base::limits::OWN_LIMITS_MAX,
+    base::limits::{IP_RULES_MAX, OWN_LIMITS_MAX},
     ledger::{LimitId, QuotaTerms, Terms},
     steps::{
         api_key::{Digest, KeyDraft, Keys, StagePlans, UsagePlanIndex},
+        ip_rules::IpRule,
         throttle::{By, Level, Limit, LimitIndex, Mode, Quota},
     },
 };
@@ -28,6 +29,8 @@ pub struct TrafficDraft {
     pub usage_plans: Vec<UsagePlanDraft>,
     /// Ringway's own limits.
     pub own: Vec<OwnLimitDraft>,
+    /// Which client addresses may come.
+    pub ip_rules: Vec<IpRuleDraft>,
     /// AWS's account level: all requests together.
     pub account: Option<Terms>,
     /// How throttling is told.
@@ -86,7 +89,15 @@ pub struct OwnLimitDraft {
     pub routes: OwnRoutes,
 }
 
-/// Which requests come under one of Ringway's own limits.
+/// An IP rule, and what it is about.
+pub struct IpRuleDraft {
+    /// The rule.
+    pub rule: IpRule,
+    /// The routes that it holds for; all: it holds for every request, also for those to no route.
+    pub routes: OwnRoutes,
+}
+
+/// Which requests come under one of Ringway's own limits or IP rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnRoutes {
     /// All that reach a route.
@@ -104,6 +115,7 @@ impl Plan {
         problems: &mut Vec<String>,
     ) {
         let mut numbering = Numbering { limits: Vec::new(), known: HashMap::new(), problems };
+        self.compile_ip_rules(draft.ip_rules, numbering.problems);
         self.compile_own(draft.own, &mut numbering);
         for draft in &draft.usage_plans {
             let plan = self.compile_usage_plan(draft, &mut numbering);
@@ -134,6 +146,27 @@ impl Plan {
         self.limits = numbering.limits;
         self.throttling = draft.throttling;
         self.compile_keys(draft.keys, &draft.usage_plans, problems);
+    }
+
+    fn compile_ip_rules(&mut self, drafts: Vec<IpRuleDraft>, problems: &mut Vec<String>) {
+        if drafts.len() > IP_RULES_MAX {
+            let message = format!("{} IP rules; at most {IP_RULES_MAX} are taken", drafts.len());
+            return problems.push(message);
+        }
+        for IpRuleDraft { rule, routes } in drafts {
+            let rule = Arc::new(rule);
+            let OwnRoutes::Some(places) = routes else {
+                self.ip_rules.push(rule);
+                continue;
+            };
+            for (api, stage, route) in places {
+                let found = self.apis.get_mut(api).and_then(|api| api.stages.get_mut(stage));
+                match found.and_then(|stage| stage.routes.get_mut(route)) {
+                    Some(route) => route.ip_rules.push(Arc::clone(&rule)),
+                    None => problems.push(format!("IP rule {}: no such route", rule.name)),
+                }
+            }
+        }
     }
 
     fn compile_own(&mut self, drafts: Vec<OwnLimitDraft>, numbering: &mut Numbering<'_>) {

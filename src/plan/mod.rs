@@ -21,6 +21,7 @@ use crate::{
         domain::{ApiIds, Domains},
         endpoint::{Access, Labels},
         integrate::Integration,
+        ip_rules::IpRule,
         reject::Catalogue,
         route::{RouteKey, Router},
         stage::{StageName, StageNames},
@@ -31,7 +32,8 @@ use crate::{
 
 pub use compile::{AccessDraft, ApiDraft, PlanDraft, RouteDraft, StageDraft, UpstreamSettings};
 pub use limits::{
-    ApiKeyDraft, OwnLimitDraft, OwnRoutes, PlanStageDraft, TrafficDraft, UsagePlanDraft,
+    ApiKeyDraft, IpRuleDraft, OwnLimitDraft, OwnRoutes, PlanStageDraft, TrafficDraft,
+    UsagePlanDraft,
 };
 pub use select::Selected;
 pub use usage::{Throttling, UsagePlan};
@@ -49,6 +51,8 @@ pub struct Plan {
     faces: Faces,
     guards: Guards,
     limits: Vec<Limit>,
+    /// Those that every request is asked by.
+    ip_rules: Vec<Arc<IpRule>>,
     keys: Keys,
     usage_plans: Vec<UsagePlan>,
     throttling: Throttling,
@@ -124,6 +128,8 @@ pub struct Route {
     pub key_text: String,
     /// What the access log says of it in every line.
     pub log_members: Vec<u8>,
+    /// Whose clients it is open to, beside what holds for every request; asked first.
+    pub ip_rules: Vec<Arc<IpRule>>,
     /// Ringway's own limits, asked right after the route matched.
     pub guards: Vec<LimitIndex>,
     /// Ringway's own by claims, then AWS's of the route and of the account; a key's are asked
@@ -249,6 +255,12 @@ impl Plan {
     #[must_use]
     pub fn limits(&self) -> &[Limit] {
         &self.limits
+    }
+
+    /// Which client addresses may come, whatever they ask for.
+    #[must_use]
+    pub fn ip_rules(&self) -> &[Arc<IpRule>] {
+        &self.ip_rules
     }
 
     /// The API keys.

@@ -37,7 +37,7 @@ pub use driver::{Counts, Driver, Holdings};
 pub use inherited::{Inherited, inherited};
 pub use kernel::{Bell, Completion, Kernel, Key, Kind, Operation, Token, is_out_of_descriptors};
 pub use prefetch::prefetch;
-pub use probe::{descriptors_max, probe};
+pub use probe::{descriptors_max, probe, step_back};
 pub use sleep::Sleep;
 pub use socket::{Outgoing, Socket};
 pub use uring::Uring;

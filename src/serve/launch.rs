@@ -19,6 +19,7 @@ use super::{
     inherited::InheritedSockets,
     issuers::Issuers,
     keeper::{Opened, Refused},
+    passwords,
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Bound, Family},
@@ -81,9 +82,7 @@ impl Process {
             .start(opened, &started.mails)
             .map_err(|problem| Failure { problem, code: MACHINE_LACKS })?;
         books.follow(usage_plans(&plan));
-        for name in inherited.left() {
-            tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
-        }
+        tell_untaken(&inherited);
         let running = started.mails.len();
         started.files.extend(private.file);
         let private_socket = private.sockets.into_iter().next();
@@ -102,9 +101,10 @@ impl Process {
         control::launch(Arc::clone(&board), to_events.clone(), private_socket, demo)
             .map_err(|error| cannot("the private port", error))?;
         signals::forward(to_events.clone()).map_err(|error| cannot("signals", error))?;
-        let resolver = Resolver::start(&plan, to_events.clone())
-            .map_err(|error| cannot("the resolver", error))?;
+        let resolver =
+            Resolver::start(&plan, to_events.clone()).map_err(|e| cannot("the resolver", e))?;
         let issuers = Issuers::start(&plan, &board.shards).map_err(|e| cannot("issuers", e))?;
+        passwords::start(&board.shards).map_err(|e| cannot("passwords", e))?;
         let mut process = Self {
             source,
             overrides,
@@ -122,6 +122,12 @@ impl Process {
         process.watch(&loaded);
         announce(&started.listeners, &private_address, running, process.source == Source::Demo);
         Ok(process)
+    }
+}
+
+fn tell_untaken(inherited: &InheritedSockets) {
+    for name in inherited.left() {
+        tell(&format!("no listener takes systemd's socket {name}: its clients will wait"));
     }
 }
 

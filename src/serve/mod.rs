@@ -11,6 +11,7 @@ mod issuers;
 pub(crate) mod keeper;
 mod launch;
 mod limits;
+mod passwords;
 mod resolve;
 mod signals;
 mod sockets;

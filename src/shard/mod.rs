@@ -10,11 +10,17 @@ mod view;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
-    gateway::{Addresses, AskIssuer, Local},
+    gateway::{Addresses, AskIssuer, AskPassword, Local},
     ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
-    steps::{api_key::Switches, authorize::jwt::KeyBook},
+    steps::{
+        api_key::Switches,
+        authorize::{
+            basic::{Claim, ClaimKey},
+            jwt::KeyBook,
+        },
+    },
     telemetry::{Reported, access_log::AccessLog},
 };
 
@@ -75,6 +81,10 @@ pub enum Order {
     Keys(Arc<Switches>),
     /// Keys of issuers, and whom to ask for others.
     KeySets(Arc<KeyBook>, AskIssuer),
+    /// Whom to ask for passwords to be hashed, and the key of what is said about them.
+    Passwords(Arc<ClaimKey>, AskPassword),
+    /// Whether a password is its user's.
+    Password(Claim, bool),
     /// Send your numbers.
     Count {
         /// To be told with them.
@@ -171,6 +181,8 @@ fn follow(local: &Local, number: usize, order: Order) {
         Order::Reserved => local.promises.tell(),
         Order::Keys(switches) => local.switch(switches),
         Order::KeySets(book, ask) => local.issuers.tell(book, ask),
+        Order::Passwords(key, ask) => local.passwords.open(key, ask),
+        Order::Password(claim, verdict) => local.passwords.tell(&local.runtime, claim, verdict),
         Order::Count { round, to } => {
             let report = Reported { shard: number, round, snapshot: local.snapshot() };
             // Full means that nobody reads: whoever asked has given up.

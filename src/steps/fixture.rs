@@ -52,6 +52,7 @@ pub(crate) fn arrival(method: Method, path: &[u8]) -> Arrival<'_> {
         received: WallTime(1_773_342_238_390),
         request_time: ClfTime::new(1_773_342_238),
         source_ip: b"203.0.113.9",
+        source: [203, 0, 113, 9].into(),
         method: Some(method),
         path,
         version: Some(Version::Http11),

@@ -12,6 +12,7 @@ pub mod endpoint;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod integrate;
+pub mod ip_rules;
 pub mod mapping;
 pub mod observe;
 pub mod reject;

@@ -4,8 +4,12 @@
 //! API's catalogue (`api-gateway.md` 2.5); where AWS documents no text, the RFC's phrase stands.
 //! The bytes are written by `respond::refuse`.
 
+mod basic;
+mod signature;
 mod token;
 
+pub use basic::BasicFault;
+pub use signature::SignatureFault;
 pub use token::TokenFault;
 
 use crate::http::Status;
@@ -55,12 +59,19 @@ pub enum Client {
     /// The API is private, and not to the listener that the request came by: 403, as AWS answers
     /// for a private API from outside.
     NotOnThisListener,
+    /// The client's address is one that an IP rule does not let through: 403.
+    NotFromHere(AddressFault),
     /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
     /// without a scope of the route.
     NotAuthorized(TokenFault),
     /// A policy denies the request, or none allows it: 403. Who may not do what is told in words
     /// that are made for the request.
     AccessDenied(Denial),
+    /// The route asks for a user and a password, and has none that it knows: 401. 429 and 503 while
+    /// passwords of its address, or of all, are being hashed.
+    NotAUser(BasicFault),
+    /// The route asks for a webhook's signature, and has none that is sound: 401.
+    Unsigned(SignatureFault),
     /// The route asks for an API key of a usage plan of its stage, and there is none, or it is not
     /// valid: 403.
     NoApiKey(Catalogue, KeyFault),
@@ -108,6 +119,24 @@ pub enum KeyFault {
     Disabled,
     /// No usage plan of the stage has it.
     NotInPlan,
+}
+
+/// What is wrong with a client's address; the client is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFault {
+    /// A rule denies it.
+    Denied,
+    /// A rule allows others.
+    NotAllowed,
+}
+
+impl AddressFault {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Denied => "an IP rule denies the client's address",
+            Self::NotAllowed => "an IP rule does not allow the client's address",
+        }
+    }
 }
 
 impl KeyFault {
@@ -199,6 +228,15 @@ impl Reject {
         }
     }
 
+    /// What is wrong with the request's user and password, for `www-authenticate`.
+    #[must_use]
+    pub const fn basic_fault(self) -> Option<BasicFault> {
+        match self {
+            Self::Client(Client::NotAUser(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// The reason for the access log (`errorMessage`); never sent to the client.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -240,9 +278,12 @@ impl Client {
             Self::NotOnThisListener
             | Self::Uncertified
             | Self::AccessDenied(_)
+            | Self::NotFromHere(_)
             | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
             Self::NotAuthorized(fault) => fault.status(),
+            Self::NotAUser(fault) => fault.status(),
+            Self::Unsigned(_) => Status::UNAUTHORIZED,
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
             Self::NoStage | Self::NoRoute => Status::NOT_FOUND,
             Self::TooSlow => Status::REQUEST_TIMEOUT,
@@ -265,9 +306,9 @@ impl Client {
             Self::NoApi(of) | Self::EndpointDisabled(of) | Self::NoMapping(of) => of.body(),
             Self::NotOnThisListener
             | Self::Uncertified
+            | Self::NotFromHere(_)
             | Self::NoApiKey(..)
             | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
-            Self::NotAuthorized(_) => r#"{"message":"Unauthorized"}"#,
             Self::AccessDenied(Denial::Implicit) => {
                 r#"{"Message":"User is not authorized to access this resource"}"#
             }
@@ -275,6 +316,8 @@ impl Client {
                 r#"{"Message":"User is not authorized to access this resource"#,
                 r#" with an explicit deny"}"#
             ),
+            Self::NotAuthorized(_) | Self::Unsigned(_) => r#"{"message":"Unauthorized"}"#,
+            Self::NotAUser(fault) => fault.body(),
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
@@ -300,9 +343,12 @@ impl Client {
             Self::EndpointDisabled(_) => "the API is reached by its custom domains only",
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
+            Self::NotFromHere(fault) => fault.reason(),
             Self::NotAuthorized(fault) => fault.reason(),
             Self::AccessDenied(Denial::Implicit) => "no policy allows it",
             Self::AccessDenied(Denial::Explicit) => "a policy denies it",
+            Self::NotAUser(fault) => fault.reason(),
+            Self::Unsigned(fault) => fault.reason(),
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",
             Self::QuotaExceeded(_) => "the quota of its API key is used up",
@@ -337,6 +383,9 @@ mod tests {
         check(Reject::Client(Client::NoStage), 404, r#"{"message":"Not Found"}"#);
         let forbidden = r#"{"message":"Forbidden"}"#;
         check(Reject::Client(Client::NotOnThisListener), 403, forbidden);
+        for fault in [AddressFault::Denied, AddressFault::NotAllowed] {
+            check(Reject::Client(Client::NotFromHere(fault)), 403, forbidden);
+        }
         let kinds = [Client::NoApi, Client::EndpointDisabled, Client::NoMapping];
         for kind in kinds {
             check(Reject::Client(kind(Catalogue::HttpApi)), 404, r#"{"message":"Not Found"}"#);

@@ -76,6 +76,7 @@ pub fn render(reports: &[ShardReport], process: &ProcessNumbers) -> String {
     text.stages(&merged.stages);
     text.routes(&merged);
     text.throttles(&merged.throttles);
+    text.ip_rules(&merged.ip_rules);
     text.shards(reports);
     text.process(process);
     text.0
@@ -177,6 +178,14 @@ impl Text {
             for (limit, throttled) in throttles.iter() {
                 self.sample(name, &format!("limit=\"{}\"", Escaped(limit)), number(&throttled));
             }
+        }
+    }
+
+    fn ip_rules(&mut self, rules: &Throttles) {
+        let name = "ringway_ip_refused_total";
+        self.family(name, "counter", "Requests refused for the client's address, by IP rule.");
+        for (rule, counts) in rules.iter() {
+            self.sample(name, &format!("rule=\"{}\"", Escaped(rule)), counts.refused);
         }
     }
 

@@ -130,6 +130,8 @@ pub struct Telemetry {
     pub shard: ShardCounters,
     /// Who refused how often.
     pub throttles: Throttles,
+    /// Which IP rules refused how often.
+    pub ip_rules: Throttles,
     stages: Vec<StageSeries>,
     routes: Vec<RouteSeries>,
 }
@@ -173,6 +175,7 @@ impl Telemetry {
         Snapshot {
             shard: self.shard.clone(),
             throttles: self.throttles.clone(),
+            ip_rules: self.ip_rules.clone(),
             stages: self.stages.clone(),
             routes: self.routes.clone(),
         }
@@ -186,6 +189,8 @@ pub struct Snapshot {
     pub shard: ShardCounters,
     /// Who refused how often.
     pub throttles: Throttles,
+    /// Which IP rules refused how often.
+    pub ip_rules: Throttles,
     /// Every stage that the shard ever served.
     pub stages: Vec<StageSeries>,
     /// Every route of these stages.
@@ -207,6 +212,7 @@ impl Snapshot {
     /// Adds another shard's stages, routes and throttles, by name; `shard` is left as it is.
     pub fn merge(&mut self, other: &Self) {
         self.throttles.merge(&other.throttles);
+        self.ip_rules.merge(&other.ip_rules);
         let mut slots = Slots::of_series(&self.stages, &self.routes);
         let mut places = Vec::with_capacity(other.stages.len());
         for theirs in &other.stages {

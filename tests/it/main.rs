@@ -9,6 +9,7 @@
 
 mod allocation;
 mod api_keys;
+mod basic_auth;
 mod cli;
 mod cors;
 mod domains;
@@ -16,6 +17,7 @@ mod faults;
 mod harness;
 mod hogs;
 mod http2;
+mod ip_rules;
 mod jwt;
 mod jwt_issuer;
 mod limits;
@@ -33,4 +35,5 @@ mod soak;
 mod throttle;
 mod tls;
 mod usage;
+mod webhooks;
 mod wire;

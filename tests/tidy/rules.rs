@@ -141,6 +141,8 @@ const CRATES: &[(&str, &[&str])] = &[
         &["src/net/tls/record.rs", "src/tls/", "src/steps/api_key/", "src/steps/authorize/"],
     ),
     ("jsonwebtoken", &["src/steps/authorize/"]),
+    ("bcrypt", &["src/steps/authorize/basic/"]),
+    ("argon2", &["src/steps/authorize/basic/"]),
     ("rcgen", &["src/tls/"]),
 ];
 

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use super::story::{tell_reject, text};
 use crate::{
     cli::now,
-    http::RequestHead,
+    http::{Name, RequestHead},
     plan::Route,
     steps::{
         authorize::{
             Authorizer, Demand,
+            basic::{self, BasicAuthorizer},
             jwt::{IdentitySource, IssuerKeys, JwtAuthorizer, Verified},
+            webhook::WebhookAuthorizer,
         },
         reject::{Client, Reject, TokenFault},
     },
@@ -26,6 +28,8 @@ pub(super) fn tell(
     let Some(demand) = &route.authorizer else { return Ok(None) };
     match &*demand.authorizer {
         Authorizer::Jwt(authorizer) => tell_token(demand, authorizer, head, out),
+        Authorizer::Basic(authorizer) => tell_password(authorizer, head, out).map(|()| None),
+        Authorizer::Webhook(authorizer) => tell_signature(authorizer, head, out).map(|()| None),
     }
 }
 
@@ -87,12 +91,78 @@ fn refuse(fault: TokenFault, out: &mut String) -> Result<Option<Verified>, ()> {
     Err(())
 }
 
+/// Says what of the signature can be judged without the body, and never the signature.
+fn tell_signature(
+    authorizer: &WebhookAuthorizer,
+    head: &RequestHead,
+    out: &mut String,
+) -> Result<(), ()> {
+    let WebhookAuthorizer { name, provider, .. } = authorizer;
+    let (header, provider) = (provider.header(), provider.name());
+    let _ = writeln!(out, "Signed asked for by {name}, as {provider} does, in {header}");
+    match authorizer.check_form(head.fields(), now()) {
+        Ok(()) => {
+            out.push_str("       its form and time are sound; the body is not known here, so\n");
+            out.push_str("       whether it is let in is not known either\n");
+            Ok(())
+        }
+        Err(fault) => {
+            let _ = writeln!(out, "       refused: {}", fault.reason());
+            tell_reject(Reject::Client(Client::Unsigned(fault)), out);
+            Err(())
+        }
+    }
+}
+
+/// Says whose password it is, and never the password.
+fn tell_password(
+    authorizer: &BasicAuthorizer,
+    head: &RequestHead,
+    out: &mut String,
+) -> Result<(), ()> {
+    let BasicAuthorizer { name, .. } = authorizer;
+    let (realm, users) = (authorizer.realm(), authorizer.users());
+    let _ = writeln!(out, "User   asked for by {name}, realm {realm}: one of {users}");
+    let found = basic::find(head.fields());
+    match found.and_then(|credentials| authorizer.verify(&credentials).map(str::to_owned)) {
+        Ok(user) => {
+            let _ = writeln!(out, "       {}: the password is right", user.escape_debug());
+            out.push_str("       Authorization stays here: the integration does not see it\n");
+            Ok(())
+        }
+        Err(fault) => {
+            let _ = writeln!(out, "       refused: {}", fault.reason());
+            tell_reject(Reject::Client(Client::NotAUser(fault)), out);
+            Err(())
+        }
+    }
+}
+
 /// The lines, with the token left out wherever it went.
 pub(super) fn without_token(lines: String, route: &Route, head: &RequestHead) -> String {
     let authorizer = route.authorizer.as_ref().map(|demand| &*demand.authorizer);
-    let source = authorizer.map(|Authorizer::Jwt(jwt)| &jwt.source);
+    let source = match authorizer {
+        Some(Authorizer::Jwt(jwt)) => Some(&jwt.source),
+        // Whoever is asked for a password has it taken from the head.
+        Some(Authorizer::Basic(_)) => {
+            let value = head.fields().find(Name::Authorization).unwrap_or_default();
+            return without_line(&lines, &text(value));
+        }
+        Some(Authorizer::Webhook(webhook)) => {
+            let name = webhook.provider.header().to_ascii_lowercase();
+            let value = head.fields().named(name.as_bytes()).next().unwrap_or_default();
+            return without_line(&lines, &text(value));
+        }
+        None => None,
+    };
     match source.map(|source| source.find(head.fields(), head.target().query)) {
         Some(Ok(token)) => lines.replace(&*text(token), "(the token)"),
         Some(Err(_)) | None => lines,
     }
+}
+
+/// Without the lines that have this value.
+fn without_line(lines: &str, value: &str) -> String {
+    let kept = lines.lines().filter(|line| value.is_empty() || !line.contains(value));
+    kept.map(|line| format!("{line}\n")).collect()
 }

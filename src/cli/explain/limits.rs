@@ -25,6 +25,9 @@ pub(super) fn tell(
     head: &RequestHead,
     out: &mut String,
 ) -> Result<Option<Verified>, ()> {
+    for rule in plan.ip_rules().iter().chain(&route.ip_rules) {
+        let _ = writeln!(out, "From   IP rule {}: the client's address is asked for", rule.name);
+    }
     tell_limits(plan, &route.guards, out);
     let verified = authorize::tell(route, head, out)?;
     let usage_plan = match route.api_key_required {

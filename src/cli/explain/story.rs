@@ -286,6 +286,7 @@ fn example_arrival(head: &RequestHead) -> Arrival<'_> {
         received: WallTime(0),
         request_time: ClfTime::new(0),
         source_ip: b"127.0.0.1",
+        source: Ipv4Addr::LOCALHOST.into(),
         method: Some(head.method),
         path: head.target().path,
         version: Some(head.version),

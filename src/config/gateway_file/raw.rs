@@ -15,14 +15,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::base::limits::{
-    ANY_OF_MAX, API_KEY_FILES_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, ROUTING_RULE_PRIORITY_MAX,
-    ROUTING_RULES_MAX, USAGE_PLANS_MAX,
+    ANY_OF_MAX, API_KEY_FILES_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, IP_RULES_MAX,
+    ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX, USAGE_PLANS_MAX,
 };
 
 pub use cors::CorsConfiguration;
 pub use traffic::{
-    ApiKey, ApiStage, LimitKey, LimitKeyType, LimitRoute, NameText, OwnLimit, PathText, Period,
-    Quota, Throttle, Throttling, UsagePlan,
+    ApiKey, ApiStage, IpRule, LimitKey, LimitKeyType, LimitRoute, NameText, OwnLimit, PathText,
+    Period, Quota, Throttle, Throttling, UsagePlan,
 };
 
 /// The gateway file of Ringway.
@@ -83,6 +83,10 @@ pub struct GatewayFile {
     /// What holds of all throttles, the account's, and limits that AWS does not have.
     #[serde(default)]
     pub throttling: Throttling,
+    /// Which client addresses may come, asked before anything else: Ringway's own.
+    #[serde(default)]
+    #[schemars(length(max = IP_RULES_MAX))]
+    pub ip_rules: Vec<IpRule>,
     /// Custom domain names and what they lead to. With them, an API answers on no other hosts than
     /// these and its default one.
     #[serde(default)]

@@ -37,6 +37,7 @@ pub(super) fn check(root: Node<'_>, problems: &mut Problems) {
         }
     }
     check.usage_plans(&list(root, "usagePlans"));
+    check.ip_rules(&list(root, "ipRules"));
     if let Some(throttling) = root.find("throttling") {
         check.throttling(throttling);
     }
@@ -246,6 +247,22 @@ impl<'d> Check<'_, 'd> {
                  subtracted from the limit in the first period"
             );
             self.add(Severity::Info, at, None, &message, "");
+        }
+    }
+
+    fn ip_rules(&mut self, rules: &[Node<'d>]) {
+        let mut names = HashMap::new();
+        for rule in rules {
+            self.differ("two IP rules have the name", rule.find("name"), &mut names);
+            let label = format!("IP rule {}", text(*rule, "name"));
+            let is_there = |key| rule.find(key).is_some_and(|found| !found.is_null());
+            if !["allow", "allowFile", "deny", "denyFile"].into_iter().any(is_there) {
+                let message = format!("{label}: it says neither who may come nor who may not");
+                self.error(*rule, &message, "add deny: [192.0.2.0/24], or allow: [10.0.0.0/8]");
+            }
+            for route in list(*rule, "routes") {
+                self.limit_route(route, &label);
+            }
         }
     }
 

@@ -32,6 +32,7 @@ mod text;
 mod uri;
 mod vocabulary;
 
+pub use authorizer::secrets;
 pub use compile::StageInputs;
 pub use definition::{ApiDefinition, BasePath, ImportOptions, RouteDefinition};
 pub use text::Substitutions;

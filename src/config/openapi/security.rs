@@ -95,7 +95,9 @@ impl<'d, 'r> Security<'d, 'r> {
     /// The authorizers that routes use; tells of those that none does.
     pub(super) fn finish(self, report: &mut Report<'_>) -> Vec<Authorizer> {
         for scheme in self.schemes.into_iter().flat_map(Node::entries) {
-            let is_authorizer = scheme.value.find("x-amazon-apigateway-authorizer").is_some();
+            let is_authorizer = ["x-amazon-apigateway-authorizer", "x-ringway-authorizer"]
+                .into_iter()
+                .any(|key| scheme.value.find(key).is_some());
             if is_authorizer && !self.used.contains(scheme.key) {
                 let message =
                     format!("authorizer {}: no route asks for it; it is left out", scheme.key);

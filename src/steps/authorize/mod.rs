@@ -1,24 +1,34 @@
 //! Whether a caller is let in: who it is, as an authorizer of its route finds out, and what the
 //! policies say of it (`api-gateway.md` 3).
 //!
-//! One folder or file for each kind of authorizer: [`jwt`]. Time is an argument, and so is
-//! whatever the shard remembers. Not here: fetching keys (`serve::issuers`), API keys
-//! (`steps::api_key`).
+//! One folder or file for each kind of authorizer: [`jwt`], [`basic`], [`webhook`]. Time is an
+//! argument, and so is whatever the shard remembers. Not here: fetching keys (`serve::issuers`),
+//! API keys (`steps::api_key`), hashing passwords (`serve::passwords`).
 
+pub mod basic;
 pub mod iam;
 pub mod jwt;
 pub mod policy;
 pub mod principal;
+pub mod webhook;
 
 use std::sync::Arc;
 
-use self::jwt::{JwtAuthorizer, KeySource, Verified};
+use self::{
+    basic::BasicAuthorizer,
+    jwt::{JwtAuthorizer, KeySource, Verified},
+    webhook::WebhookAuthorizer,
+};
 use crate::steps::reject::TokenFault;
 
 /// What finds out who calls.
 pub enum Authorizer {
     /// By a token of an issuer (`JWT`).
     Jwt(JwtAuthorizer),
+    /// By user and password.
+    Basic(BasicAuthorizer),
+    /// By a signature over the body.
+    Webhook(WebhookAuthorizer),
 }
 
 impl Authorizer {
@@ -27,6 +37,8 @@ impl Authorizer {
     pub fn name(&self) -> &str {
         match self {
             Self::Jwt(jwt) => &jwt.name,
+            Self::Basic(basic) => &basic.name,
+            Self::Webhook(webhook) => &webhook.name,
         }
     }
 
@@ -35,6 +47,7 @@ impl Authorizer {
     pub const fn has_claims(&self) -> bool {
         match self {
             Self::Jwt(_) => true,
+            Self::Basic(_) | Self::Webhook(_) => false,
         }
     }
 
@@ -43,6 +56,7 @@ impl Authorizer {
     pub const fn fetched(&self) -> Option<&Arc<KeySource>> {
         match self {
             Self::Jwt(jwt) => jwt.fetched(),
+            Self::Basic(_) | Self::Webhook(_) => None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use shown::{Left, Shown};
 pub use variable::Variable;
 pub use variables::StageVariables;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
     base::WallTime,
@@ -43,6 +43,8 @@ pub struct Arrival<'a> {
     pub request_time: ClfTime,
     /// The client's address as text: the peer's, or what a trusted proxy said.
     pub source_ip: &'a [u8],
+    /// The same, parsed.
+    pub source: IpAddr,
     /// The method; `None` when the head could not be read. Then all below is unknown too.
     pub method: Option<Method>,
     /// The path as sent, with the stage.
@@ -134,6 +136,9 @@ pub struct Facts<'a> {
     route: Option<(&'a str, &'a [u8])>,
     claims: Option<&'a Claims>,
     scopes: &'a str,
+    ip_rule: &'a str,
+    realm: &'a str,
+    principal: Option<&'a str>,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
     cross_origin: Option<CrossOrigin<'a>>,
@@ -156,6 +161,9 @@ impl<'a> Facts<'a> {
             route: None,
             claims: None,
             scopes: "",
+            ip_rule: "",
+            realm: "",
+            principal: None,
             api_key_id: None,
             limit: None,
             cross_origin: None,
@@ -194,6 +202,22 @@ impl<'a> Facts<'a> {
     pub const fn record_claims(&mut self, claims: &'a Claims) {
         debug_assert!(self.claims.is_none());
         self.claims = Some(claims);
+    }
+
+    /// Records what clients are told to name themselves for.
+    pub const fn record_realm(&mut self, realm: &'a str) {
+        self.realm = realm;
+    }
+
+    /// Records who calls, once the password is verified: `Authorization` has been read for good.
+    pub const fn record_principal(&mut self, user: &'a str) {
+        debug_assert!(self.principal.is_none());
+        self.principal = Some(user);
+    }
+
+    /// Records which IP rule refused the client's address.
+    pub const fn record_ip_rule(&mut self, name: &'a str) {
+        self.ip_rule = name;
     }
 
     /// Records whose API key the request names.
@@ -285,6 +309,24 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn scopes(&self) -> &'a str {
         self.scopes
+    }
+
+    /// What clients are told to name themselves for.
+    #[must_use]
+    pub const fn realm(&self) -> &'a str {
+        self.realm
+    }
+
+    /// Who calls, as a password says.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&'a str> {
+        self.principal
+    }
+
+    /// The IP rule that refused the client's address; empty when none did.
+    #[must_use]
+    pub const fn ip_rule(&self) -> &'a str {
+        self.ip_rule
     }
 
     /// The id of the API key that the request names.

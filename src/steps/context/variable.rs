@@ -36,6 +36,8 @@ pub enum Variable {
     IntegrationLatency,
     /// `integrationStatus`
     IntegrationStatus,
+    /// `authorizer.principalId`: the user whose password was verified.
+    PrincipalId,
     /// `path`, with the stage.
     Path,
     /// `protocol`
@@ -99,8 +101,9 @@ impl CertificatePart {
     }
 }
 
-const NAMES: [(&str, Variable); 27] = [
+const NAMES: [(&str, Variable); 28] = [
     ("apiId", Variable::ApiId),
+    ("authorizer.principalId", Variable::PrincipalId),
     ("customDomain.basePathMatched", Variable::BasePathMatched),
     ("customDomain.routingRuleIdMatched", Variable::RoutingRuleIdMatched),
     ("cipherSuite", Variable::CipherSuite),
@@ -184,6 +187,7 @@ impl Variable {
             Self::Claim(name) => {
                 facts.claims().and_then(|claims| claims.find(name)).map(str::as_bytes)
             }
+            Self::PrincipalId => facts.principal().map(str::as_bytes),
             Self::CipherSuite => arrival.secured.map(|secured| secured.cipher_suite.as_bytes()),
             Self::TlsVersion => arrival.secured.map(|secured| secured.version.as_bytes()),
             Self::ClientCert(part) => {

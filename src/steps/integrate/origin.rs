@@ -28,6 +28,7 @@ pub struct Origin {
     /// The lines of an upstream's head that tell of them; the values below are parts of it.
     text: [u8; TEXT_BYTES_MAX],
     peer: Span,
+    peer_ip: IpAddr,
     port: Span,
     /// `by=..;for=..`
     node: Span,
@@ -85,13 +86,19 @@ impl Origin {
         write(format_args!("\r\nx-forwarded-proto: {}\r\nforwarded: ", protocol.as_str()));
         let node = write(format_args!("by={};for={}", Node(local_ip), Node(peer_ip)));
         write(format_args!(";host="));
-        Self { text, peer, port, node, protocol, trust }
+        Self { text, peer, peer_ip, port, node, protocol, trust }
     }
 
     /// The peer's address as text.
     #[must_use]
     pub fn peer_text(&self) -> &[u8] {
         self.peer.of(&self.text)
+    }
+
+    /// The peer's address; one of IPv4 within IPv6 is one of IPv4.
+    #[must_use]
+    pub const fn peer(&self) -> IpAddr {
+        self.peer_ip
     }
 
     /// The port that the client connected to, as text.
@@ -136,10 +143,14 @@ impl Origin {
 
     /// The client's address (`$context.identity.sourceIp`): the peer's, or the last address in
     /// `X-Forwarded-For` that is not itself a trusted proxy, when the peer is one. Entries that
-    /// are no addresses end the search: nothing before them is believed.
+    /// are no addresses end the search: nothing before them is believed. As text, and parsed.
     #[must_use]
-    pub fn source_ip<'a>(&'a self, fields: Fields<'a>, trusted: &TrustedProxies) -> &'a [u8] {
-        let mut client = self.peer_text();
+    pub fn source_ip<'a>(
+        &'a self,
+        fields: Fields<'a>,
+        trusted: &TrustedProxies,
+    ) -> (&'a [u8], IpAddr) {
+        let mut client = (self.peer_text(), self.peer_ip);
         if self.trust == Trust::NotBelieved || fields.find(Name::XForwardedFor).is_none() {
             return client;
         }
@@ -151,7 +162,7 @@ impl Origin {
                 let text = entry.trim_ascii();
                 let ip = str::from_utf8(text).ok().and_then(|text| text.parse::<IpAddr>().ok());
                 let Some(ip) = ip else { return client };
-                client = text;
+                client = (text, ip);
                 if !trusted.contains(ip.to_canonical()) {
                     return client;
                 }

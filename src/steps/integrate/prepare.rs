@@ -94,7 +94,7 @@ pub fn prepare(
         sink.sound_lines([b"host: ", integration.uri.authority.as_bytes(), b"\r\n"]);
     }
     let trace = Trace::of(incoming.fields);
-    pass_fields(integration, incoming, trace, sink);
+    pass_fields(integration, incoming, facts, trace, sink);
     let id = (trace == Trace::OfTheGateway).then_some(&facts.arrival.trace_id);
     write_own_fields(integration, incoming, id, &mut scratch.value, sink);
     mapping.write_fields(&sources, &mut scratch.value, sink);
@@ -170,6 +170,7 @@ fn write_in_query(value: &[u8], target: &mut Vec<u8>) {
 fn pass_fields(
     integration: &Integration,
     incoming: &Incoming<'_>,
+    facts: &Facts<'_>,
     trace: Trace,
     sink: &mut impl HeadSink,
 ) {
@@ -185,6 +186,8 @@ fn pass_fields(
             | Name::XForwardedFor
             | Name::XForwardedPort
             | Name::XForwardedProto => false,
+            // A password that was verified here is nobody else's business.
+            Name::Authorization => facts.principal().is_none(),
             Name::XForwardedHost => trusted,
             Name::XAmznTraceId => trace == Trace::OfTheClient,
             name => !is_hop_by_hop(name),

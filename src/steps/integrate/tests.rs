@@ -249,7 +249,8 @@ fn an_accepted_upgrade_is_passed_on() {
 fn source_ip(peer: &str, forwarded: &[(&str, &str)], expected: &str) {
     let (bytes, list) = fixture::fields(forwarded);
     let origin = fixture::origin(peer);
-    let ip = origin.source_ip(Fields::new(&bytes, &list), &fixture::trusted());
+    let (ip, parsed) = origin.source_ip(Fields::new(&bytes, &list), &fixture::trusted());
+    assert_eq!(str::from_utf8(ip).unwrap().parse::<std::net::IpAddr>().unwrap(), parsed);
     assert_eq!(str::from_utf8(ip).unwrap(), expected);
 }
 

@@ -108,7 +108,7 @@ fn faulty_entries_say_what_was_expected() {
     faulty("append:header.x", "$request.bodyx", "is not a variable");
     faulty("append:header.x", "${request.path.id", "not closed");
     faulty("append:header.x", "$context.none", "not a variable that HTTP APIs have");
-    faulty("append:header.x", "$context.authorizer.principalId", "not supported by this version");
+    faulty("append:header.x", "$context.authorizer.property", "not supported by this version");
     faulty("append:header.x", "$request.body..x", "JSON path");
     let twice = [("overwrite:header.x", "1"), ("remove:header.X", "")];
     assert!(compile(&twice).unwrap_err()[0].contains("contradicts"));

@@ -27,6 +27,8 @@ const NAME_BYTES_MAX: usize = 256;
 const DATE_BYTES_MAX: usize = 32;
 /// An API mapping's key; a document's bound.
 const BASE_PATH_BYTES_MAX: usize = 300;
+/// An IP rule's name; a document's bound.
+const IP_RULE_BYTES_MAX: usize = 64;
 /// Member names, punctuation, ids, times, numbers and reasons: all of bounded length.
 const REST_BYTES_MAX: usize = 1_024;
 
@@ -35,6 +37,7 @@ const _: () = assert!(
         + USER_AGENT_BYTES_MAX
         + ROUTE_KEY_BYTES_MAX
         + 10 * NAME_BYTES_MAX
+        + IP_RULE_BYTES_MAX
         + 2 * DATE_BYTES_MAX
         + BASE_PATH_BYTES_MAX
         + REST_BYTES_MAX
@@ -55,11 +58,15 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         }
     }
     write_custom_domain(facts.custom_domain(), out);
+    if !facts.ip_rule().is_empty() {
+        text(b",\"ipRule\":\"", facts.ip_rule().as_bytes(), IP_RULE_BYTES_MAX, out);
+        out.push(b'"');
+    }
     if let Some(id) = facts.api_key_id() {
         text(b",\"apiKeyId\":\"", id.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
-    if let Some(principal) = facts.claims().and_then(Claims::subject) {
+    if let Some(principal) = facts.claims().and_then(Claims::subject).or(facts.principal()) {
         text(b",\"principalId\":\"", principal.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }

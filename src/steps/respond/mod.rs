@@ -12,7 +12,7 @@ use crate::{
     steps::{
         context::{CrossOrigin, Facts, HttpDate, Parameters, RequestId},
         mapping::{ForStatus, ResponseMapping, Sources},
-        reject::{Reject, TokenFault},
+        reject::{BasicFault, Reject, TokenFault},
     },
 };
 
@@ -98,6 +98,11 @@ pub fn refuse<'a>(
     }
     if let Some(fault) = reject.token_fault() {
         challenge(fault, facts.map_or("", Facts::scopes), sink);
+    }
+    if reject.basic_fault().is_some_and(BasicFault::asks) {
+        let realm = facts.map_or("", Facts::realm).as_bytes();
+        let parts: [&[u8]; 3] = [b"Basic realm=\"", realm, b"\", charset=\"UTF-8\""];
+        sink.sound_field(b"www-authenticate", &parts);
     }
     if let Some(shown) = facts.and_then(Facts::limit) {
         shown.write(sink);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::NetworkText;
+
 use crate::base::limits::{
     API_KEY_VALUE_BYTES_MAX, API_KEY_VALUE_BYTES_MIN, LIMIT_ROUTES_MAX, OWN_LIMITS_MAX,
 };
@@ -165,6 +167,28 @@ pub struct OwnLimit {
     /// Count what it would refuse, and let it through.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// Which client addresses may come.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IpRule {
+    /// Its name, in the access log and in metrics.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,64}$"))]
+    #[schemars(extend("format" = "limit-name"))]
+    pub name: String,
+    /// Networks that may come, such as 10.0.0.0/8; all others may not. Without it and allowFile:
+    /// everybody may.
+    pub allow: Option<Vec<NetworkText>>,
+    /// Path of a file with more of them, relative to this file: one in a line, # begins a comment.
+    pub allow_file: Option<PathText>,
+    /// Networks that may not come, also where they are allowed.
+    pub deny: Option<Vec<NetworkText>>,
+    /// Path of a file with more of them.
+    pub deny_file: Option<PathText>,
+    /// The routes it is about. Without it: every request, also those to no route.
+    #[schemars(length(min = 1, max = LIMIT_ROUTES_MAX))]
+    pub routes: Option<Vec<LimitRoute>>,
 }
 
 /// What tells apart whose requests are counted together.

@@ -1,15 +1,22 @@
 //! The authorizers of a document: security schemes that find out who calls, one file for each kind.
 
+mod basic;
 mod jwt;
+mod own;
+mod webhook;
 
 use std::sync::Arc;
 
-use super::{definition::ApiDefinition, report::Report, text::Substitutions};
+use super::{definition::ApiDefinition, fault::shorten, report::Report, text::Substitutions};
 use crate::{
-    base::Place,
+    base::{Place, limits::TRUST_STORE_BYTES_MAX},
     config::{Problems, document::Node},
     steps::authorize,
 };
+
+/// Ringway's own authorizers.
+const OWN: &str = "x-ringway-authorizer";
+const TYPES: &str = "write type: basic, or type: webhook";
 
 /// An authorizer of the document.
 #[derive(Clone)]
@@ -22,6 +29,8 @@ pub(super) struct Authorizer {
 #[derive(Clone)]
 enum Kind {
     Jwt(jwt::Jwt),
+    Basic(basic::Basic),
+    Webhook(webhook::Webhook),
 }
 
 /// A scheme that is an authorizer of a kind that is known, and where it says so.
@@ -35,6 +44,9 @@ pub(super) struct Scheme<'d> {
 impl<'d> Scheme<'d> {
     /// The scheme called `name`; `None` when it is no authorizer that is known.
     pub(super) fn of(name: &'d str, scheme: Node<'d>) -> Option<Self> {
+        if let Some(node) = scheme.find(OWN) {
+            return Some(Self { name, scheme, node });
+        }
         let node = scheme.find("x-amazon-apigateway-authorizer")?;
         let kind = node.find("type").and_then(Node::scalar_text)?;
         kind.eq_ignore_ascii_case("jwt").then_some(Self { name, scheme, node })
@@ -42,26 +54,76 @@ impl<'d> Scheme<'d> {
 
     /// Reads it; `None` after an error.
     pub(super) fn read(self, known: &Substitutions, report: &mut Report<'_>) -> Option<Authorizer> {
-        let jwt = jwt::read(self.name, self.scheme, self.node, known, report)?;
-        Some(Authorizer { kind: Kind::Jwt(jwt), compiled: None })
+        let Self { name, scheme, node } = self;
+        let is_own = scheme.find(OWN).is_some();
+        if is_own && scheme.find("x-amazon-apigateway-authorizer").is_some() {
+            let mut reading = own::Reading::new(name, report);
+            return reading.error(node, "it is AWS's authorizer and Ringway's", "keep one");
+        }
+        let kind = match node.find("type").and_then(Node::scalar_text).filter(|_| is_own) {
+            None if !is_own => jwt::read(name, scheme, node, known, report).map(Kind::Jwt),
+            Some("basic") => basic::read(name, scheme, node, report).map(Kind::Basic),
+            Some("webhook") => webhook::read(name, scheme, node, report).map(Kind::Webhook),
+            other => {
+                let what = match other {
+                    Some(other) => format!("there is no type {} here", shorten(other)),
+                    None => "its x-ringway-authorizer has no type".to_owned(),
+                };
+                own::Reading::new(name, report).error(node, &what, TYPES)
+            }
+        };
+        kind.map(|kind| Authorizer { kind, compiled: None })
     }
 }
 
 impl ApiDefinition {
-    /// Gives the authorizers their keys; `read` reads a file that stands at a place of the
-    /// document, and tells when it cannot.
+    /// Gives the authorizers their keys and users; `read` reads a file that stands at a place of
+    /// the document, at most one byte more than so many, and tells when it cannot.
     pub fn read_keys(
         &mut self,
-        mut read: impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
+        mut read: impl FnMut(&str, &Place, usize, &mut Problems) -> Option<Vec<u8>>,
         problems: &mut Problems,
     ) {
         let errors_before = problems.errors();
         for authorizer in &mut self.authorizers {
             let compiled = match &authorizer.kind {
-                Kind::Jwt(jwt) => jwt.compile(&mut read, problems).map(authorize::Authorizer::Jwt),
+                Kind::Jwt(jwt) => {
+                    let mut read = |path: &str, place: &Place, problems: &mut Problems| {
+                        read(path, place, TRUST_STORE_BYTES_MAX, problems)
+                    };
+                    jwt.compile(&mut read, problems).map(authorize::Authorizer::Jwt)
+                }
+                Kind::Basic(basic) => {
+                    basic.compile(&mut read, problems).map(authorize::Authorizer::Basic)
+                }
+                Kind::Webhook(webhook) => {
+                    webhook.compile(&mut read, problems).map(authorize::Authorizer::Webhook)
+                }
             };
             authorizer.compiled = compiled.map(Arc::new);
         }
         self.is_sound &= problems.errors() == errors_before;
     }
+}
+
+/// Where the secrets of a document's authorizers stand.
+pub fn secrets(root: Node<'_>) -> Vec<(u32, u32)> {
+    // Whatever has another name may be one that is misspelt.
+    const PUBLIC: [&str; 7] = [
+        "type",
+        "usersFile",
+        "realm",
+        "provider",
+        "secretFile",
+        "secretEnvironment",
+        "toleranceSeconds",
+    ];
+    let schemes = root.find("components").and_then(|found| found.find("securitySchemes"));
+    let own = schemes.into_iter().flat_map(Node::entries);
+    let own = own.filter_map(|scheme| scheme.value.find(OWN));
+    let members = own.flat_map(Node::entries);
+    members
+        .filter(|member| !PUBLIC.contains(&member.key))
+        .map(|member| member.value.bytes())
+        .collect()
 }

@@ -75,7 +75,7 @@ fn outcome(source: &str) -> String {
     let mut definition = document.and_then(|document| import(&document, &options, &mut problems));
     let mut out = String::new();
     if let Some(definition) = &mut definition {
-        let read = |_: &str, _: &Place, _: &mut Problems| Some(KEYS.to_vec());
+        let read = |_: &str, _: &Place, _, _: &mut Problems| Some(KEYS.to_vec());
         definition.read_keys(read, &mut problems);
         let name = StageName::parse(&stage).unwrap();
         let variables = StageVariables::compile(pairs).unwrap();
@@ -116,6 +116,7 @@ fn render(definition: &ApiDefinition, draft: &StageDraft, out: &mut String) {
                     let (name, issuer) = (&jwt.name, jwt.issuer());
                     format!(", for tokens of {name} ({issuer}) [{}]", demand.scopes())
                 }
+                other => format!(", by {}", other.name()),
             }
         });
         writeln!(out, " path {pieces}{rule}, {timeout} ms{key}{token}").unwrap();
