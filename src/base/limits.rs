@@ -364,6 +364,12 @@ pub const PLANS_OF_KEY_MAX: usize = 10;
 pub const METHOD_THROTTLES_MAX: usize = 20;
 /// Ringway's own limits of one gateway: one request may have to ask all of them.
 pub const OWN_LIMITS_MAX: usize = 60;
+/// What a refusal shows of the request that should have been signed.
+pub const SIGNED_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Access keys of one gateway.
+pub const ACCESS_KEYS_MAX: usize = 100_000;
+/// Bytes of bodies that a shard holds at a time until their signatures are judged.
+pub const UNJUDGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Entries of the routes of one of them: as many as AWS has routes in an API.
 pub const LIMIT_ROUTES_MAX: usize = ROUTES_QUOTA;
 /// User, colon and password of basic authentication. A multiple of three, as base64 has it.

@@ -9,6 +9,7 @@ mod limits;
 mod live;
 mod policy;
 mod request;
+mod signed;
 mod story;
 
 use std::process::ExitCode;

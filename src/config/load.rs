@@ -205,7 +205,8 @@ impl Loader<'_> {
             }
         }
         let apis = apis.into_iter().map(|(api, _)| api).collect();
-        PlanDraft { apis, domains, host_parent, traffic }
+        let region = file.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        PlanDraft { apis, domains, host_parent, traffic, principals: Vec::new(), region }
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {

@@ -12,13 +12,13 @@ use crate::{
     base::{Moment, limits::RESERVATION_WAIT},
     http::{Name, RequestHead},
     ledger::{AccountId, Ledger, NEVER, Subject},
-    plan::{Api, Plan, Route, Stage, StageIndex, UsagePlan},
+    plan::{Api, Plan, Route, Stage, UsagePlan},
     runtime::prefetch,
     steps::{
         api_key::{Key, Keys, Sought},
         context::{Facts, Left, Shown},
         ip_rules::IpRule,
-        reject::{Catalogue, Client, KeyFault, Reject},
+        reject::{Client, KeyFault, Reject},
         throttle::{Asked, Caller, Held, LimitIndex, Quota, Verdict, left_of_limit, left_of_quota},
     },
 };
@@ -43,8 +43,6 @@ pub(super) struct Gate<'a, 'c> {
     pub(super) api: &'c Api,
     pub(super) stage: &'c Stage,
     pub(super) route: &'c Route,
-    /// Its stage, and in whose words its API refuses.
-    pub(super) at: (StageIndex, Catalogue),
     pub(super) head: &'c RequestHead,
     /// What the stage's routes see of the path.
     pub(super) path: &'c [u8],
@@ -107,14 +105,15 @@ impl<'c> Gate<'_, 'c> {
         if !route.guards.is_empty() {
             self.admit(self.asked(None, &route.guards, facts), None, facts).await?;
         }
+        let mut principal = None;
         if let Some(demand) = &route.authorizer {
             if let Some(policy) = &self.api.policy {
                 self.check_denied(policy, request, facts)?;
             }
-            self.authorize(demand, request, facts).await?;
+            principal = self.authorize(demand, request, facts).await?;
         }
-        if self.api.policy.is_some() {
-            self.check_allowed(None, request, facts)?;
+        if self.api.policy.is_some() || principal.is_some() {
+            self.check_allowed(principal, request, facts)?;
         }
         let identified = if route.api_key_required { Some(self.identify(facts)?) } else { None };
         if identified.is_some() || !route.limits.is_empty() {
@@ -127,7 +126,7 @@ impl<'c> Gate<'_, 'c> {
     /// The key that the request names, and the usage plan that it has on this stage.
     fn identify(self, facts: &mut Facts<'c>) -> Result<Identified<'c>, Reject> {
         let plan: &Plan = &self.installed.plan;
-        let refused = |fault| Reject::Client(Client::NoApiKey(self.at.1, fault));
+        let refused = |fault| Reject::Client(Client::NoApiKey(self.api.catalogue, fault));
         if only_key(self.head).is_none() {
             return Err(refused(KeyFault::Missing));
         }
@@ -137,7 +136,8 @@ impl<'c> Gate<'_, 'c> {
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));
         }
-        let index = plan.keys().plan(key, self.at.0.0).ok_or(refused(KeyFault::NotInPlan))?;
+        let index =
+            plan.keys().plan(key, self.stage.index.0).ok_or(refused(KeyFault::NotInPlan))?;
         Ok(Identified { key, plan: &plan.usage_plans()[index.0 as usize] })
     }
 
@@ -241,7 +241,7 @@ impl<'c> Gate<'_, 'c> {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let left = left_of_limit(&asked.table[limit.0 as usize], 0);
         self.tell(left, (until != NEVER).then_some(seconds.max(1)), facts);
-        Reject::Client(Client::Throttled(self.at.1))
+        Reject::Client(Client::Throttled(self.api.catalogue))
     }
 
     fn exceeded(
@@ -257,7 +257,7 @@ impl<'c> Gate<'_, 'c> {
         let wall = self.local.runtime.wall();
         let left = asked.quota.map(|(_, terms)| left_of_quota(name, terms, 0, wall));
         self.tell(left, left.map(|left| left.reset.max(1)), facts);
-        Reject::Client(Client::QuotaExceeded(self.at.1))
+        Reject::Client(Client::QuotaExceeded(self.api.catalogue))
     }
 
     fn tell(self, left: Option<Left<'c>>, seconds: Option<u64>, facts: &mut Facts<'c>) {

@@ -12,6 +12,7 @@ use crate::{
             Authorizer, Demand,
             basic::{self, BasicAuthorizer},
             jwt::{IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+            principal::Principal,
             webhook::WebhookAuthorizer,
         },
         context::Facts,
@@ -20,18 +21,21 @@ use crate::{
 };
 
 impl<'c> Gate<'_, 'c> {
-    /// Lets the caller in, or says why not.
+    /// Lets the caller in, or says why not. Whoever signed has policies of its own, which are still
+    /// to be asked.
     pub(super) async fn authorize(
         self,
         demand: &'c Demand,
         request: &mut Request<'c>,
         facts: &mut Facts<'c>,
-    ) -> Result<(), Reject> {
+    ) -> Result<Option<&'c Principal>, Reject> {
         match &*demand.authorizer {
-            Authorizer::Jwt(authorizer) => self.take_token(demand, authorizer, facts).await,
-            Authorizer::Basic(authorizer) => self.take_password(authorizer, facts).await,
-            Authorizer::Webhook(authorizer) => self.take_signature(authorizer, request).await,
+            Authorizer::Jwt(authorizer) => self.take_token(demand, authorizer, facts).await?,
+            Authorizer::Basic(authorizer) => self.take_password(authorizer, facts).await?,
+            Authorizer::Webhook(authorizer) => self.take_signature(authorizer, request).await?,
+            Authorizer::Iam => return self.take_signed(request, facts).await.map(Some),
         }
+        Ok(None)
     }
 
     /// Finds user and password, and has them verified elsewhere if that is new.

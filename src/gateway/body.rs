@@ -8,6 +8,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use aws_lc_rs::digest;
+
 use crate::{
     base::Buffer,
     net::Stream,
@@ -25,6 +27,28 @@ pub struct Incoming {
     passed_bytes: u64,
     bytes_max: u64,
     after: After,
+    hash: Option<Box<BodyHash>>,
+}
+
+/// The SHA-256 that a body has to have.
+pub struct BodyHash {
+    so_far: digest::Context,
+    expected: [u8; 32],
+    /// The last piece so far: without it nobody takes the message for whole.
+    held: Option<Buffer>,
+}
+
+impl BodyHash {
+    /// This one.
+    #[must_use]
+    pub fn new(expected: [u8; 32]) -> Self {
+        Self { so_far: digest::Context::new(&digest::SHA256), expected, held: None }
+    }
+
+    fn ends_well(self) -> Result<Option<Buffer>, BodyFault> {
+        let is_it = self.so_far.finish().as_ref() == self.expected;
+        if is_it { Ok(self.held) } else { Err(BodyFault::Tampered) }
+    }
 }
 
 /// What the stream receives into once a long body has ended.
@@ -69,13 +93,15 @@ pub enum BodyFault {
     Broken(io::ErrorKind),
     /// Whom it is for has left.
     Unwanted,
+    /// It is not the one that was signed.
+    Tampered,
 }
 
 impl BodyFault {
     /// What it makes of an answer.
     pub(super) const fn of_answer(self) -> CutShort {
         match self {
-            Self::Malformed(_) | Self::TooLong => CutShort::IntegrationMalformed,
+            Self::Malformed(_) | Self::TooLong | Self::Tampered => CutShort::IntegrationMalformed,
             Self::Cut | Self::Broken(_) => CutShort::IntegrationClosed,
             Self::TooSlow => CutShort::IntegrationStalled,
             Self::Unwanted => CutShort::ClientLeft,
@@ -93,7 +119,12 @@ impl Incoming {
             Framing::Chunked => Rest::Chunked(ChunkedDecoder::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
-        Self { pending, rest, passed_bytes: 0, bytes_max, after }
+        Self { pending, rest, passed_bytes: 0, bytes_max, after, hash: None }
+    }
+
+    /// Has its end held back until it is known to have this hash. Nothing of it was read yet.
+    pub fn expect_hash(&mut self, hash: BodyHash) {
+        self.hash = Some(Box::new(hash));
     }
 
     /// A request's body on an HTTP/2 stream, which marks its end (RFC 9113 8.1); of this length, if
@@ -105,12 +136,16 @@ impl Incoming {
             None => Rest::UntilClose,
         };
         let pending = Buffer::empty();
-        Self { pending, rest, passed_bytes: 0, bytes_max, after: After::Small }
+        Self { pending, rest, passed_bytes: 0, bytes_max, after: After::Small, hash: None }
     }
 
     /// Whether the whole body was handed on.
     #[must_use]
     pub const fn is_done(&self) -> bool {
+        self.hash.is_none() && self.is_received()
+    }
+
+    const fn is_received(&self) -> bool {
         matches!(self.rest, Rest::Nothing | Rest::Ended(_))
     }
 
@@ -144,14 +179,33 @@ impl Incoming {
         stream: &Stream,
         cx: &Context<'_>,
     ) -> Poll<Result<Option<Buffer>, BodyFault>> {
-        let next = ready!(self.poll_piece(stream, cx));
+        let next = ready!(self.poll_judged(stream, cx));
         if let Err(fault) = next {
             self.rest = Rest::Faulty(fault);
         }
-        if self.is_done() {
+        if self.is_received() {
             stream.stream_body(self.after == After::Alike && self.is_long());
         }
         Poll::Ready(next)
+    }
+
+    /// The next piece, the one before it if there is a hash to be judged by the whole.
+    fn poll_judged(
+        &mut self,
+        stream: &Stream,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Option<Buffer>, BodyFault>> {
+        loop {
+            let next = ready!(self.poll_piece(stream, cx))?;
+            let Some(hash) = &mut self.hash else { return Poll::Ready(Ok(next)) };
+            let Some(piece) = next else { break };
+            hash.so_far.update(&piece);
+            if let Some(before) = hash.held.replace(piece) {
+                return Poll::Ready(Ok(Some(before)));
+            }
+        }
+        let hash = self.hash.take();
+        Poll::Ready(hash.map_or(Ok(None), |hash| hash.ends_well()))
     }
 
     fn poll_piece(

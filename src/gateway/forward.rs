@@ -25,7 +25,7 @@ use crate::{
     net::{Outgoing, Stream},
     steps::{
         integrate::Upgrade,
-        reject::{Client, Ours, Reject, Upstream},
+        reject::{Client, IamFault, Ours, Reject, Upstream},
     },
     upstream::{CheckoutFault, Connection, Pool},
     wire::http1::{self, HeadLimits, HeadWriter, Progress},
@@ -39,6 +39,17 @@ pub enum RequestBody {
     Here(Buffer),
     /// It is still arriving, at least in part. Boxed: rare beside the others, and large.
     Arriving(Box<Arriving>),
+}
+
+impl RequestBody {
+    /// What was read of it.
+    pub(super) fn begun(&self) -> &[u8] {
+        match self {
+            Self::None => &[],
+            Self::Here(bytes) => bytes,
+            Self::Arriving(arriving) => &arriving.begun,
+        }
+    }
 }
 
 /// A request's body of which something is still to come.
@@ -226,7 +237,11 @@ fn count_cut(local: &Local, fault: BodyFault) {
     match fault {
         BodyFault::TooSlow => count_failure(local, Reject::Upstream(Upstream::Timeout)),
         BodyFault::Malformed(_) => count_failure(local, Reject::Upstream(Upstream::Malformed)),
-        BodyFault::TooLong | BodyFault::Cut | BodyFault::Broken(_) | BodyFault::Unwanted => {}
+        BodyFault::TooLong
+        | BodyFault::Cut
+        | BodyFault::Broken(_)
+        | BodyFault::Unwanted
+        | BodyFault::Tampered => {}
     }
 }
 
@@ -255,23 +270,75 @@ pub(super) async fn collect_up_to(
     request: &mut Request<'_>,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Reject> {
-    match &mut request.body {
-        RequestBody::None => Ok(Vec::new()),
-        RequestBody::Here(bytes) => Ok(bytes.to_vec()),
-        RequestBody::Arriving(arriving) => {
-            let Arriving { begun, rest, .. } = &mut **arriving;
-            if std::mem::take(&mut request.expects_continue) {
-                say_continue(local, request.client).await?;
-            }
-            while begun.len() <= bytes_max {
-                request.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
-                let next = poll_fn(|cx| rest.poll_next(request.client, cx)).await;
-                let Some(piece) = next.map_err(|fault| refuse_body(&fault))? else { break };
-                begun.extend_from_slice(&piece);
-            }
-            Ok(begun.clone())
-        }
+    read_up_to(local, request, bytes_max, |_| true).await?;
+    Ok(request.body.begun().to_vec())
+}
+
+/// The whole body, of which the shard holds no more than it has room for: `held` counts what it
+/// holds, this body's bytes as long as the guard that is given back lives. It is forwarded all the
+/// same.
+///
+/// # Errors
+/// What is wrong with the client's body, or [`Ours::Overloaded`].
+pub(super) async fn collect_whole<'a>(
+    local: &Local,
+    request: &mut Request<'_>,
+    held: &'a Cell<usize>,
+) -> Result<Held<'a>, Reject> {
+    let mut guard = Held { all: held, own: 0 };
+    let takes = |bytes| guard.take(bytes);
+    match read_up_to(local, request, usize::MAX, takes).await? {
+        true => Ok(guard),
+        false => Err(Reject::Ours(Ours::Overloaded)),
     }
+}
+
+/// Bytes that a shard holds of a body.
+pub(super) struct Held<'a> {
+    all: &'a Cell<usize>,
+    own: usize,
+}
+
+impl Held<'_> {
+    fn take(&mut self, bytes: usize) -> bool {
+        let sum = self.all.get() + bytes;
+        let has_room = sum <= limits::UNJUDGED_BYTES_MAX;
+        if has_room {
+            self.all.set(sum);
+            self.own += bytes;
+        }
+        has_room
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.all.set(self.all.get() - self.own);
+    }
+}
+
+/// Reads until there is more than `bytes_max`, or the end. `false` when `takes` refused a piece.
+async fn read_up_to(
+    local: &Local,
+    request: &mut Request<'_>,
+    bytes_max: usize,
+    mut takes: impl FnMut(usize) -> bool,
+) -> Result<bool, Reject> {
+    let RequestBody::Arriving(arriving) = &mut request.body else { return Ok(true) };
+    let Arriving { begun, rest, .. } = &mut **arriving;
+    if std::mem::take(&mut request.expects_continue) {
+        say_continue(local, request.client).await?;
+    }
+    while begun.len() <= bytes_max {
+        request.client.set_deadline(Some(local.runtime.now() + limits::BODY_WAIT));
+        let next = poll_fn(|cx| rest.poll_next(request.client, cx)).await;
+        let Some(piece) = next.map_err(|fault| refuse_body(&fault))? else { break };
+        if !takes(piece.len()) {
+            return Ok(false);
+        }
+        begun.extend_from_slice(&piece);
+    }
+    Ok(true)
 }
 
 /// Why an attempt came to nothing.
@@ -519,6 +586,7 @@ pub(super) fn refuse_body(fault: &BodyFault) -> Reject {
         BodyFault::Malformed(_) => Client::Malformed,
         BodyFault::TooLong => Client::BodyTooLarge,
         BodyFault::TooSlow => Client::TooSlow,
+        BodyFault::Tampered => Client::NotSigned(IamFault::Payload),
         BodyFault::Cut | BodyFault::Broken(_) | BodyFault::Unwanted => Client::Closed,
     })
 }

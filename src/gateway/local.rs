@@ -68,6 +68,8 @@ pub struct Local {
     pub tokens: RefCell<TokenCache>,
     /// Passwords that are being hashed, and those that it has verified.
     pub passwords: Passwords,
+    /// Bytes of bodies that are held until their signatures are judged.
+    pub unjudged: Cell<usize>,
     /// Requests that wait for the journal of quotas.
     pub promises: News,
     tally: Rc<upstream::Tally>,
@@ -143,6 +145,7 @@ impl Local {
             issuers: Issuers::default(),
             tokens: RefCell::default(),
             passwords: Passwords::default(),
+            unjudged: Cell::new(0),
             promises: News::default(),
             tally,
             telemetry: RefCell::new(telemetry),

@@ -21,6 +21,7 @@ pub mod pipeline;
 mod policy;
 mod seats;
 mod shake;
+mod signed;
 mod tunnel;
 mod upload;
 mod visit;

@@ -121,6 +121,8 @@ pub struct Path {
     pub(super) token: OnceCell<Rc<Verified>>,
     /// What a refusal says when its fault's own words are not enough.
     pub words: OnceCell<String>,
+    /// The query without the signature that was in it.
+    pub query: OnceCell<Vec<u8>>,
     /// Places among requests in flight that it holds.
     pub(super) places: RefCell<Vec<Places>>,
 }
@@ -156,8 +158,8 @@ async fn travel<'x, 'c>(
     let route = &stage.routes[matched.route];
     facts.record_route(&route.key_text, &route.log_members);
     trail.series.set(Some(installed.series.find(stage.index.0 as usize, Some(matched.route))));
-    let (at, path) = ((stage.index, api.catalogue), selected.path);
-    let gate = Gate { local, installed, api, stage, route, at, head, path, sought, trail };
+    let path = selected.path;
+    let gate = Gate { local, installed, api, stage, route, head, path, sought, trail };
     gate.pass(&mut request, facts).await?;
     let parameters = stage.router.parameters(matched, selected.path);
     let body =
@@ -166,7 +168,7 @@ async fn travel<'x, 'c>(
     let incoming = integrate::Incoming {
         method: head.method,
         path: selected.path,
-        query: target.query,
+        query: trail.query.get().map_or(target.query, |query| Some(query)),
         fields: head.fields(),
         host,
         parameters,

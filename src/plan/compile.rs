@@ -11,7 +11,11 @@ use crate::{
     ledger::Terms,
     steps::{
         api_key::Keys,
-        authorize::{Demand, policy::Policy},
+        authorize::{
+            Demand,
+            policy::Policy,
+            principal::{PrincipalDraft, Principals},
+        },
         context::StageVariables,
         cors::Cors,
         domain::{ApiIds, Destination, DomainDraft, Domains},
@@ -37,6 +41,10 @@ pub struct PlanDraft {
     pub host_parent: Option<String>,
     /// Keys, usage plans and limits.
     pub traffic: TrafficDraft,
+    /// Who may sign requests.
+    pub principals: Vec<PrincipalDraft>,
+    /// The region that signatures have to be for.
+    pub region: String,
 }
 
 impl PlanDraft {
@@ -151,6 +159,10 @@ impl Plan {
             problems.extend(faults);
             Domains::default()
         });
+        let principals = Principals::compile(draft.principals).unwrap_or_else(|faults| {
+            problems.extend(faults);
+            Principals::default()
+        });
         let mut plan = Self {
             apis: Vec::new(),
             api_ids: ApiIds::default(),
@@ -164,6 +176,8 @@ impl Plan {
             limits: Vec::new(),
             ip_rules: Vec::new(),
             keys: Keys::default(),
+            principals,
+            region: draft.region,
             usage_plans: Vec::new(),
             throttling: Throttling::default(),
             stage_count: 0,

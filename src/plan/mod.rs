@@ -15,7 +15,7 @@ use crate::{
     http::Http2,
     steps::{
         api_key::Keys,
-        authorize::{Demand, policy::Policy},
+        authorize::{Demand, policy::Policy, principal::Principals},
         context::StageVariables,
         cors::Cors,
         domain::{ApiIds, Domains},
@@ -54,6 +54,8 @@ pub struct Plan {
     /// Those that every request is asked by.
     ip_rules: Vec<Arc<IpRule>>,
     keys: Keys,
+    principals: Principals,
+    region: String,
     usage_plans: Vec<UsagePlan>,
     throttling: Throttling,
     stage_count: usize,
@@ -267,6 +269,18 @@ impl Plan {
     #[must_use]
     pub const fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Who may sign requests.
+    #[must_use]
+    pub const fn principals(&self) -> &Principals {
+        &self.principals
+    }
+
+    /// The region that signatures have to be for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// The usage plans; [`crate::steps::api_key::UsagePlanIndex`] counts in them.

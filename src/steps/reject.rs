@@ -5,10 +5,12 @@
 //! The bytes are written by `respond::refuse`.
 
 mod basic;
+mod iam;
 mod signature;
 mod token;
 
 pub use basic::BasicFault;
+pub use iam::IamFault;
 pub use signature::SignatureFault;
 pub use token::TokenFault;
 
@@ -67,6 +69,9 @@ pub enum Client {
     /// A policy denies the request, or none allows it: 403. Who may not do what is told in words
     /// that are made for the request.
     AccessDenied(Denial),
+    /// The route asks for a signature of version 4, and has none that is sound: 403, in words that
+    /// are made for the request.
+    NotSigned(IamFault),
     /// The route asks for a user and a password, and has none that it knows: 401. 429 and 503 while
     /// passwords of its address, or of all, are being hashed.
     NotAUser(BasicFault),
@@ -210,6 +215,7 @@ impl Reject {
     pub const fn error_type(self) -> Option<&'static str> {
         match self {
             Self::Client(Client::AccessDenied(_)) => Some("AccessDeniedException"),
+            Self::Client(Client::NotSigned(fault)) => Some(fault.error_type()),
             Self::Client(Client::NoApiKey(Catalogue::RestApi, _)) => Some("ForbiddenException"),
             Self::Client(Client::Throttled(Catalogue::RestApi)) => Some("TooManyRequestsException"),
             Self::Client(Client::QuotaExceeded(Catalogue::RestApi)) => {
@@ -278,6 +284,7 @@ impl Client {
             Self::NotOnThisListener
             | Self::Uncertified
             | Self::AccessDenied(_)
+            | Self::NotSigned(_)
             | Self::NotFromHere(_)
             | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
@@ -318,6 +325,7 @@ impl Client {
             ),
             Self::NotAuthorized(_) | Self::Unsigned(_) => r#"{"message":"Unauthorized"}"#,
             Self::NotAUser(fault) => fault.body(),
+            Self::NotSigned(fault) => fault.body(),
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
             Self::QuotaExceeded(_) => r#"{"message":"Limit Exceeded"}"#,
             Self::NoStage | Self::NoRoute => r#"{"message":"Not Found"}"#,
@@ -348,6 +356,7 @@ impl Client {
             Self::AccessDenied(Denial::Implicit) => "no policy allows it",
             Self::AccessDenied(Denial::Explicit) => "a policy denies it",
             Self::NotAUser(fault) => fault.reason(),
+            Self::NotSigned(fault) => fault.reason(),
             Self::Unsigned(fault) => fault.reason(),
             Self::NoApiKey(_, fault) => fault.reason(),
             Self::Throttled(_) => "a throttle has no token for it",

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use super::signed;
 use super::story::{tell_reject, text};
 use crate::{
     cli::now,
     http::{Name, RequestHead},
-    plan::Route,
+    plan::{Plan, Route},
     steps::{
         authorize::{
             Authorizer, Demand,
@@ -21,6 +22,7 @@ use crate::{
 /// Tells it, if the route has an authorizer, and returns the verified token. `Err` when the request
 /// is refused.
 pub(super) fn tell(
+    plan: &Plan,
     route: &Route,
     head: &RequestHead,
     out: &mut String,
@@ -30,6 +32,7 @@ pub(super) fn tell(
         Authorizer::Jwt(authorizer) => tell_token(demand, authorizer, head, out),
         Authorizer::Basic(authorizer) => tell_password(authorizer, head, out).map(|()| None),
         Authorizer::Webhook(authorizer) => tell_signature(authorizer, head, out).map(|()| None),
+        Authorizer::Iam => signed::tell(plan, head, out).map(|()| None),
     }
 }
 
@@ -153,6 +156,7 @@ pub(super) fn without_token(lines: String, route: &Route, head: &RequestHead) ->
             let value = head.fields().named(name.as_bytes()).next().unwrap_or_default();
             return without_line(&lines, &text(value));
         }
+        Some(Authorizer::Iam) => return signed::without_signature(&lines),
         None => None,
     };
     match source.map(|source| source.find(head.fields(), head.target().query)) {

@@ -29,7 +29,7 @@ pub(super) fn tell(
         let _ = writeln!(out, "From   IP rule {}: the client's address is asked for", rule.name);
     }
     tell_limits(plan, &route.guards, out);
-    let verified = authorize::tell(route, head, out)?;
+    let verified = authorize::tell(plan, route, head, out)?;
     let usage_plan = match route.api_key_required {
         true => Some(tell_key(plan, (api, stage), head, out)?),
         false => {

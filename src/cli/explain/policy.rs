@@ -8,21 +8,26 @@ use crate::{
     http::{Name, RequestHead},
     plan::Selected,
     steps::{
-        authorize::policy::{
-            self, Action, Asked, Conditions, Decision, Effect, MethodArn, Miss, Policy,
+        authorize::{
+            policy::{self, Action, Asked, Conditions, Decision, Effect, MethodArn, Miss, Policy},
+            principal::Principal,
         },
         integrate::Protocol,
         reject::{Client, Reject},
     },
 };
 
-/// Tells it for a request that nobody signed, from loopback, now. `Err` when it is refused.
+/// Tells it for a request of whoever signed it, from loopback, now. `Err` when it is refused.
 pub(super) fn tell(
     selected: &Selected<'_, '_>,
+    principal: Option<&Principal>,
     (head, protocol): (&RequestHead, Option<Protocol>),
     out: &mut String,
 ) -> Result<(), ()> {
-    let Some(policy) = &selected.api.policy else { return Ok(()) };
+    let policy = selected.api.policy.as_deref();
+    if policy.is_none() && principal.is_none() {
+        return Ok(());
+    }
     let fields = head.fields();
     let mut referers = fields.all(Name::Referer);
     let conditions = Conditions {
@@ -38,15 +43,20 @@ pub(super) fn tell(
     let method = head.method.as_str().as_bytes();
     let resource = MethodArn::new(&mut buffer, arn, stage, method, selected.path);
     for reading in resource.readings() {
-        let asked =
-            Asked { action: Action::Invoke, resource: reading, principal: None, conditions };
+        let asked = Asked { action: Action::Invoke, resource: reading, principal, conditions };
         let _ = writeln!(out, "Policy asked for {}", text(reading));
-        out.push_str("       from 127.0.0.1, now, by a listener without labels, unsigned\n");
-        tell_statements(policy, &asked, out);
+        let who = match principal {
+            Some(principal) => format!("signed by {}", principal.arn),
+            None => "unsigned".to_owned(),
+        };
+        let _ = writeln!(out, "       from 127.0.0.1, now, by a listener without labels, {who}");
+        for policy in policy.into_iter().chain(principal.into_iter().flat_map(|it| &*it.policies)) {
+            tell_statements(policy, &asked, out);
+        }
         let account = arn.split(':').nth(4).unwrap_or_default();
-        if let Decision::Refuse(denial) = policy::judge(Some(policy), account, &asked) {
+        if let Decision::Refuse(denial) = policy::judge(policy, account, &asked) {
             let reject = Reject::Client(Client::AccessDenied(denial));
-            let words = policy::refusal(None, Action::Invoke, reading, denial);
+            let words = policy::refusal(principal, Action::Invoke, reading, denial);
             let (status, reason) = (reject.status().code(), reject.reason());
             let _ = writeln!(out, "Answer {status} {words} ({reason})");
             return Err(());

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::{authorize, cors, domain, limits, policy, request::Asked};
+use super::{authorize, cors, domain, limits, policy, request::Asked, signed};
 use crate::{
     base::{Pooled, Shelf, WallTime},
     http::{HeadSink, Http2, Method, Name, RequestHead, Status},
@@ -106,8 +106,10 @@ fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &
         Some(matched) => {
             let route = &stage.routes[matched.route];
             tell_route(&selected, matched, out);
-            let let_in = limits::tell(plan, (api, stage, route), head, out)
-                .and_then(|token| policy::tell(&selected, (head, protocol), out).map(|()| token));
+            let let_in = limits::tell(plan, (api, stage, route), head, out).and_then(|token| {
+                let principal = signed::principal(plan, route, head);
+                policy::tell(&selected, principal, (head, protocol), out).map(|()| token)
+            });
             if let Ok(token) = let_in {
                 let claims = token.as_ref().map(|token| &token.claims);
                 tell_call(

@@ -1,7 +1,8 @@
 //! Whether a caller is let in: who it is, as an authorizer of its route finds out, and what the
 //! policies say of it (`api-gateway.md` 3).
 //!
-//! One folder or file for each kind of authorizer: [`jwt`], [`basic`], [`webhook`]. Time is an
+//! One folder or file for each kind of authorizer: [`jwt`], [`basic`], [`webhook`],
+//! [`iam`]. Time is an
 //! argument, and so is whatever the shard remembers. Not here: fetching keys (`serve::issuers`),
 //! API keys (`steps::api_key`), hashing passwords (`serve::passwords`).
 
@@ -29,6 +30,8 @@ pub enum Authorizer {
     Basic(BasicAuthorizer),
     /// By a signature over the body.
     Webhook(WebhookAuthorizer),
+    /// By a signature of version 4 (`AWS_IAM`), made by one of the gateway's principals.
+    Iam,
 }
 
 impl Authorizer {
@@ -39,6 +42,7 @@ impl Authorizer {
             Self::Jwt(jwt) => &jwt.name,
             Self::Basic(basic) => &basic.name,
             Self::Webhook(webhook) => &webhook.name,
+            Self::Iam => "AWS_IAM",
         }
     }
 
@@ -47,7 +51,7 @@ impl Authorizer {
     pub const fn has_claims(&self) -> bool {
         match self {
             Self::Jwt(_) => true,
-            Self::Basic(_) | Self::Webhook(_) => false,
+            Self::Basic(_) | Self::Webhook(_) | Self::Iam => false,
         }
     }
 
@@ -56,7 +60,7 @@ impl Authorizer {
     pub const fn fetched(&self) -> Option<&Arc<KeySource>> {
         match self {
             Self::Jwt(jwt) => jwt.fetched(),
-            Self::Basic(_) | Self::Webhook(_) => None,
+            Self::Basic(_) | Self::Webhook(_) | Self::Iam => None,
         }
     }
 }

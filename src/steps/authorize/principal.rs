@@ -1,9 +1,16 @@
 //! Who signed a request: a user or role of the principal store, compiled.
 //!
-//! Not here: the store, its keys, and how a signature is checked.
+//! [`Principals`] is the store: who has which access key. Not here: how a signature is checked.
+
+use std::collections::{HashMap, hash_map};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::policy::Policy;
-use crate::base::WallTime;
+use crate::{
+    base::{WallTime, limits::ACCESS_KEYS_MAX},
+    steps::reject::IamFault,
+};
 
 /// One user or role of the principal store.
 pub struct Principal {
@@ -53,5 +60,123 @@ impl PrincipalType {
             Self::AssumedRole => "AssumedRole",
             Self::FederatedUser => "FederatedUser",
         }
+    }
+}
+
+/// A principal as a document describes it.
+pub struct PrincipalDraft {
+    /// Who it is.
+    pub principal: Principal,
+    /// Its access keys.
+    pub keys: Vec<AccessKeyDraft>,
+}
+
+/// An access key as a document describes it. Has no `Debug`: the secret is in it.
+pub struct AccessKeyDraft {
+    /// `accessKeyId`
+    pub id: String,
+    /// `secretAccessKey`
+    pub secret: String,
+    /// `sessionToken`, which temporary keys have.
+    pub token: Option<String>,
+    /// Until when it holds.
+    pub expires: Option<WallTime>,
+    /// Whether its status is `Active`.
+    pub is_active: bool,
+}
+
+/// The principals of a gateway, found by their access keys.
+#[derive(Default)]
+pub struct Principals {
+    principals: Vec<Principal>,
+    keys: HashMap<Box<str>, AccessKey>,
+}
+
+/// An access key. Has no `Debug`.
+pub struct AccessKey {
+    /// Its id.
+    pub id: Box<str>,
+    principal: usize,
+    secret: Box<[u8]>,
+    token: Option<Box<[u8]>>,
+    expires: Option<WallTime>,
+    is_active: bool,
+}
+
+impl Principals {
+    /// Compiles the store.
+    ///
+    /// # Errors
+    /// One sentence for each access key that is there twice, or that they are too many.
+    pub fn compile(drafts: Vec<PrincipalDraft>) -> Result<Self, Vec<String>> {
+        let (mut store, mut faults) = (Self::default(), Vec::new());
+        for PrincipalDraft { principal, keys } in drafts {
+            let place = store.principals.len();
+            for AccessKeyDraft { id, secret, token, expires, is_active } in keys {
+                match store.keys.entry(id.into()) {
+                    hash_map::Entry::Occupied(known) => {
+                        let (id, arn) = (known.key(), &principal.arn);
+                        faults.push(format!("the access key {id} of {arn} is there twice"));
+                    }
+                    hash_map::Entry::Vacant(free) => {
+                        let id = free.key().clone();
+                        let secret = secret.into_bytes().into();
+                        let token = token.map(|token| token.into_bytes().into());
+                        let principal = place;
+                        free.insert(AccessKey { id, principal, secret, token, expires, is_active });
+                    }
+                }
+            }
+            store.principals.push(principal);
+        }
+        if store.keys.len() > ACCESS_KEYS_MAX {
+            faults.push(format!("more than {ACCESS_KEYS_MAX} access keys"));
+        }
+        if faults.is_empty() { Ok(store) } else { Err(faults) }
+    }
+
+    /// The key of this id, if it may be used now with this session token.
+    ///
+    /// # Errors
+    /// [`IamFault::UnknownKey`], [`IamFault::ExpiredKey`]
+    pub fn find(
+        &self,
+        id: &str,
+        token: Option<&str>,
+        now: WallTime,
+    ) -> Result<&AccessKey, IamFault> {
+        let key = self.keys.get(id).filter(|key| key.is_active).ok_or(IamFault::UnknownKey)?;
+        let is_token = match (&key.token, token) {
+            (None, None) => true,
+            (Some(own), Some(sent)) => verify_slices_are_equal(own, sent.as_bytes()).is_ok(),
+            _ => false,
+        };
+        if !is_token {
+            return Err(IamFault::UnknownKey);
+        }
+        match key.expires {
+            Some(expires) if now >= expires => Err(IamFault::ExpiredKey),
+            _ => Ok(key),
+        }
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub fn owner(&self, key: &AccessKey) -> &Principal {
+        &self.principals[key.principal]
+    }
+
+    /// Whether nobody can sign.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+impl AccessKey {
+    /// What it signs with.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
     }
 }

@@ -80,6 +80,21 @@ pub struct CustomDomain<'a> {
     pub routing_rule_id: &'a str,
 }
 
+/// Who signed a request (`$context.identity`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// `accessKey`: the id of the access key.
+    pub access_key: &'a str,
+    /// `accountId`
+    pub account_id: &'a str,
+    /// `caller`, and `user`.
+    pub user_id: &'a str,
+    /// `userArn`
+    pub user_arn: &'a str,
+    /// `principalOrgId`; empty when it is in no organization.
+    pub org_id: &'a str,
+}
+
 /// How the integration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integrated {
@@ -139,6 +154,7 @@ pub struct Facts<'a> {
     ip_rule: &'a str,
     realm: &'a str,
     principal: Option<&'a str>,
+    identity: Option<Identity<'a>>,
     api_key_id: Option<&'a str>,
     limit: Option<Shown<'a>>,
     cross_origin: Option<CrossOrigin<'a>>,
@@ -164,6 +180,7 @@ impl<'a> Facts<'a> {
             ip_rule: "",
             realm: "",
             principal: None,
+            identity: None,
             api_key_id: None,
             limit: None,
             cross_origin: None,
@@ -207,6 +224,12 @@ impl<'a> Facts<'a> {
     /// Records what clients are told to name themselves for.
     pub const fn record_realm(&mut self, realm: &'a str) {
         self.realm = realm;
+    }
+
+    /// Records who signed the request, once that is verified: the signature has been read for good.
+    pub const fn record_identity(&mut self, identity: Identity<'a>) {
+        debug_assert!(self.identity.is_none());
+        self.identity = Some(identity);
     }
 
     /// Records who calls, once the password is verified: `Authorization` has been read for good.
@@ -315,6 +338,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn realm(&self) -> &'a str {
         self.realm
+    }
+
+    /// Who signed the request.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity<'a>> {
+        self.identity.as_ref()
     }
 
     /// Who calls, as a password says.

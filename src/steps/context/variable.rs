@@ -1,6 +1,6 @@
 //! `$context.X`: which fact a name means, decided when a document is compiled.
 
-use super::Facts;
+use super::{Facts, Identity};
 use crate::http::{ClientCertificate, Version};
 
 /// A variable of `$context` that this version knows.
@@ -28,6 +28,8 @@ pub enum Variable {
     ErrorMessage,
     /// `httpMethod`
     HttpMethod,
+    /// `identity.X` of whoever signed the request.
+    Signer(SignerPart),
     /// `identity.sourceIp`
     SourceIp,
     /// `identity.userAgent`
@@ -61,6 +63,30 @@ pub enum Variable {
     /// `tlsVersion`
     TlsVersion,
 }
+
+/// What is known of whoever signed a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerPart {
+    /// `accessKey`
+    AccessKey,
+    /// `accountId`
+    AccountId,
+    /// `caller`, and `user`.
+    UserId,
+    /// `userArn`
+    UserArn,
+    /// `principalOrgId`
+    OrgId,
+}
+
+const SIGNER: [(&str, SignerPart); 6] = [
+    ("accessKey", SignerPart::AccessKey),
+    ("accountId", SignerPart::AccountId),
+    ("caller", SignerPart::UserId),
+    ("user", SignerPart::UserId),
+    ("userArn", SignerPart::UserArn),
+    ("principalOrgId", SignerPart::OrgId),
+];
 
 /// A part of the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +190,12 @@ impl Variable {
             })?;
             return Ok(Self::ClientCert(*part));
         }
+        let signer = name.strip_prefix("identity.").and_then(|part| {
+            SIGNER.iter().find(|(known, _)| *known == part).map(|(_, part)| Self::Signer(*part))
+        });
+        if let Some(signer) = signer {
+            return Ok(signer);
+        }
         if let Some(claim) = name.strip_prefix("authorizer.claims.").filter(|x| !x.is_empty()) {
             return Ok(Self::Claim(claim.into()));
         }
@@ -188,6 +220,7 @@ impl Variable {
                 facts.claims().and_then(|claims| claims.find(name)).map(str::as_bytes)
             }
             Self::PrincipalId => facts.principal().map(str::as_bytes),
+            Self::Signer(part) => facts.identity().map(|identity| part.of(identity).as_bytes()),
             Self::CipherSuite => arrival.secured.map(|secured| secured.cipher_suite.as_bytes()),
             Self::TlsVersion => arrival.secured.map(|secured| secured.version.as_bytes()),
             Self::ClientCert(part) => {
@@ -228,6 +261,18 @@ impl Variable {
             Self::ResponseLength => facts.outcome().map(|end| end.response_length),
             Self::Status => facts.outcome().map(|end| u64::from(end.status.code())),
             _ => None,
+        }
+    }
+}
+
+impl SignerPart {
+    const fn of<'a>(self, identity: &Identity<'a>) -> &'a str {
+        match self {
+            Self::AccessKey => identity.access_key,
+            Self::AccountId => identity.account_id,
+            Self::UserId => identity.user_id,
+            Self::UserArn => identity.user_arn,
+            Self::OrgId => identity.org_id,
         }
     }
 }

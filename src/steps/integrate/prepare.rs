@@ -178,6 +178,7 @@ fn pass_fields(
     let listed = connection_names_fields(fields);
     let mapped = !integration.request.leaves_fields();
     let trusted = incoming.origin.is_trusted();
+    let is_signed = facts.identity().is_some();
     sink.forward(fields, Case::AsSent, |name, text| {
         let passes = match name {
             Name::Host
@@ -186,8 +187,8 @@ fn pass_fields(
             | Name::XForwardedFor
             | Name::XForwardedPort
             | Name::XForwardedProto => false,
-            // A password that was verified here is nobody else's business.
-            Name::Authorization => facts.principal().is_none(),
+            // A password or a signature that was verified here is nobody else's business.
+            Name::Authorization => facts.principal().is_none() && facts.identity().is_none(),
             Name::XForwardedHost => trusted,
             Name::XAmznTraceId => trace == Trace::OfTheClient,
             name => !is_hop_by_hop(name),
@@ -195,6 +196,7 @@ fn pass_fields(
         passes
             && !(listed && listed_in_connection(fields, text))
             && !(mapped && integration.request.drops_field(text))
+            && !(is_signed && text.eq_ignore_ascii_case(b"x-amz-security-token"))
     });
 }
 

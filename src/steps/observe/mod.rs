@@ -66,7 +66,7 @@ pub fn record(facts: &Facts<'_>, out: &mut Vec<u8>) {
         text(b",\"apiKeyId\":\"", id.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
-    if let Some(principal) = facts.claims().and_then(Claims::subject).or(facts.principal()) {
+    if let Some(principal) = principal_of(facts) {
         text(b",\"principalId\":\"", principal.as_bytes(), NAME_BYTES_MAX, out);
         out.push(b'"');
     }
@@ -195,6 +195,12 @@ fn number(before: &[u8], value: u64, out: &mut Vec<u8>) {
 
 fn milliseconds(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Who calls, by whichever authorizer found out.
+fn principal_of<'a>(facts: &Facts<'a>) -> Option<&'a str> {
+    let signer = facts.identity().map(|identity| identity.user_arn);
+    facts.claims().and_then(Claims::subject).or(facts.principal()).or(signer)
 }
 
 #[cfg(test)]

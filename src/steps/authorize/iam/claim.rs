@@ -145,6 +145,11 @@ impl<'a> Claim<'a> {
         Ok(Self { key_id, scope, headers, signature, stamp, token, expires })
     }
 
+    /// How long it holds from its date on, in seconds.
+    pub(super) fn holds_seconds(&self) -> u64 {
+        self.expires.as_ref().map_or(SKEW_SECONDS, |text| text.parse().unwrap_or(0))
+    }
+
     /// Whether it is in the query string.
     #[must_use]
     pub const fn is_presigned(&self) -> bool {
@@ -223,6 +228,31 @@ fn one<'a>(fields: Fields<'a>, name: &'a [u8]) -> Result<Option<&'a str>, Fault>
         (Some(value), None) => str::from_utf8(value).map(Some).map_err(|_| Fault::Date),
         (Some(_), Some(_)) => Err(Fault::Several),
     }
+}
+
+/// Parameters of a query that make a signature of it.
+const OF_A_SIGNATURE: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Amz-SignedHeaders",
+];
+
+/// A query without the signature in it: whoever it is passed on to could send it again.
+#[must_use]
+pub fn unsigned_query(query: &[u8]) -> Vec<u8> {
+    let is_kept = |name: &[u8]| {
+        let name = decode(name);
+        !OF_A_SIGNATURE.iter().any(|known| known.eq_ignore_ascii_case(&name))
+    };
+    let kept = query.split(|&byte| byte == b'&').filter(|pair| {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        is_kept(name)
+    });
+    kept.collect::<Vec<_>>().join(&b'&')
 }
 
 /// Names and values of a query, as they were sent.

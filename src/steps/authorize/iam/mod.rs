@@ -9,11 +9,13 @@
 mod canonical;
 mod claim;
 mod fault;
+pub mod payload;
 mod stamp;
 
+pub use crate::steps::reject::IamFault as Fault;
 pub use canonical::Canonical;
-pub use claim::{Claim, Signed};
-pub use fault::Fault;
+pub use claim::{Claim, Signed, unsigned_query};
+pub use fault::Told;
 
 #[cfg(test)]
 mod suite;

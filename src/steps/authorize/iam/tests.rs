@@ -1,6 +1,6 @@
 //! Boundaries and attacks of signatures that are made here; the suite's are in `suite`.
 
-use super::{Canonical, Claim, Fault, Signed, canonical::hex, stamp};
+use super::{Canonical, Claim, Fault, Signed, Told, canonical::hex, stamp};
 use crate::{base::WallTime, http::Fields, steps::fixture};
 
 const NOW: &str = "20150830T123600Z";
@@ -40,7 +40,24 @@ impl Sent {
         };
         let claim = Claim::read(&signed)?;
         claim.check(&signed, ("us-east-1", "execute-api"), WallTime(now))?;
-        Canonical::new(&claim, &signed, &self.payload)?.prove(SECRET)
+        Canonical::new(&claim, &signed, &self.payload).prove(SECRET)
+    }
+
+    /// The body of the refusal.
+    fn told(&self, fault: Fault, now: u64) -> String {
+        let list: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (bytes, fields) = fixture::fields(&list);
+        let signed = Signed {
+            method: "GET",
+            path: self.path.as_bytes(),
+            query: self.query.as_deref().map(str::as_bytes),
+            fields: Fields::new(&bytes, &fields),
+        };
+        let claim = Claim::read(&signed).ok();
+        let canonical = claim.as_ref().map(|claim| Canonical::new(claim, &signed, &self.payload));
+        let (claim, canonical, now) = (claim.as_ref(), canonical.as_ref(), WallTime(now));
+        Told { region: "us-east-1", signed, claim, canonical, now }.body(fault)
     }
 
     /// Adds the `Authorization` that fits.
@@ -56,7 +73,7 @@ impl Sent {
             fields: Fields::new(&bytes, &fields),
         };
         let claim = Claim::read(&signed).unwrap();
-        let canonical = Canonical::new(&claim, &signed, &self.payload).unwrap();
+        let canonical = Canonical::new(&claim, &signed, &self.payload);
         let hmac = |key: &[u8], text: &[u8]| {
             let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
             aws_lc_rs::hmac::sign(&key, text).as_ref().to_vec()
@@ -162,7 +179,7 @@ fn a_payload_is_what_was_received_and_nothing_else() {
         let mut request = sent();
         request.headers.insert(1, ("x-amz-content-sha256".to_owned(), said.to_owned()));
         request.authorize(SCOPE, "host;x-amz-content-sha256;x-amz-date", "0");
-        assert_eq!(request.judge(millis()), Err(Fault::Payload), "{said}");
+        assert_eq!(request.judge(millis()), Err(Fault::Mismatch), "{said}");
     }
 }
 
@@ -195,11 +212,58 @@ fn missing_parts_are_told_in_one_text_that_shows_nothing() {
     let mut request = sent();
     request.headers.push(("Authorization".to_owned(), "AWS4-HMAC-SHA256 Signature=5ec2e7".into()));
     let fault = request.judge(millis()).unwrap_err();
-    let expected = "Authorization header requires 'Credential' parameter. Authorization header \
-                    requires 'SignedHeaders' parameter. Authorization=(not shown)";
-    assert_eq!(fault.sentence("us-east-1"), expected);
+    let told = request.told(fault, millis());
+    let expected = r#"{"message":"Authorization header requires 'Credential' parameter. Authorization header requires 'SignedHeaders' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization="#;
+    assert!(told.starts_with(expected) && !told.contains("5ec2e7"), "{told}");
     request.headers[2].1 = "Bearer 5ec2e7".to_owned();
     let fault = request.judge(millis()).unwrap_err();
     assert_eq!(fault, Fault::NotKeyValue);
-    assert!(!fault.sentence("us-east-1").contains("5ec2e7"));
+    let told = request.told(fault, millis());
+    assert!(told.contains("not a valid key=value pair (missing equal-sign)"), "{told}");
+    assert!(!told.contains("5ec2e7"), "{told}");
+}
+
+/// The texts that say how late is too late, and what should have been signed.
+#[test]
+fn times_and_a_mismatch_are_told_as_aws_does() {
+    let request = sent().signed(SCOPE, HEADERS);
+    for (now, expected) in [
+        (
+            millis() + 301_000,
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z \
+             (20150830T124101Z - 5 min.)",
+        ),
+        (
+            millis() - 301_000,
+            "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z \
+             (20150830T123059Z + 5 min.)",
+        ),
+    ] {
+        let fault = request.judge(now).unwrap_err();
+        assert_eq!(request.told(fault, now), format!(r#"{{"message":"{expected}"}}"#));
+    }
+    let mut changed = request.clone();
+    changed.query = Some("b=2&a=9".to_owned());
+    let told = changed.told(Fault::Mismatch, millis());
+    let told = crate::json::strict::Value::parse(told.as_bytes()).expect("it is JSON");
+    let text = told.find("message").and_then(|text| text.as_text()).unwrap();
+    let canonical = format!(
+        "\n\nThe Canonical String for this request should have been\n'GET\n/prod/pets\na=9&b=2\n\
+         host:it\nx-amz-date:{NOW}\n\nhost;x-amz-date\n{EMPTY}'\n\nThe String-to-Sign should have \
+         been\n'AWS4-HMAC-SHA256\n{NOW}\n{SCOPE}\n"
+    );
+    assert!(text.starts_with("The request signature we calculated does not match"), "{text}");
+    assert!(text.contains(&canonical), "{text}");
+}
+
+#[test]
+fn a_query_is_passed_on_without_the_signature_in_it() {
+    for (sent, kept) in [
+        ("", ""),
+        ("a=1&X-Amz-Signature=00&b=2&X-Amz-Date=1", "a=1&b=2"),
+        ("X%2DAmz%2DSignature=00&x-amz-security-token=t&c", "c"),
+        ("X-Amz-Other=1", "X-Amz-Other=1"),
+    ] {
+        assert_eq!(super::unsigned_query(sent.as_bytes()), kept.as_bytes(), "{sent}");
+    }
 }

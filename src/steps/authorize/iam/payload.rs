@@ -1,0 +1,40 @@
+//! The hash of a body, as signatures have it.
+
+use aws_lc_rs::digest;
+
+use super::canonical;
+use crate::http::Fields;
+
+/// Of a body.
+#[must_use]
+pub fn of(body: &[u8]) -> [u8; 32] {
+    let hash = digest::digest(&digest::SHA256, body);
+    hash.as_ref().try_into().expect("a SHA-256 has 32 bytes")
+}
+
+/// In lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(hash: &[u8; 32]) -> String {
+    canonical::hex(hash)
+}
+
+/// The one that `x-amz-content-sha256` says. `None` for anything else, such as `UNSIGNED-PAYLOAD`:
+/// then the body itself decides, and no signature for another text fits.
+#[must_use]
+pub fn said(fields: Fields<'_>) -> Option<[u8; 32]> {
+    let mut values = fields.named(b"x-amz-content-sha256");
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    if value.len() != 64 {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(value.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(hash)
+}
