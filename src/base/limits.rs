@@ -338,8 +338,19 @@ pub const KEY_WISHES_MAX: usize = 1_024;
 pub const AUDIENCES_MAX: usize = 50;
 /// Scopes that a route names (AWS's quota).
 pub const ROUTE_SCOPES_MAX: usize = 10;
-/// Tokens of one shard that were verified and are not verified again: some 2 KB each, 8 MB when
-/// full (64 MB when all are as long as they may be).
+/// An `identityValidationExpression`, in bytes.
+pub const VALIDATION_EXPRESSION_BYTES_MAX: usize = 256;
+/// User pools that one authorizer takes tokens of.
+pub const AUTHORIZER_POOLS_MAX: usize = 64;
+/// User pools that a gateway file names.
+pub const USER_POOLS_MAX: usize = 1_000;
+/// Signatures of new tokens are verified for so long in one turn of a shard; the rest waits for the
+/// next one, and whatever else came meanwhile goes between.
+pub const VERIFICATION_TURN: Duration = Duration::from_micros(200);
+/// Requests that wait for that on one shard; more get 503.
+pub const VERIFICATIONS_WAITING_MAX: usize = 4_096;
+/// Tokens of one shard that were verified and are not verified again: some 3 KB each, the token and
+/// its claims, 12 MB when full (96 MB when all are as long as they may be).
 pub const VERIFIED_TOKENS_MAX: usize = 4_096;
 /// AWS's quota of characters of a resource policy, blanks aside; more are taken, with a warning.
 pub const POLICY_CHARACTERS_QUOTA: usize = 8_192;

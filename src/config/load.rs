@@ -23,11 +23,15 @@ use super::{
     suggest::nearest,
     traffic,
     upstreams::Upstreams,
+    user_pools::UserPools,
 };
 use crate::{
     base::{
         Place, Problem, Severity,
-        limits::{API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX, PROBLEMS_MAX},
+        limits::{
+            API_KEY_FILE_BYTES_MAX, API_KEYS_MAX, IP_FILE_BYTES_MAX, PROBLEMS_MAX,
+            TRUST_STORE_BYTES_MAX,
+        },
     },
     plan::{AccessDraft, ApiDraft, ExecuteApiEndpoint, Plan, PlanDraft},
     steps::{
@@ -66,6 +70,7 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         files_read: Vec::new(),
         variables: BTreeSet::new(),
         upstreams: Upstreams::default(),
+        pools: UserPools::default(),
         labels: ListenerLabels::default(),
         shown: Shown::default(),
     };
@@ -95,6 +100,7 @@ struct Loader<'l> {
     /// The names of all stage variables that a stage has or a definition reads.
     variables: BTreeSet<String>,
     upstreams: Upstreams,
+    pools: UserPools,
     labels: ListenerLabels,
     shown: Shown,
 }
@@ -137,6 +143,7 @@ impl Loader<'_> {
         self.show(&file, Some(&document), &folder, &settings);
         let callers = std::mem::take(&mut self.shown.callers);
         self.upstreams = Upstreams::compile(&file, &document, callers, &mut self.problems);
+        self.pools = self.user_pools(&file, &document);
         let mut drafts = Vec::new();
         for (index, api) in file.apis.iter().enumerate() {
             let place = document.root().pointer(&format!("/apis/{index}/definition"));
@@ -162,6 +169,7 @@ impl Loader<'_> {
             let draft = self.load_api(&file, api, said, &definition, &place);
             drafts.extend(draft.map(|draft| (draft, place)));
         }
+        self.pools.check(&mut self.problems);
         let rules = self.ip_rules(&file, &document, &folder);
         (settings, self.draft(&file, Some(&document), drafts, (keys, rules)))
     }
@@ -410,10 +418,33 @@ impl Loader<'_> {
 
     /// Reads the files of keys and authorities that a definition names, relative to itself.
     fn read_keys(&mut self, definition: &mut ApiDefinition, document: &Document) {
+        let mut pools = std::mem::take(&mut self.pools);
+        self.reading(document, |read, problems| definition.read_keys(read, &mut pools, problems));
+        self.pools = pools;
+    }
+
+    fn user_pools(&mut self, file: &raw::GatewayFile, document: &Document) -> UserPools {
+        self.reading(document, |read, problems| {
+            let mut read = |path: &str, place: &Place, problems: &mut Problems| {
+                read(path, place, TRUST_STORE_BYTES_MAX, problems)
+            };
+            UserPools::compile(file, document, &mut read, problems)
+        })
+    }
+
+    /// Lends `work` what reads a small file that a document names, relative to itself.
+    fn reading<R>(
+        &mut self,
+        document: &Document,
+        work: impl FnOnce(
+            &mut dyn FnMut(&str, &Place, usize, &mut Problems) -> Option<Vec<u8>>,
+            &mut Problems,
+        ) -> R,
+    ) -> R {
         let file = document.root().place().file;
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
         let (source, sources, files_read) = (self.source, &mut self.sources, &mut self.files_read);
-        let read = |name: &str, place: &Place, bytes_max: usize, problems: &mut Problems| {
+        let mut read = |name: &str, place: &Place, bytes_max: usize, problems: &mut Problems| {
             let path = folder.join(name);
             if !files_read.contains(&path) {
                 files_read.push(path.clone());
@@ -425,13 +456,14 @@ impl Loader<'_> {
                 }
                 Err(reason) => {
                     let message = format!("{} {reason}", path.display());
-                    let fix = "name a file that exists; paths are relative to the definition";
-                    problems.error(place.clone(), message, fix);
+                    let named = "name a file that exists; paths are relative to the file they \
+                                 stand in";
+                    problems.error(place.clone(), message, named);
                     None
                 }
             }
         };
-        definition.read_keys(read, &mut self.problems);
+        work(&mut read, &mut self.problems)
     }
 
     /// The stage's name and its variables, those of the command line over those of the file.

@@ -26,8 +26,10 @@ pub mod report;
 mod settings;
 mod shorten;
 mod suggest;
+mod token_keys;
 mod traffic;
 mod upstreams;
+mod user_pools;
 
 use files::environment;
 pub use load::{Loaded, Source, load};

@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{admission::Gate, forward, pipeline::Request};
+use super::{admission::Gate, forward, pace::Overlong, pipeline::Request};
 use crate::{
     base::limits::{KEYS_WAIT, WEBHOOK_BODY_BYTES_MAX},
     http::Framing,
@@ -11,12 +11,12 @@ use crate::{
         authorize::{
             Authorizer, Demand,
             basic::{self, BasicAuthorizer},
-            jwt::{IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+            jwt::{CacheKey, IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
             principal::Principal,
             webhook::WebhookAuthorizer,
         },
         context::Facts,
-        reject::{Client, Reject, TokenFault},
+        reject::{Client, Ours, Reject, TokenFault},
     },
 };
 
@@ -83,63 +83,110 @@ impl<'c> Gate<'_, 'c> {
         facts: &mut Facts<'c>,
     ) -> Result<(), Reject> {
         facts.record_scopes(demand.scopes());
-        let refused = |fault| Reject::Client(Client::NotAuthorized(fault));
-        let verified = self.verify(authorizer).await.map_err(refused)?;
+        let refused = |fault| Reject::Client(Client::NotAuthorized(authorizer.catalogue(), fault));
+        let verified = self.verify(authorizer).await.map_err(|fault| match fault {
+            Fault::Token(fault) => refused(fault),
+            Fault::Overlong => Reject::Ours(Ours::Overloaded),
+        })?;
         let verified = self.trail.token.get_or_init(|| verified);
         facts.record_claims(&verified.claims);
         demand.check_scopes(verified).map_err(refused)
     }
 
-    async fn verify(self, authorizer: &JwtAuthorizer) -> Result<Rc<Verified>, TokenFault> {
+    async fn verify(self, authorizer: &JwtAuthorizer) -> Result<Rc<Verified>, Fault> {
         let query = self.head.target().query;
         let token = authorizer.source.find(self.head.fields(), query)?;
-        match authorizer.keys() {
-            IssuerKeys::Fixed(keys) => self.verify_with(authorizer, token, keys),
-            IssuerKeys::Fetched(source) => self.verify_fetched(authorizer, token, source).await,
+        let key = self.local.tokens.borrow().key(token, authorizer.id());
+        if let Some(verified) = self.remembered(authorizer, &key) {
+            return Ok(verified);
         }
+        let issuer = authorizer.choose(token)?;
+        let asked = Asked { authorizer, issuer, token, key };
+        match &authorizer.issuers()[usize::from(issuer)].keys {
+            IssuerKeys::Fixed(keys) => self.verify_with(asked, keys).await,
+            IssuerKeys::Fetched(source) => self.verify_fetched(asked, source).await,
+        }
+    }
+
+    /// A token that was verified, by a key set that is still its issuer's.
+    fn remembered(self, authorizer: &JwtAuthorizer, key: &CacheKey<'_>) -> Option<Rc<Verified>> {
+        let local = self.local;
+        let verified = local.tokens.borrow_mut().find(key, local.runtime.wall())?;
+        let current = match &authorizer.issuers()[usize::from(verified.issuer)].keys {
+            IssuerKeys::Fixed(keys) => keys.id(),
+            IssuerKeys::Fetched(source) => local.issuers.key_set(source)?,
+        };
+        (current == verified.key_set).then_some(verified)
     }
 
     /// A key that is not known may be new: then it is waited for, a bounded time, if the issuer was
     /// not asked a moment ago.
     async fn verify_fetched(
         self,
-        authorizer: &JwtAuthorizer,
-        token: &[u8],
+        asked: Asked<'_>,
         source: &Arc<KeySource>,
-    ) -> Result<Rc<Verified>, TokenFault> {
+    ) -> Result<Rc<Verified>, Fault> {
         let local = self.local;
         let deadline = local.runtime.now() + KEYS_WAIT;
         loop {
             let page = local.issuers.page(source);
             let fault = match &page.keys {
                 None => TokenFault::KeysUnavailable,
-                Some(keys) => match self.verify_with(authorizer, token, keys) {
-                    Err(TokenFault::UnknownKey) => TokenFault::UnknownKey,
+                Some(keys) => match self.verify_with(asked, keys).await {
+                    Err(Fault::Token(TokenFault::UnknownKey)) => TokenFault::UnknownKey,
                     done => return done,
                 },
             };
             let now = local.runtime.now();
             if now >= deadline || !local.issuers.awaits(source, &page, now) {
-                return Err(fault);
+                return Err(fault.into());
             }
             local.issuers.wait(local, deadline).await;
         }
     }
 
-    fn verify_with(
-        self,
-        authorizer: &JwtAuthorizer,
-        token: &[u8],
-        keys: &KeySet,
-    ) -> Result<Rc<Verified>, TokenFault> {
-        let now = self.local.runtime.wall();
-        let key = authorizer.cache_key(token, keys);
-        let known = self.local.tokens.borrow_mut().find(&key, now);
-        if let Some(verified) = known {
+    /// Verifies a token when its turn has come; by then another request may have done it.
+    async fn verify_with(self, asked: Asked<'_>, keys: &KeySet) -> Result<Rc<Verified>, Fault> {
+        let Asked { authorizer, issuer, token, key } = asked;
+        let local = self.local;
+        let candidate = authorizer.prepare(token, issuer, keys)?;
+        let permit = local.pace.wait(&local.runtime, candidate.cost()).await?;
+        if let Some(verified) = self.remembered(authorizer, &key) {
+            permit.unused();
             return Ok(verified);
         }
-        let verified = Rc::new(authorizer.verify(token, keys, now)?);
-        self.local.tokens.borrow_mut().keep(key, Rc::clone(&verified));
+        let verified = authorizer.complete(&candidate, local.runtime.wall());
+        drop(permit);
+        let verified = Rc::new(verified?);
+        local.tokens.borrow_mut().keep(&key, Rc::clone(&verified));
         Ok(verified)
+    }
+}
+
+/// A token that is not remembered.
+#[derive(Clone, Copy)]
+struct Asked<'t> {
+    authorizer: &'t JwtAuthorizer,
+    issuer: u8,
+    token: &'t [u8],
+    key: CacheKey<'t>,
+}
+
+/// Why nobody is let in.
+enum Fault {
+    Token(TokenFault),
+    /// Too many tokens wait to be verified.
+    Overlong,
+}
+
+impl From<TokenFault> for Fault {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
+    }
+}
+
+impl From<Overlong> for Fault {
+    fn from(_: Overlong) -> Self {
+        Self::Overlong
     }
 }

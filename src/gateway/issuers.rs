@@ -32,6 +32,11 @@ impl Issuers {
         self.news.tell();
     }
 
+    /// Which set the keys of an issuer are, if they are here.
+    pub(super) fn key_set(&self, source: &Arc<KeySource>) -> Option<u128> {
+        self.book.borrow().0.get(source)?.keys.as_ref().map(|keys| keys.id())
+    }
+
     pub(super) fn page(&self, source: &Arc<KeySource>) -> Page {
         self.book.borrow().0.get(source).cloned().unwrap_or_default()
     }

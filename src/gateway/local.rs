@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Issuers, Passwords, Seats, visit::Guide};
+use super::{Handshakes, Issuers, Passwords, Seats, pace::Pace, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -66,6 +66,8 @@ pub struct Local {
     pub issuers: Issuers,
     /// Tokens that it has verified.
     pub tokens: RefCell<TokenCache>,
+    /// When the others are.
+    pub(super) pace: Pace,
     /// Passwords that are being hashed, and those that it has verified.
     pub passwords: Passwords,
     /// Bytes of bodies that are held until their signatures are judged.
@@ -146,6 +148,7 @@ impl Local {
             tokens: RefCell::default(),
             passwords: Passwords::default(),
             unjudged: Cell::new(0),
+            pace: Pace::default(),
             promises: News::default(),
             tally,
             telemetry: RefCell::new(telemetry),

@@ -16,6 +16,7 @@ mod inbound;
 mod issuers;
 mod local;
 mod multiplexed;
+mod pace;
 mod passwords;
 pub mod pipeline;
 mod policy;

@@ -55,8 +55,8 @@ impl PlanDraft {
         let stages = self.apis.iter().flat_map(|api| &api.stages);
         let mut routes = stages.flat_map(|stage| &stage.routes);
         routes.any(|RouteDraft { integration, authorizer, .. }| {
-            let fetched = authorizer.as_ref().and_then(|demand| demand.authorizer.fetched());
-            if fetched.is_some_and(|source| source.asks_system()) {
+            let mut demanded = authorizer.iter().flat_map(|demand| demand.authorizer.fetched());
+            if demanded.any(|source| source.asks_system()) {
                 return true;
             }
             integration.uri.protocol == Protocol::Https

@@ -104,6 +104,7 @@ pub(super) struct State {
     pub(super) quiet: Vec<Key>,
     pub(super) turns: u32,
     bell_wakers: Vec<Waker>,
+    turn_wakers: Vec<Waker>,
     completions: Vec<Completion>,
     fired: Vec<Alarm>,
     strays: u64,
@@ -150,6 +151,7 @@ impl Driver {
             quiet: Vec::new(),
             turns: 0,
             bell_wakers: Vec::new(),
+            turn_wakers: Vec::new(),
             completions: Vec::new(),
             fired: Vec::new(),
             strays: 0,
@@ -222,6 +224,23 @@ impl Driver {
         });
     }
 
+    /// How many turns there were; from one number to the next, whatever came meanwhile was seen.
+    #[must_use]
+    pub fn turns(&self) -> u32 {
+        self.with(|state| state.turns).unwrap_or_default()
+    }
+
+    /// Wakes `waker` in the next turn, which does not wait then, behind all that it finds.
+    pub fn wake_on_turn(&self, waker: &Waker) {
+        self.with(|state| state.turn_wakers.push(waker.clone()));
+    }
+
+    /// The monotonic clock as it is now, in the middle of a turn.
+    #[must_use]
+    pub fn clock(&self) -> Moment {
+        self.with(|state| state.kernel.now()).unwrap_or_else(|| self.now())
+    }
+
     /// One heartbeat: submits what is queued, waits (if it may) until something completes, a
     /// timer is due, the bell rings or a control tick is over, and wakes who waited for it.
     ///
@@ -265,6 +284,7 @@ impl Driver {
         let state = self.state.borrow_mut().take();
         if let Some(mut state) = state {
             state.bell_wakers.clear();
+            state.turn_wakers.clear();
             state.give_up();
         }
     }
@@ -302,7 +322,8 @@ impl State {
         }
         self.note_supply();
         self.feed_starved();
-        let until = if may_wait && !self.is_send_awaited() { self.next_alarm() } else { self.now };
+        let may_wait = may_wait && self.turn_wakers.is_empty() && !self.is_send_awaited();
+        let until = if may_wait { self.next_alarm() } else { self.now };
         let entered = self.kernel.enter(Some(until));
         self.now = self.kernel.now();
         self.turns = self.turns.wrapping_add(1);
@@ -324,6 +345,7 @@ impl State {
         if bell.take() {
             self.wakes.append(&mut self.bell_wakers);
         }
+        self.wakes.append(&mut self.turn_wakers);
         entered
     }
 

@@ -64,8 +64,8 @@ pub enum Client {
     /// The client's address is one that an IP rule does not let through: 403.
     NotFromHere(AddressFault),
     /// The route has an authorizer, and the request no token that it takes: 401, and 403 for one
-    /// without a scope of the route.
-    NotAuthorized(TokenFault),
+    /// without a scope of the route (401 in REST APIs' words).
+    NotAuthorized(Catalogue, TokenFault),
     /// A policy denies the request, or none allows it: 403. Who may not do what is told in words
     /// that are made for the request.
     AccessDenied(Denial),
@@ -216,6 +216,9 @@ impl Reject {
         match self {
             Self::Client(Client::AccessDenied(_)) => Some("AccessDeniedException"),
             Self::Client(Client::NotSigned(fault)) => Some(fault.error_type()),
+            Self::Client(Client::NotAuthorized(Catalogue::RestApi, _)) => {
+                Some("UnauthorizedException")
+            }
             Self::Client(Client::NoApiKey(Catalogue::RestApi, _)) => Some("ForbiddenException"),
             Self::Client(Client::Throttled(Catalogue::RestApi)) => Some("TooManyRequestsException"),
             Self::Client(Client::QuotaExceeded(Catalogue::RestApi)) => {
@@ -225,11 +228,11 @@ impl Reject {
         }
     }
 
-    /// What is wrong with the request's token, for `www-authenticate`.
+    /// What is wrong with the request's token, for `www-authenticate`, which REST APIs do not send.
     #[must_use]
     pub const fn token_fault(self) -> Option<TokenFault> {
         match self {
-            Self::Client(Client::NotAuthorized(fault)) => Some(fault),
+            Self::Client(Client::NotAuthorized(Catalogue::HttpApi, fault)) => Some(fault),
             _ => None,
         }
     }
@@ -288,7 +291,7 @@ impl Client {
             | Self::NotFromHere(_)
             | Self::NoApiKey(..) => Status::FORBIDDEN,
             Self::Throttled(_) | Self::QuotaExceeded(_) => Status::TOO_MANY_REQUESTS,
-            Self::NotAuthorized(fault) => fault.status(),
+            Self::NotAuthorized(of, fault) => fault.status(of),
             Self::NotAUser(fault) => fault.status(),
             Self::Unsigned(_) => Status::UNAUTHORIZED,
             Self::Misdirected => Status::MISDIRECTED_REQUEST,
@@ -314,8 +317,7 @@ impl Client {
             Self::NotOnThisListener
             | Self::Uncertified
             | Self::NotFromHere(_)
-            | Self::NoApiKey(..)
-            | Self::NotAuthorized(TokenFault::InsufficientScope) => r#"{"message":"Forbidden"}"#,
+            | Self::NoApiKey(..) => r#"{"message":"Forbidden"}"#,
             Self::AccessDenied(Denial::Implicit) => {
                 r#"{"Message":"User is not authorized to access this resource"}"#
             }
@@ -323,7 +325,8 @@ impl Client {
                 r#"{"Message":"User is not authorized to access this resource"#,
                 r#" with an explicit deny"}"#
             ),
-            Self::NotAuthorized(_) | Self::Unsigned(_) => r#"{"message":"Unauthorized"}"#,
+            Self::NotAuthorized(of, fault) => fault.body(of),
+            Self::Unsigned(_) => r#"{"message":"Unauthorized"}"#,
             Self::NotAUser(fault) => fault.body(),
             Self::NotSigned(fault) => fault.body(),
             Self::Throttled(_) => r#"{"message":"Too Many Requests"}"#,
@@ -352,7 +355,7 @@ impl Client {
             Self::NoMapping(_) => "no routing rule or API mapping of the domain matches",
             Self::NotOnThisListener => "the API is private to other listeners",
             Self::NotFromHere(fault) => fault.reason(),
-            Self::NotAuthorized(fault) => fault.reason(),
+            Self::NotAuthorized(_, fault) => fault.reason(),
             Self::AccessDenied(Denial::Implicit) => "no policy allows it",
             Self::AccessDenied(Denial::Explicit) => "a policy denies it",
             Self::NotAUser(fault) => fault.reason(),

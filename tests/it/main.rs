@@ -11,6 +11,7 @@ mod allocation;
 mod api_keys;
 mod basic_auth;
 mod cli;
+mod cognito;
 mod cors;
 mod domains;
 mod faults;

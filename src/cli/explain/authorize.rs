@@ -12,10 +12,10 @@ use crate::{
         authorize::{
             Authorizer, Demand,
             basic::{self, BasicAuthorizer},
-            jwt::{IdentitySource, IssuerKeys, JwtAuthorizer, Verified},
+            jwt::{IdentitySource, IssuerKeys, JwtAuthorizer, Manner, Verified},
             webhook::WebhookAuthorizer,
         },
-        reject::{Client, Reject, TokenFault},
+        reject::{Catalogue, Client, Reject, TokenFault},
     },
 };
 
@@ -46,38 +46,62 @@ fn tell_token(
         IdentitySource::Header(name) => format!("header {}", String::from_utf8_lossy(name)),
         IdentitySource::Query(name) => format!("parameter {}", String::from_utf8_lossy(name)),
     };
-    let audience: Vec<&str> = authorizer.audience().collect();
+    let issuers: Vec<&str> = authorizer.issuers().iter().map(|issuer| &*issuer.name).collect();
     let _ = writeln!(
         out,
-        "Token  asked for by {}, in the {place}: issuer {}, audience {}, {}",
+        "Token  asked for by {}, in the {place}: issuer {}, {}, {}",
         authorizer.name,
-        authorizer.issuer(),
-        audience.join(" or "),
+        issuers.join(" or "),
+        rules(authorizer.manner(), !demand.scopes().is_empty()),
         authorizer.algorithms(),
     );
     let scopes = demand.scopes();
     if !scopes.is_empty() {
         let _ = writeln!(out, "       with one of the scopes {scopes}");
     }
+    let of = authorizer.catalogue();
     let found = authorizer.source.find(head.fields(), head.target().query);
-    let keys = match authorizer.keys() {
+    let chosen = found.and_then(|token| Ok((token, authorizer.choose(token)?)));
+    let (token, issuer) = match chosen {
+        Ok(chosen) => chosen,
+        Err(fault) => return refuse(of, fault, out),
+    };
+    let from = &authorizer.issuers()[usize::from(issuer)];
+    if authorizer.issuers().len() > 1 {
+        let _ = writeln!(out, "       it says that it is of {}", from.name);
+    }
+    let keys = match &from.keys {
         IssuerKeys::Fixed(keys) => keys,
         IssuerKeys::Fetched(source) => {
-            if let Err(fault) = found.and_then(|token| authorizer.check_header(token)) {
-                return refuse(fault, out);
+            if let Err(fault) = authorizer.check_header(token) {
+                return refuse(of, fault, out);
             }
             let _ = writeln!(out, "       its header is sound; the keys are {}'s", source.issuer);
             out.push_str("       and not fetched here: whether it is let in is not known\n");
             return Ok(None);
         }
     };
-    let verified = found.and_then(|token| authorizer.verify(token, keys, now()));
+    let verified = authorizer.verify(token, issuer, keys, now());
     match verified.and_then(|verified| demand.check_scopes(&verified).map(|()| verified)) {
         Ok(verified) => {
             tell_sound(&verified, out);
             Ok(Some(verified))
         }
-        Err(fault) => refuse(fault, out),
+        Err(fault) => refuse(of, fault, out),
+    }
+}
+
+/// What the token has to be, beside sound and of the issuer.
+fn rules(manner: &Manner, with_scopes: bool) -> String {
+    match manner {
+        Manner::Jwt { audience } => format!("audience {}", audience.join(" or ")),
+        Manner::UserPools { validation } => {
+            let kind = if with_scopes { "an access token" } else { "an ID token" };
+            match validation {
+                None => kind.to_owned(),
+                Some(rule) => format!("{kind}, audience like {}", rule.text()),
+            }
+        }
     }
 }
 
@@ -88,9 +112,9 @@ fn tell_sound(verified: &Verified, out: &mut String) {
         writeln!(out, "       sound: signature, issuer, audience and times; it is of {subject}");
 }
 
-fn refuse(fault: TokenFault, out: &mut String) -> Result<Option<Verified>, ()> {
+fn refuse(of: Catalogue, fault: TokenFault, out: &mut String) -> Result<Option<Verified>, ()> {
     let _ = writeln!(out, "       refused: {}", fault.reason());
-    tell_reject(Reject::Client(Client::NotAuthorized(fault)), out);
+    tell_reject(Reject::Client(Client::NotAuthorized(of, fault)), out);
     Err(())
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::base::limits::{
     ANY_OF_MAX, API_KEY_FILES_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, IP_RULES_MAX,
-    ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX, USAGE_PLANS_MAX,
+    ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX, USAGE_PLANS_MAX, USER_POOLS_MAX,
 };
 
 pub use cors::CorsConfiguration;
@@ -60,6 +60,10 @@ pub struct GatewayFile {
     /// Shards, one per core. Without it: as many as there are cores allowed.
     #[schemars(range(min = 1, max = 1024))]
     pub shards: Option<u16>,
+    /// What stands for the Cognito user pools that authorizers name. Without it, AWS's own do.
+    #[serde(default)]
+    #[schemars(length(max = USER_POOLS_MAX))]
+    pub user_pools: Vec<UserPool>,
     /// What the URI of an integration cannot say of its upstream.
     #[serde(default)]
     pub upstreams: Vec<Upstream>,
@@ -92,6 +96,26 @@ pub struct GatewayFile {
     #[serde(default)]
     #[schemars(length(max = DOMAIN_NAMES_MAX))]
     pub domain_names: Vec<DomainName>,
+}
+
+/// An issuer of tokens in the place of a Cognito user pool.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UserPool {
+    /// The pool, as providerARNs of an authorizer names it, such as
+    /// arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_aBcDeFgHi.
+    #[schemars(length(min = 1))]
+    pub arn: String,
+    /// What its tokens have in iss, and where its keys are found (OpenID Connect Discovery). Any
+    /// such server will do; where its tokens have no token_use, one is taken for what a route asks:
+    /// an ID token, or with scopes an access token. Without it: AWS's address of the pool.
+    #[schemars(length(min = 1))]
+    pub issuer: Option<String>,
+    /// Path of a file with its public keys (JWKS), relative to this file; then nothing is fetched.
+    pub jwks_file: Option<PathText>,
+    /// Path of a file with the certificates (PEM) that vouch for the issuer, relative to this file.
+    /// Without it: the system's.
+    pub ca_certificates: Option<PathText>,
 }
 
 /// An address that clients connect to.

@@ -101,11 +101,11 @@ impl Issuers {
     pub(super) fn follow(&self, plan: &Plan) {
         let mut sources: Vec<Arc<KeySource>> = Vec::new();
         for (_, _, route) in plan.routes() {
-            let fetched = route.authorizer.as_ref().and_then(|demand| demand.authorizer.fetched());
-            if let Some(source) = fetched
-                && !sources.contains(source)
-            {
-                sources.push(Arc::clone(source));
+            let demand = route.authorizer.as_ref();
+            for source in demand.into_iter().flat_map(|demand| demand.authorizer.fetched()) {
+                if !sources.contains(source) {
+                    sources.push(Arc::clone(source));
+                }
             }
         }
         let _ = self.wishes.send(Wish::Follow(sources));

@@ -24,7 +24,7 @@ use crate::steps::reject::TokenFault;
 
 /// What finds out who calls.
 pub enum Authorizer {
-    /// By a token of an issuer (`JWT`).
+    /// By a token of an issuer (`JWT`), or of a user pool (`COGNITO_USER_POOLS`).
     Jwt(JwtAuthorizer),
     /// By user and password.
     Basic(BasicAuthorizer),
@@ -55,13 +55,13 @@ impl Authorizer {
         }
     }
 
-    /// The issuer whose keys are fetched, if it has one.
-    #[must_use]
-    pub const fn fetched(&self) -> Option<&Arc<KeySource>> {
-        match self {
-            Self::Jwt(jwt) => jwt.fetched(),
+    /// The issuers whose keys are fetched.
+    pub fn fetched(&self) -> impl Iterator<Item = &Arc<KeySource>> {
+        let jwt = match self {
+            Self::Jwt(jwt) => Some(jwt),
             Self::Basic(_) | Self::Webhook(_) | Self::Iam => None,
-        }
+        };
+        jwt.into_iter().flat_map(JwtAuthorizer::fetched)
     }
 }
 
@@ -90,11 +90,12 @@ impl Demand {
         &self.scopes_text
     }
 
-    /// Whether the token has a scope that the route asks for.
+    /// Whether the token is for what the route asks, and has one of its scopes.
     ///
     /// # Errors
-    /// [`TokenFault::InsufficientScope`].
+    /// Which it is not.
     pub fn check_scopes(&self, verified: &Verified) -> Result<(), TokenFault> {
+        verified.check_use(!self.scopes.is_empty())?;
         let mut scopes = self.scopes.iter();
         match self.scopes.is_empty() || scopes.any(|scope| verified.has_scope(scope)) {
             true => Ok(()),

@@ -14,7 +14,7 @@ pub enum Variable {
     BasePathMatched,
     /// `customDomain.routingRuleIdMatched`
     RoutingRuleIdMatched,
-    /// `authorizer.claims.X`
+    /// `authorizer.claims.X`, also as `authorizer.claims['X']`
     Claim(Box<str>),
     /// `cipherSuite`
     CipherSuite,
@@ -196,7 +196,9 @@ impl Variable {
         if let Some(signer) = signer {
             return Ok(signer);
         }
-        if let Some(claim) = name.strip_prefix("authorizer.claims.").filter(|x| !x.is_empty()) {
+        let quoted = name.strip_prefix("authorizer.claims['").and_then(|x| x.strip_suffix("']"));
+        let claim = quoted.or_else(|| name.strip_prefix("authorizer.claims."));
+        if let Some(claim) = claim.filter(|claim| !claim.is_empty()) {
             return Ok(Self::Claim(claim.into()));
         }
         if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {

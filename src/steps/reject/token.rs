@@ -2,6 +2,7 @@
 //! access log. AWS documents one of its sentences ("the token does not have a valid audience"); the
 //! others are in its manner.
 
+use super::Catalogue;
 use crate::http::Status;
 
 /// Why a token does not let its bearer in.
@@ -55,17 +56,32 @@ pub enum TokenFault {
     NotYetValid,
     /// `iat` is still to come.
     IssuedLater,
-    /// It has none of the route's scopes: 403.
+    /// The route asks for an ID token of a user pool.
+    NotAnIdToken,
+    /// The route asks for an access token of a user pool: it has scopes.
+    NotAnAccessToken,
+    /// It has none of the route's scopes: 403, but 401 in REST APIs' words.
     InsufficientScope,
 }
 
 impl TokenFault {
-    /// 401, but 403 for a token that is sound and not enough.
+    /// 401, but 403 for a token that is sound and not enough, where the words are HTTP APIs'.
     #[must_use]
-    pub const fn status(self) -> Status {
-        match self {
-            Self::InsufficientScope => Status::FORBIDDEN,
+    pub const fn status(self, of: Catalogue) -> Status {
+        match (of, self) {
+            (Catalogue::HttpApi, Self::InsufficientScope) => Status::FORBIDDEN,
             _ => Status::UNAUTHORIZED,
+        }
+    }
+
+    /// What its bearer sees. Only REST APIs say of a token that it has expired.
+    pub(super) const fn body(self, of: Catalogue) -> &'static str {
+        match (of, self) {
+            (Catalogue::HttpApi, Self::InsufficientScope) => r#"{"message":"Forbidden"}"#,
+            (Catalogue::RestApi, Self::Expired) => {
+                r#"{"message":"The incoming token has expired"}"#
+            }
+            _ => r#"{"message":"Unauthorized"}"#,
         }
     }
 
@@ -107,6 +123,8 @@ impl TokenFault {
             Self::Expired => "the token has expired",
             Self::NotYetValid => "the token is not valid yet",
             Self::IssuedLater => "the token was issued in the future",
+            Self::NotAnIdToken => "the token is not an ID token",
+            Self::NotAnAccessToken => "the token is not an access token",
             Self::InsufficientScope => "the token does not have a required scope",
         }
     }

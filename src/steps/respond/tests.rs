@@ -5,7 +5,7 @@ use crate::{
         context::StageVariables,
         fixture::{self, Said},
         mapping::Scope,
-        reject::{Client, TokenFault, Upstream},
+        reject::{Catalogue, Client, TokenFault, Upstream},
     },
 };
 
@@ -125,7 +125,7 @@ fn refused_tokens_are_told_as_aws_tells_them() {
     let mut check = |scopes, fault, status: &str, body: &str, challenge: &str| {
         let mut said = Said::default();
         facts.record_scopes(scopes);
-        let reject = Reject::Client(Client::NotAuthorized(fault));
+        let reject = Reject::Client(Client::NotAuthorized(Catalogue::HttpApi, fault));
         let found = refuse(reject, &id, &date, Some(&facts), &mut said);
         assert_eq!((found, said.start.as_str()), (body.as_bytes(), status));
         assert_eq!(said.fields[3], format!("www-authenticate: {challenge}"));
@@ -140,4 +140,21 @@ fn refused_tokens_are_told_as_aws_tells_them() {
                      error_description=\"the token does not have a required scope\"";
     let forbidden = r#"{"message":"Forbidden"}"#;
     check("a b", TokenFault::InsufficientScope, "403", forbidden, challenge);
+}
+
+#[test]
+fn refused_users_of_pools_are_told_as_rest_apis_tell_them() {
+    let (id, date) = (RequestId::new((0, 0)), HttpDate::new(1_773_342_238));
+    let check = |fault, body: &str| {
+        let mut said = Said::default();
+        let reject = Reject::Client(Client::NotAuthorized(Catalogue::RestApi, fault));
+        let found = refuse(reject, &id, &date, None, &mut said);
+        assert_eq!((found, said.start.as_str()), (body.as_bytes(), "401"));
+        let kind = "x-amzn-errortype: UnauthorizedException";
+        assert_eq!(said.fields, [DATE, "content-type: application/json", ID, kind]);
+    };
+    for fault in [TokenFault::Missing, TokenFault::NotAnIdToken, TokenFault::InsufficientScope] {
+        check(fault, r#"{"message":"Unauthorized"}"#);
+    }
+    check(TokenFault::Expired, r#"{"message":"The incoming token has expired"}"#);
 }

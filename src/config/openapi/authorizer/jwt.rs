@@ -7,24 +7,17 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    fault::shorten,
-    intrinsic,
-    report::Report,
-    text::{Substitutions, stage_variables, substitute},
+use super::{
+    super::{fault::shorten, report::Report, text::Substitutions},
+    reading::Reading,
 };
 use crate::{
     base::{Place, limits::AUDIENCES_MAX},
-    config::{
-        Problems,
-        document::{Kind, Node},
-        suggest::nearest,
-    },
+    config::{Problems, document::Node, token_keys},
     steps::authorize::jwt::{
-        Algorithm, Algorithms, IdentitySource, IssuerKeys, JwtAuthorizer, JwtDraft, KeySet,
-        KeySource,
+        Algorithm, Algorithms, IdentitySource, Issuer, IssuerKeys, JwtAuthorizer, JwtDraft, KeySet,
+        Manner,
     },
-    tls::CallerParts,
 };
 
 /// A JWT authorizer of the document.
@@ -54,13 +47,6 @@ const DISCOVERY_URL: &str = "openIdConnectUrl";
 const CONFIGURATION: &[&str] =
     &["issuer", "audience", "algorithms", "jwks", "jwksFile", "caCertificates"];
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-
-/// An authorizer while it is read.
-struct Reading<'r, 'p> {
-    name: &'r str,
-    known: &'r Substitutions,
-    report: &'r mut Report<'p>,
-}
 
 /// Reads the authorizer at `node` of the scheme `scheme`, called `name`; `None` after an error.
 pub(super) fn read(
@@ -97,22 +83,6 @@ pub(super) fn read(
 }
 
 impl Reading<'_, '_> {
-    fn error<T>(&mut self, at: &Node<'_>, what: &str, fix: &str) -> Option<T> {
-        self.report.error(at, format!("authorizer {}: {what}", self.name), fix);
-        None
-    }
-
-    fn text(&mut self, node: Node<'_>, field: &str) -> Option<String> {
-        let thing = format!("authorizer {}: {field}", self.name);
-        let text = intrinsic::resolve(node, &thing, self.known, self.report)?;
-        let text = substitute(&text, self.known);
-        if stage_variables(&text).next().is_some() {
-            let what = format!("{field} has a stage variable; it is the same for all stages");
-            return self.error(&node, &what, "write its value");
-        }
-        Some(text)
-    }
-
     fn check_scheme(&mut self, scheme: Node<'_>) {
         let kind = scheme.find("type").and_then(Node::scalar_text).unwrap_or_default();
         if !matches!(kind, "oauth2" | "openIdConnect") {
@@ -120,18 +90,6 @@ impl Reading<'_, '_> {
                 "its scheme is not of type oauth2 or openIdConnect; it is taken all the same";
             let message = format!("authorizer {}: {what}", self.name);
             self.report.warning(&scheme, message, "write type: oauth2");
-        }
-    }
-
-    fn check_names(&mut self, node: Node<'_>, known: &[&str]) {
-        for entry in node.entries().filter(|entry| !known.contains(&entry.key)) {
-            let fix = match nearest(entry.key, known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}", known.join(", ")),
-            };
-            let name = shorten(entry.key);
-            let message = format!("authorizer {}: {name} is no field here", self.name);
-            self.report.error(&entry, message, &fix);
         }
     }
 
@@ -186,14 +144,6 @@ impl Reading<'_, '_> {
         Some(all)
     }
 
-    fn texts(&mut self, list: Node<'_>, field: &str) -> Option<Vec<String>> {
-        if list.kind() != Kind::Sequence {
-            let what = format!("{field} is {}; a list is expected", list.kind());
-            return self.error(&list, &what, &format!("write {field}: [..]"));
-        }
-        list.items().map(|item| self.text(item, field)).collect()
-    }
-
     fn algorithms(&mut self, configuration: Node<'_>) -> Option<Algorithms> {
         let Some(found) = configuration.find("algorithms") else { return Some(Algorithms::AWS) };
         let mut all = Vec::new();
@@ -235,7 +185,7 @@ impl Reading<'_, '_> {
             }
             (None, None) => {
                 let issuer = issuer?;
-                if !is_fetchable(issuer) {
+                if !token_keys::is_fetchable(issuer) {
                     let what = format!("keys cannot be fetched from {}", shorten(issuer));
                     let fix = "write an issuer that begins with https://, or name its keys: \
                                jwksFile: keys.json";
@@ -249,20 +199,6 @@ impl Reading<'_, '_> {
     }
 }
 
-/// In plain text from this machine only: elsewhere anybody on the way could name keys.
-fn is_fetchable(issuer: &str) -> bool {
-    let host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#']);
-    let is_sound =
-        !issuer.contains(['?', '#', '@']) && issuer.bytes().all(|b| b.is_ascii_graphic());
-    let is_local = |rest: &str| {
-        let host = rest.split('/').next().unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
-    };
-    let (tls, plain) = (issuer.strip_prefix("https://"), issuer.strip_prefix("http://"));
-    is_sound && (tls.is_some_and(host) || plain.is_some_and(is_local))
-}
-
 impl Jwt {
     /// The authorizer with its keys; `read` reads a file that stands at a place of the document,
     /// and tells when it cannot.
@@ -273,7 +209,9 @@ impl Jwt {
     ) -> Option<JwtAuthorizer> {
         let keys = self.keys(read, problems)?;
         let Self { name, source, issuer, audience, algorithms, .. } = self.clone();
-        Some(JwtAuthorizer::compile(JwtDraft { name, source, issuer, audience, algorithms, keys }))
+        let issuers = vec![Issuer { name: issuer.into(), keys, says_use: false }];
+        let manner = Manner::Jwt { audience: audience.into_iter().map(Into::into).collect() };
+        Some(JwtAuthorizer::compile(JwtDraft { name, source, issuers, manner, algorithms }))
     }
 
     fn keys(
@@ -281,40 +219,18 @@ impl Jwt {
         read: &mut impl FnMut(&str, &Place, &mut Problems) -> Option<Vec<u8>>,
         problems: &mut Problems,
     ) -> Option<IssuerKeys> {
-        let name = shorten(&self.name);
-        let (keys, place) = match &self.keys {
-            KeysSaid::Here(keys, place) => (Arc::clone(keys), place),
-            KeysSaid::File(path, place) => match KeySet::parse(&read(path, place, problems)?) {
-                Ok(keys) => (Arc::new(keys), place),
-                Err(what) => {
-                    let message = format!("authorizer {name}: {} {what}", shorten(path));
-                    let fix = "save what the issuer's jwks_uri answers in it (RFC 7517)";
-                    problems.error(place.clone(), message, fix);
-                    return None;
-                }
-            },
-            KeysSaid::Fetched(None) => return Some(self.fetched(None)),
+        let of = format!("authorizer {}", shorten(&self.name));
+        match &self.keys {
+            KeysSaid::Here(keys, place) => token_keys::fixed(&of, keys, place, problems),
+            KeysSaid::File(path, place) => {
+                let text = read(path, place, problems)?;
+                token_keys::of_file(&of, (path, &text), place, problems)
+            }
+            KeysSaid::Fetched(None) => Some(token_keys::fetched(&self.issuer)),
             KeysSaid::Fetched(Some((path, place))) => {
                 let authorities = read(path, place, problems)?;
-                if let Err(sentence) = CallerParts::default().trust((path, &authorities)) {
-                    let message = format!("authorizer {name}: {sentence}");
-                    problems.error(place.clone(), message, "name a file of PEM certificates");
-                    return None;
-                }
-                return Some(self.fetched(Some(authorities)));
+                token_keys::fetched_by(&of, &self.issuer, (path, authorities), place, problems)
             }
-        };
-        for note in keys.notes() {
-            problems.warning(place.clone(), format!("authorizer {name}: {note}"), "");
         }
-        if keys.is_empty() {
-            let message = format!("authorizer {name}: no key is left: no token is let in");
-            problems.error(place.clone(), message, "name the issuer's public keys");
-        }
-        Some(IssuerKeys::Fixed(keys))
-    }
-
-    fn fetched(&self, authorities: Option<Vec<u8>>) -> IssuerKeys {
-        IssuerKeys::Fetched(Arc::new(KeySource::new(self.issuer.clone(), authorities)))
     }
 }

@@ -1,8 +1,10 @@
 //! The authorizers of a document: security schemes that find out who calls, one file for each kind.
 
 mod basic;
+mod cognito;
 mod jwt;
 mod own;
+mod reading;
 mod webhook;
 
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use super::{definition::ApiDefinition, fault::shorten, report::Report, text::Substitutions};
 use crate::{
     base::{Place, limits::TRUST_STORE_BYTES_MAX},
-    config::{Problems, document::Node},
+    config::{Problems, document::Node, user_pools::UserPools},
     steps::authorize,
 };
 
@@ -29,13 +31,24 @@ pub(super) struct Authorizer {
 #[derive(Clone)]
 enum Kind {
     Jwt(jwt::Jwt),
+    Cognito(cognito::Cognito),
     Basic(basic::Basic),
     Webhook(webhook::Webhook),
+}
+
+/// Whose kinds `type` names, or which one it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Jwt,
+    Cognito,
+    /// One of `x-ringway-authorizer`.
+    Own,
 }
 
 /// A scheme that is an authorizer of a kind that is known, and where it says so.
 #[derive(Clone, Copy)]
 pub(super) struct Scheme<'d> {
+    form: Form,
     name: &'d str,
     scheme: Node<'d>,
     node: Node<'d>,
@@ -45,26 +58,33 @@ impl<'d> Scheme<'d> {
     /// The scheme called `name`; `None` when it is no authorizer that is known.
     pub(super) fn of(name: &'d str, scheme: Node<'d>) -> Option<Self> {
         if let Some(node) = scheme.find(OWN) {
-            return Some(Self { name, scheme, node });
+            return Some(Self { form: Form::Own, name, scheme, node });
         }
         let node = scheme.find("x-amazon-apigateway-authorizer")?;
         let kind = node.find("type").and_then(Node::scalar_text)?;
-        kind.eq_ignore_ascii_case("jwt").then_some(Self { name, scheme, node })
+        let forms = [("jwt", Form::Jwt), ("cognito_user_pools", Form::Cognito)];
+        let found = forms.into_iter().find(|(name, _)| kind.eq_ignore_ascii_case(name));
+        found.map(|(_, form)| Self { form, name, scheme, node })
     }
 
     /// Reads it; `None` after an error.
     pub(super) fn read(self, known: &Substitutions, report: &mut Report<'_>) -> Option<Authorizer> {
-        let Self { name, scheme, node } = self;
-        let is_own = scheme.find(OWN).is_some();
+        let Self { form, name, scheme, node } = self;
+        let is_own = form == Form::Own;
         if is_own && scheme.find("x-amazon-apigateway-authorizer").is_some() {
             let mut reading = own::Reading::new(name, report);
             return reading.error(node, "it is AWS's authorizer and Ringway's", "keep one");
         }
-        let kind = match node.find("type").and_then(Node::scalar_text).filter(|_| is_own) {
-            None if !is_own => jwt::read(name, scheme, node, known, report).map(Kind::Jwt),
-            Some("basic") => basic::read(name, scheme, node, report).map(Kind::Basic),
-            Some("webhook") => webhook::read(name, scheme, node, report).map(Kind::Webhook),
-            other => {
+        let kind = match (form, node.find("type").and_then(Node::scalar_text)) {
+            (Form::Jwt, _) => jwt::read(name, scheme, node, known, report).map(Kind::Jwt),
+            (Form::Cognito, _) => {
+                cognito::read(name, scheme, node, known, report).map(Kind::Cognito)
+            }
+            (Form::Own, Some("basic")) => basic::read(name, scheme, node, report).map(Kind::Basic),
+            (Form::Own, Some("webhook")) => {
+                webhook::read(name, scheme, node, report).map(Kind::Webhook)
+            }
+            (Form::Own, other) => {
                 let what = match other {
                     Some(other) => format!("there is no type {} here", shorten(other)),
                     None => "its x-ringway-authorizer has no type".to_owned(),
@@ -77,11 +97,13 @@ impl<'d> Scheme<'d> {
 }
 
 impl ApiDefinition {
-    /// Gives the authorizers their keys and users; `read` reads a file that stands at a place of
-    /// the document, at most one byte more than so many, and tells when it cannot.
+    /// Gives the authorizers their keys and users, some of which are those of user pools; `read`
+    /// reads a file that stands at a place of the document, at most one byte more than so many, and
+    /// tells when it cannot.
     pub fn read_keys(
         &mut self,
         mut read: impl FnMut(&str, &Place, usize, &mut Problems) -> Option<Vec<u8>>,
+        pools: &mut UserPools,
         problems: &mut Problems,
     ) {
         let errors_before = problems.errors();
@@ -92,6 +114,9 @@ impl ApiDefinition {
                         read(path, place, TRUST_STORE_BYTES_MAX, problems)
                     };
                     jwt.compile(&mut read, problems).map(authorize::Authorizer::Jwt)
+                }
+                Kind::Cognito(cognito) => {
+                    cognito.compile(pools, problems).map(authorize::Authorizer::Jwt)
                 }
                 Kind::Basic(basic) => {
                     basic.compile(&mut read, problems).map(authorize::Authorizer::Basic)

@@ -10,6 +10,7 @@ use crate::{
         Problems,
         document::Document,
         openapi::{ApiDefinition, BasePath, ImportOptions, StageInputs, import},
+        user_pools::UserPools,
     },
     steps::{context::StageVariables, route::Router, stage::StageName},
 };
@@ -55,7 +56,8 @@ fn import_and_compile(name: &str, bytes: &[u8]) {
     let is_sound = definition.as_ref().is_some_and(ApiDefinition::is_sound);
     assert_eq!(is_sound, problems.errors() == before);
     let Some(mut definition) = definition else { return };
-    definition.read_keys(|_, _, _, _| Some(KEYS.to_vec()), &mut problems);
+    let mut pools = UserPools::default();
+    definition.read_keys(|_, _, _, _| Some(KEYS.to_vec()), &mut pools, &mut problems);
     let stage = StageName::parse("prod").unwrap();
     let variables = StageVariables::compile([("host", "10.0.0.5:8000"), ("version", "v1")]);
     let variables = variables.unwrap();

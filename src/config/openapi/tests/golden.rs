@@ -15,6 +15,7 @@ use crate::{
         Problems,
         document::Document,
         openapi::{ApiDefinition, BasePath, ImportOptions, StageInputs, import},
+        user_pools::UserPools,
     },
     plan::StageDraft,
     steps::{
@@ -76,7 +77,7 @@ fn outcome(source: &str) -> String {
     let mut out = String::new();
     if let Some(definition) = &mut definition {
         let read = |_: &str, _: &Place, _, _: &mut Problems| Some(KEYS.to_vec());
-        definition.read_keys(read, &mut problems);
+        definition.read_keys(read, &mut UserPools::default(), &mut problems);
         let name = StageName::parse(&stage).unwrap();
         let variables = StageVariables::compile(pairs).unwrap();
         let inputs = StageInputs { name: &name, variables: &variables };
@@ -113,8 +114,10 @@ fn render(definition: &ApiDefinition, draft: &StageDraft, out: &mut String) {
         let token = route.authorizer.as_ref().map_or_else(String::new, |demand| {
             match &*demand.authorizer {
                 Authorizer::Jwt(jwt) => {
-                    let (name, issuer) = (&jwt.name, jwt.issuer());
-                    format!(", for tokens of {name} ({issuer}) [{}]", demand.scopes())
+                    let issuers: Vec<&str> =
+                        jwt.issuers().iter().map(|issuer| &*issuer.name).collect();
+                    let (name, issuers) = (&jwt.name, issuers.join(", "));
+                    format!(", for tokens of {name} ({issuers}) [{}]", demand.scopes())
                 }
                 other => format!(", by {}", other.name()),
             }

@@ -62,8 +62,10 @@ const REFUSED: &[(&str, usize)] = &[
     ("is given twice in one mapping", 2),
     ("YAML syntax: invalid indentation", 1),
     ("is a function that only CloudFormation can do", 6),
-    ("known only where CloudFormation runs", 1),
-    ("this version would serve the route without it", 11),
+    ("known only where CloudFormation runs", 3),
+    ("this version would serve the route without it", 6),
+    // A placeholder of a template.
+    ("is no ARN of a user pool", 3),
     ("x-amazon-apigateway-api-key-source AUTHORIZER is not yet supported", 1),
     ("the integration's type is", 63),
     ("integrationSubtype", 3),

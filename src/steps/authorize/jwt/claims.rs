@@ -66,13 +66,15 @@ pub(super) fn check_issuer(claims: &Value, issuer: &str) -> Result<(), TokenFaul
     }
 }
 
-/// `aud` has one of these; `client_id` counts only where there is no `aud`.
-pub(super) fn check_audience(claims: &Value, audience: &[Box<str>]) -> Result<(), TokenFault> {
-    let is_ours = |found: &str| audience.iter().any(|known| **known == *found);
+/// `aud` has one of ours; `client_id` counts only where there is no `aud`.
+pub(super) fn check_audience(
+    claims: &Value,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<(), TokenFault> {
     let is_for_us = match claims.find("aud") {
         Some(Value::Text(found)) => is_ours(found),
-        Some(list) => list.as_texts().is_some_and(|all| all.into_iter().any(is_ours)),
-        None => claims.find("client_id").and_then(Value::as_text).is_some_and(is_ours),
+        Some(list) => list.as_texts().is_some_and(|all| all.into_iter().any(&is_ours)),
+        None => claims.find("client_id").and_then(Value::as_text).is_some_and(&is_ours),
     };
     if is_for_us { Ok(()) } else { Err(TokenFault::Audience) }
 }

@@ -1,6 +1,8 @@
 //! A set of public keys (JWKS, RFC 7517), compiled: what can verify a signature stays, the rest is
 //! left out with a reason.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest;
 use jsonwebtoken::DecodingKey;
 
@@ -24,15 +26,24 @@ pub struct KeySet {
     notes: Vec<String>,
 }
 
-struct Key {
+pub(super) struct Key {
     kid: Option<String>,
     /// What it may verify.
     algorithms: Algorithms,
     key: DecodingKey,
+    /// How long that takes, about.
+    pub(super) cost: Duration,
 }
 
 /// Bits of an RSA key: shorter ones are no protection, longer ones take too long.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// What verifying takes, with some room (`benches/tokens.rs`): a multiplication of 2,048 bits, and
+/// what comes with all of them; the signatures of one key of each other kind.
+const RSA_STEP: Duration = Duration::from_nanos(1_500);
+const RSA_FIXED: Duration = Duration::from_micros(5);
+const P256_COST: Duration = Duration::from_micros(60);
+const P384_COST: Duration = Duration::from_micros(190);
+const ED25519_COST: Duration = Duration::from_micros(60);
 
 impl KeySet {
     /// Reads a set.
@@ -102,27 +113,31 @@ impl KeySet {
         self.id
     }
 
-    /// Whether the signature is that of the key which the token names. One without `kid` is taken
-    /// when there is no choice.
-    pub(super) fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenFault> {
+    /// The key which the token names. One without `kid` is taken when there is no choice.
+    pub(super) fn choose(&self, token: &Unverified<'_>) -> Result<&Key, TokenFault> {
         let named = |key: &&Key| token.kid.is_none() || key.kid == token.kid;
         let fits = |key: &&Key| key.algorithms.has(token.algorithm);
         let mut fitting = self.keys.iter().filter(named).filter(fits);
-        let (Some(key), None) = (fitting.next(), fitting.next()) else {
-            return Err(match self.keys.iter().any(|key| named(&key)) && token.kid.is_some() {
-                true => TokenFault::UnfitKey,
-                false => TokenFault::UnknownKey,
-            });
-        };
-        let algorithm = token.algorithm.of_crate();
-        match jsonwebtoken::crypto::verify(token.signature, token.signed, &key.key, algorithm) {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(TokenFault::Signature),
+        if let (Some(key), None) = (fitting.next(), fitting.next()) {
+            return Ok(key);
+        }
+        match self.keys.iter().any(|key| named(&key)) && token.kid.is_some() {
+            true => Err(TokenFault::UnfitKey),
+            false => Err(TokenFault::UnknownKey),
         }
     }
 }
 
 impl Key {
+    /// Whether the token's signature is this key's.
+    pub(super) fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenFault> {
+        let algorithm = token.algorithm.of_crate();
+        match jsonwebtoken::crypto::verify(token.signature, token.signed, &self.key, algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(TokenFault::Signature),
+        }
+    }
+
     fn compile(jwk: &Value) -> Result<Self, String> {
         let text = |name| jwk.find(name).and_then(Value::as_text);
         let kid = match jwk.find("kid") {
@@ -137,7 +152,7 @@ impl Key {
         if operations.is_some_and(|all| !all.contains(&"verify")) {
             return Err("is not for verifying (key_ops)".to_owned());
         }
-        let (family, key) = match text("kty") {
+        let (family, key, cost) = match text("kty") {
             Some("RSA") => rsa(jwk)?,
             Some("EC") => elliptic(jwk)?,
             Some("OKP") => edwards(jwk)?,
@@ -152,7 +167,7 @@ impl Key {
                 Algorithms::of(&[named.ok_or("has an alg that its kind of key is not for")?])
             }
         };
-        Ok(Self { kid, algorithms, key })
+        Ok(Self { kid, algorithms, key, cost })
     }
 
     fn shares(&self, other: &Self) -> bool {
@@ -163,7 +178,7 @@ impl Key {
 
 type Family = &'static [Algorithm];
 
-fn rsa(jwk: &Value) -> Result<(Family, DecodingKey), String> {
+fn rsa(jwk: &Value) -> Result<(Family, DecodingKey, Duration), String> {
     let (n, e) = (number(jwk, "n")?, number(jwk, "e")?);
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !RSA_BITS.contains(&bits) {
@@ -175,14 +190,24 @@ fn rsa(jwk: &Value) -> Result<(Family, DecodingKey), String> {
         return Err("has an exponent that is not sound".to_owned());
     }
     const FAMILY: Family = &[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512];
-    Ok((FAMILY, DecodingKey::from_rsa_raw_components(&n, &e)))
+    Ok((FAMILY, DecodingKey::from_rsa_raw_components(&n, &e), rsa_cost(bits, &e)))
+}
+
+/// A multiplication for each bit of the exponent and one more for each that is set, of as many
+/// digits squared.
+fn rsa_cost(bits: usize, e: &[u8]) -> Duration {
+    let e = e.iter().fold(0_u32, |e, byte| e << 8 | u32::from(*byte));
+    let steps = e.ilog2() + e.count_ones();
+    let digits = u32::try_from(bits.div_ceil(64)).unwrap_or(u32::MAX);
+    RSA_STEP * steps * digits.pow(2) / 1_024 + RSA_FIXED
 }
 
 /// Whether the point is on the curve is asked at each signature, by the crate.
-fn elliptic(jwk: &Value) -> Result<(Family, DecodingKey), String> {
-    let (family, length): (Family, _) = match jwk.find("crv").and_then(Value::as_text) {
-        Some("P-256") => (&[Algorithm::Es256], 32),
-        Some("P-384") => (&[Algorithm::Es384], 48),
+fn elliptic(jwk: &Value) -> Result<(Family, DecodingKey, Duration), String> {
+    let crv = jwk.find("crv").and_then(Value::as_text);
+    let (family, length, cost): (Family, _, _) = match crv {
+        Some("P-256") => (&[Algorithm::Es256], 32, P256_COST),
+        Some("P-384") => (&[Algorithm::Es384], 48, P384_COST),
         _ => return Err("has a curve that is not P-256 or P-384".to_owned()),
     };
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
@@ -190,13 +215,15 @@ fn elliptic(jwk: &Value) -> Result<(Family, DecodingKey), String> {
         return Err(format!("has coordinates that do not have {length} bytes"));
     }
     let point = [&[4], x.as_slice(), &y].concat();
-    Ok((family, DecodingKey::from_ec_der(&point)))
+    Ok((family, DecodingKey::from_ec_der(&point), cost))
 }
 
-fn edwards(jwk: &Value) -> Result<(Family, DecodingKey), String> {
+fn edwards(jwk: &Value) -> Result<(Family, DecodingKey, Duration), String> {
     let x = bytes(jwk, "x")?;
     match jwk.find("crv").and_then(Value::as_text) {
-        Some("Ed25519") if x.len() == 32 => Ok((&[Algorithm::EdDsa], DecodingKey::from_ed_der(&x))),
+        Some("Ed25519") if x.len() == 32 => {
+            Ok((&[Algorithm::EdDsa], DecodingKey::from_ed_der(&x), ED25519_COST))
+        }
         Some("Ed25519") => Err("has an x that does not have 32 bytes".to_owned()),
         _ => Err("has a curve that is not Ed25519".to_owned()),
     }

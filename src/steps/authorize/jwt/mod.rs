@@ -1,11 +1,13 @@
-//! JWT authorizers of HTTP APIs: whether the caller's token lets it in (`api-gateway.md` 3.3).
+//! Authorizers that judge tokens: JWT authorizers of HTTP APIs (`api-gateway.md` 3.3), and, in
+//! another [`Manner`], Cognito user pools of REST APIs (3.4).
 //!
 //! A token is found ([`IdentitySource`]), taken apart and its header judged (`token`), its
 //! signature verified with a key of the issuer's ([`KeySet`]), its claims checked (`claims`). Time
 //! is an argument: the crate that verifies signatures is asked for nothing else. What is refused,
 //! and why, is told in [`attacks`].
 //!
-//! Not here: fetching keys (`serve::issuers`); who remembers tokens ([`TokenCache`] is a shard's).
+//! Not here: fetching keys (`serve::issuers`); who remembers tokens ([`TokenCache`] is a shard's);
+//! when a signature's turn is (`gateway::pace`).
 
 mod algorithm;
 #[doc = include_str!("attacks.md")]
@@ -16,16 +18,22 @@ mod cache;
 mod claims;
 mod identity;
 mod keys;
+mod manner;
 mod token;
+mod user_pool;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 
-use self::{claims::Times, token::Unverified};
+use self::{claims::Times, keys::Key, token::Unverified};
 use crate::{
     base::WallTime,
-    steps::{context::Claims, reject::TokenFault},
+    json::strict::Value,
+    steps::{
+        context::Claims,
+        reject::{Catalogue, TokenFault},
+    },
 };
 
 pub use algorithm::{Algorithm, Algorithms};
@@ -33,19 +41,31 @@ pub use book::{IssuerKeys, KeyBook, KeySource, Page};
 pub use cache::{CacheKey, TokenCache};
 pub use identity::IdentitySource;
 pub use keys::KeySet;
+pub use manner::{Manner, TokenUse, Validation};
+pub use user_pool::PoolArn;
 
-/// A JWT authorizer, compiled.
+/// An authorizer that judges tokens, compiled.
 pub struct JwtAuthorizer {
     /// The name of its security scheme.
     pub name: String,
     /// Where it looks for the token.
     pub source: IdentitySource,
-    issuer: Box<str>,
-    audience: Box<[Box<str>]>,
+    issuers: Box<[Issuer]>,
+    manner: Manner,
     algorithms: Algorithms,
-    keys: IssuerKeys,
     /// Tells it from others that judge otherwise.
     id: u128,
+}
+
+/// Whose tokens an authorizer takes.
+#[derive(Clone)]
+pub struct Issuer {
+    /// What `iss` has to be.
+    pub name: Box<str>,
+    /// Its keys, or where they are.
+    pub keys: IssuerKeys,
+    /// Whether all its tokens say what they are for (`token_use`), as Cognito's do.
+    pub says_use: bool,
 }
 
 /// An authorizer as a document describes it.
@@ -54,14 +74,20 @@ pub struct JwtDraft {
     pub name: String,
     /// See [`JwtAuthorizer::source`].
     pub source: IdentitySource,
-    /// What `iss` has to be.
-    pub issuer: String,
-    /// What `aud`, or `client_id`, may be.
-    pub audience: Vec<String>,
+    /// One at least; no two of one name.
+    pub issuers: Vec<Issuer>,
+    /// Whose rules it goes by.
+    pub manner: Manner,
     /// What `alg` may be.
     pub algorithms: Algorithms,
-    /// The issuer's keys.
-    pub keys: IssuerKeys,
+}
+
+/// A token whose signature is the next to be looked at, and the key for it.
+pub struct Candidate<'t, 'k> {
+    token: Unverified<'t>,
+    issuer: u8,
+    key: &'k Key,
+    key_set: u128,
 }
 
 /// A token that was verified: by one authorizer, with its keys as they were.
@@ -69,6 +95,11 @@ pub struct JwtDraft {
 pub struct Verified {
     /// What it says.
     pub claims: Claims,
+    /// Which of the authorizer's issuers it is of.
+    pub issuer: u8,
+    /// The set whose key has signed it ([`KeySet::id`]).
+    pub key_set: u128,
+    token_use: TokenUse,
     scopes: Box<[Box<str>]>,
     times: Times,
 }
@@ -77,27 +108,36 @@ impl JwtAuthorizer {
     /// Compiles one.
     #[must_use]
     pub fn compile(draft: JwtDraft) -> Self {
-        let JwtDraft { name, source, issuer, audience, algorithms, keys } = draft;
-        let mut text = format!("{algorithms}\0{issuer}").into_bytes();
-        for one in &audience {
-            text.extend_from_slice(b"\0");
-            text.extend_from_slice(one.as_bytes());
+        let JwtDraft { name, source, issuers, manner, algorithms } = draft;
+        debug_assert!(!issuers.is_empty() && issuers.len() <= usize::from(u8::MAX));
+        let mut text = algorithms.to_string();
+        for issuer in &issuers {
+            text.push_str(if issuer.says_use { "\0says " } else { "\0" });
+            text.push_str(&issuer.name);
         }
-        let digest = digest::digest(&digest::SHA256, &text);
+        text.push_str("\0\0");
+        manner.describe(&mut text);
+        let digest = digest::digest(&digest::SHA256, text.as_bytes());
         let id = u128::from_be_bytes(*digest.as_ref().first_chunk().expect("it has 32 bytes"));
-        let audience = audience.into_iter().map(Into::into).collect();
-        Self { name, source, issuer: issuer.into(), audience, algorithms, keys, id }
+        Self { name, source, issuers: issuers.into(), manner, algorithms, id }
     }
 
-    /// What `iss` has to be.
+    /// Whose tokens it takes.
     #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
     }
 
-    /// What `aud`, or `client_id`, may be.
-    pub fn audience(&self) -> impl Iterator<Item = &str> {
-        self.audience.iter().map(|one| &**one)
+    /// Whose rules it goes by.
+    #[must_use]
+    pub const fn manner(&self) -> &Manner {
+        &self.manner
+    }
+
+    /// In whose words it refuses.
+    #[must_use]
+    pub const fn catalogue(&self) -> Catalogue {
+        self.manner.catalogue()
     }
 
     /// What `alg` may be.
@@ -106,19 +146,18 @@ impl JwtAuthorizer {
         self.algorithms
     }
 
-    /// The issuer whose keys are fetched, if they are.
-    #[must_use]
-    pub const fn fetched(&self) -> Option<&Arc<KeySource>> {
-        match &self.keys {
+    /// The issuers whose keys are fetched.
+    pub fn fetched(&self) -> impl Iterator<Item = &Arc<KeySource>> {
+        self.issuers.iter().filter_map(|issuer| match &issuer.keys {
             IssuerKeys::Fetched(source) => Some(source),
             IssuerKeys::Fixed(_) => None,
-        }
+        })
     }
 
-    /// Its keys, or where they are.
+    /// Tells it from authorizers that judge otherwise; keys do not count.
     #[must_use]
-    pub const fn keys(&self) -> &IssuerKeys {
-        &self.keys
+    pub const fn id(&self) -> u128 {
+        self.id
     }
 
     /// Judges a token's header, which needs no key.
@@ -129,31 +168,78 @@ impl JwtAuthorizer {
         Unverified::parse(token, self.algorithms).map(|_| ())
     }
 
-    /// Where a token that it has verified is remembered.
-    #[must_use]
-    pub fn cache_key(&self, token: &[u8], keys: &KeySet) -> CacheKey {
-        CacheKey::new(token, self.id, keys.id())
+    /// Which of the issuers a token says that it is of. That is not believed: it chooses whose keys
+    /// are asked, and those of another issuer are not.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn choose(&self, token: &[u8]) -> Result<u8, TokenFault> {
+        if self.issuers.len() == 1 {
+            return Ok(0);
+        }
+        let claims = Unverified::parse(token, self.algorithms)?.claims()?;
+        let said = claims.find("iss").and_then(Value::as_text).ok_or(TokenFault::Issuer)?;
+        let place = self.issuers.iter().position(|issuer| *issuer.name == *said);
+        place.and_then(|place| u8::try_from(place).ok()).ok_or(TokenFault::Issuer)
     }
 
-    /// Verifies a token: header, key, signature, then claims.
+    /// All that can be judged before the signature: header and key.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn prepare<'t, 'k>(
+        &self,
+        token: &'t [u8],
+        issuer: u8,
+        keys: &'k KeySet,
+    ) -> Result<Candidate<'t, 'k>, TokenFault> {
+        let token = Unverified::parse(token, self.algorithms)?;
+        let key = keys.choose(&token)?;
+        Ok(Candidate { token, issuer, key, key_set: keys.id() })
+    }
+
+    /// Verifies a prepared token: signature, then claims.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn complete(
+        &self,
+        candidate: &Candidate<'_, '_>,
+        now: WallTime,
+    ) -> Result<Verified, TokenFault> {
+        let Candidate { token, issuer, key, key_set } = candidate;
+        key.verify(token)?;
+        let claims = token.claims()?;
+        let from = &self.issuers[usize::from(*issuer)];
+        claims::check_issuer(&claims, &from.name)?;
+        let times = Times::of(&claims)?;
+        times.check(now)?;
+        self.manner.check_audience(&claims)?;
+        let token_use = self.manner.token_use(&claims, from.says_use, token.is_access);
+        let (scopes, claims) = (claims::scopes(&claims), Claims::of(&claims));
+        Ok(Verified { claims, issuer: *issuer, key_set: *key_set, token_use, scopes, times })
+    }
+
+    /// Verifies a token of an issuer: header, key, signature, then claims.
     ///
     /// # Errors
     /// The first fault.
     pub fn verify(
         &self,
         token: &[u8],
+        issuer: u8,
         keys: &KeySet,
         now: WallTime,
     ) -> Result<Verified, TokenFault> {
-        let token = Unverified::parse(token, self.algorithms)?;
-        keys.verify(&token)?;
-        let claims = token.claims()?;
-        claims::check_issuer(&claims, &self.issuer)?;
-        let times = Times::of(&claims)?;
-        times.check(now)?;
-        claims::check_audience(&claims, &self.audience)?;
-        let scopes = claims::scopes(&claims);
-        Ok(Verified { claims: Claims::of(&claims), scopes, times })
+        self.complete(&self.prepare(token, issuer, keys)?, now)
+    }
+}
+
+impl Candidate<'_, '_> {
+    /// How long verifying its signature takes, about.
+    #[must_use]
+    pub const fn cost(&self) -> Duration {
+        self.key.cost
     }
 }
 
@@ -162,6 +248,19 @@ impl Verified {
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|one| **one == *scope)
+    }
+
+    /// Whether it is for what is asked: to say who its bearer is, or, `with_scopes`, what that one
+    /// may do.
+    ///
+    /// # Errors
+    /// Which it is not.
+    pub const fn check_use(&self, with_scopes: bool) -> Result<(), TokenFault> {
+        match (self.token_use, with_scopes) {
+            (TokenUse::Any, _) | (TokenUse::Id, false) | (TokenUse::Access, true) => Ok(()),
+            (TokenUse::Access | TokenUse::Other, false) => Err(TokenFault::NotAnIdToken),
+            (TokenUse::Id | TokenUse::Other, true) => Err(TokenFault::NotAnAccessToken),
+        }
     }
 
     /// Whether it holds now.
@@ -178,7 +277,8 @@ impl Verified {
         let text = format!(r#"{{"exp":{}}}"#, expires / 1_000);
         let claims = crate::json::strict::Value::parse(text.as_bytes()).unwrap();
         let times = Times::of(&claims).unwrap();
-        Self { claims: Claims::of(&claims), scopes: Box::default(), times }
+        let (claims, token_use) = (Claims::of(&claims), TokenUse::Any);
+        Self { claims, issuer: 0, key_set: 0, token_use, scopes: Box::default(), times }
     }
 }
 

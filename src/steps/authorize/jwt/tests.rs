@@ -15,6 +15,10 @@ const NOW: WallTime = WallTime(1_772_651_717_000);
 const SOUND: &str = r#"{"iss":"https://issuer.example","aud":"pets","sub":"u1","exp":1772651777,
                         "nbf":1772651717,"iat":1772651717,"scope":"read write"}"#;
 
+fn issuer(name: &str, keys: KeySet, says_use: bool) -> Issuer {
+    Issuer { name: name.into(), keys: IssuerKeys::Fixed(Arc::new(keys)), says_use }
+}
+
 /// An authorizer with these JWKs and algorithms.
 fn authorizer(jwks: &[String], algorithms: Algorithms) -> JwtAuthorizer {
     let keys = KeySet::parse(format!(r#"{{"keys":[{}]}}"#, jwks.join(",")).as_bytes()).unwrap();
@@ -22,17 +26,19 @@ fn authorizer(jwks: &[String], algorithms: Algorithms) -> JwtAuthorizer {
     JwtAuthorizer::compile(JwtDraft {
         name: "jwt".to_owned(),
         source: IdentitySource::parse("$request.header.Authorization").unwrap(),
-        issuer: "https://issuer.example".to_owned(),
-        audience: vec!["pets".to_owned(), "toys".to_owned()],
+        issuers: vec![issuer("https://issuer.example", keys, false)],
+        manner: Manner::Jwt { audience: ["pets".into(), "toys".into()].into() },
         algorithms,
-        keys: IssuerKeys::Fixed(Arc::new(keys)),
     })
 }
 
 impl JwtAuthorizer {
     fn try_token(&self, token: &[u8], now: WallTime) -> Result<Verified, TokenFault> {
-        let IssuerKeys::Fixed(keys) = self.keys() else { panic!("its keys are not here") };
-        self.verify(token, keys, now)
+        let issuer = self.choose(token)?;
+        let IssuerKeys::Fixed(keys) = &self.issuers[usize::from(issuer)].keys else {
+            panic!("its keys are not here")
+        };
+        self.verify(token, issuer, keys, now)
     }
 }
 

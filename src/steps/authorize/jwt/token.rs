@@ -24,6 +24,8 @@ pub(super) struct Unverified<'t> {
     pub(super) algorithm: Algorithm,
     /// Which key signed it, as it says.
     pub(super) kid: Option<String>,
+    /// Its header says that it is an access token (`typ` `at+jwt`, RFC 9068).
+    pub(super) is_access: bool,
 }
 
 /// Members of a header that bring a key, or say where one is.
@@ -48,7 +50,10 @@ impl<'t> Unverified<'t> {
         let header = object(&bytes, TokenFault::HeaderNotJson)?;
         let (algorithm, kid) = judge(&header, allowed)?;
         let signed = &token[..token.len() - signature.len() - 1];
-        Ok(Self { signed, claims, signature, algorithm, kid })
+        let kind = header.find("typ").and_then(Value::as_text).unwrap_or_default();
+        let kind = kind.to_ascii_lowercase();
+        let is_access = matches!(kind.as_str(), "at+jwt" | "application/at+jwt");
+        Ok(Self { signed, claims, signature, algorithm, kid, is_access })
     }
 
     /// The claims, to be read once the signature is known to be sound.
