@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     let rounds = if env::args().any(|argument| argument == "--bench") { 2_000_u32 } else { 2 };
     let short = format!("{PREFIX}/prod/GET/pets/7");
-    let long = format!("{PREFIX}/prod/GET/{}", "a".repeat(8_000));
+    let long = format!("{PREFIX}/prod/GET/{}", "a".repeat(1_530));
     let address = r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#;
     let rows: [(&str, &str, &str, &str); 5] = [
         ("exact", "/prod/GET/orders/#", "", &short),

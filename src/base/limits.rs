@@ -375,6 +375,8 @@ pub const PLANS_OF_KEY_MAX: usize = 10;
 pub const METHOD_THROTTLES_MAX: usize = 20;
 /// Ringway's own limits of one gateway: one request may have to ask all of them.
 pub const OWN_LIMITS_MAX: usize = 60;
+/// The ARN that policies are asked about; AWS refuses longer ones with 414 too.
+pub const METHOD_ARN_BYTES_MAX: usize = 1_600;
 /// What a refusal shows of the request that should have been signed.
 pub const SIGNED_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Access keys of one gateway.

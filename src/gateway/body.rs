@@ -8,12 +8,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aws_lc_rs::digest;
-
 use crate::{
     base::Buffer,
     net::Stream,
-    steps::context::CutShort,
+    steps::{authorize::iam::payload, context::CutShort},
     wire::http1::{ChunkEvent, ChunkFault, ChunkedDecoder, Framing, Trailers},
 };
 
@@ -32,7 +30,7 @@ pub struct Incoming {
 
 /// The SHA-256 that a body has to have.
 pub struct BodyHash {
-    so_far: digest::Context,
+    so_far: payload::Running,
     expected: [u8; 32],
     /// The last piece so far: without it nobody takes the message for whole.
     held: Option<Buffer>,
@@ -42,11 +40,11 @@ impl BodyHash {
     /// This one.
     #[must_use]
     pub fn new(expected: [u8; 32]) -> Self {
-        Self { so_far: digest::Context::new(&digest::SHA256), expected, held: None }
+        Self { so_far: payload::Running::default(), expected, held: None }
     }
 
     fn ends_well(self) -> Result<Option<Buffer>, BodyFault> {
-        let is_it = self.so_far.finish().as_ref() == self.expected;
+        let is_it = self.so_far.finish() == self.expected;
         if is_it { Ok(self.held) } else { Err(BodyFault::Tampered) }
     }
 }

@@ -136,8 +136,7 @@ async fn travel<'x, 'c>(
     place: &'x mut Option<Exchange<'c>>,
 ) -> Result<Response<'x, 'c>, Reject> {
     let head = request.head;
-    let target = head.target();
-    let host = head.authority().host;
+    let (target, host) = (head.target(), head.authority().host);
     let sought = admission::seek_key(installed.plan.keys(), head);
     admit(&installed.plan, host, request.client)?;
     let listener = || request.seat.door.labels(installed);

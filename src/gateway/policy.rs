@@ -4,6 +4,7 @@
 
 use super::{admission::Gate, pipeline::Request};
 use crate::{
+    base::limits::METHOD_ARN_BYTES_MAX,
     http::Name,
     steps::{
         authorize::{
@@ -66,6 +67,9 @@ impl<'c> Gate<'_, 'c> {
         let method = self.head.method.as_str().as_bytes();
         let arn =
             MethodArn::new(&mut buffer, &self.api.arn, self.stage.name.as_str(), method, self.path);
+        if arn.readings().any(|reading| reading.len() > METHOD_ARN_BYTES_MAX) {
+            return Err(Reject::Client(Client::TargetTooLong));
+        }
         let refused = arn.readings().find_map(|resource| {
             let asked = Asked { action: Action::Invoke, resource, principal, conditions };
             match decide(&asked) {

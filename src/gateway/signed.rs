@@ -1,9 +1,9 @@
 //! A request that is to be signed (`AWS_IAM`): its signature is judged before anything goes to the
 //! integration. What is checked is in `steps::authorize::iam`.
 //!
-//! Where the head says the body's hash, in `x-amz-content-sha256`, that is what was signed: the head
-//! is judged at once, and the body is hashed on its way ([`BodyHash`]), its last piece held back
-//! until the hash is known. Else the body is read whole first, as far as the shard has room.
+//! Where the head says the body's hash, in `x-amz-content-sha256`, that is what was signed: the
+//! head is judged at once, and the body is hashed on its way ([`BodyHash`]), its last piece held
+//! back until the hash is known. Else the body is read whole first, as far as the shard has room.
 
 use super::{
     admission::Gate,

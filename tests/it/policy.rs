@@ -132,6 +132,14 @@ fn attack_encoded_paths_do_not_get_around_a_denial() {
 
 /// Nor does an encoded path get what only another one is allowed.
 #[test]
+fn attack_a_path_longer_than_an_arn_may_be() {
+    let upstream = Upstream::answering(ok("in"));
+    let gateway = launch(&upstream, "", &policy(&[ALLOW])).start();
+    assert_eq!(ask(&gateway, &format!("/a/{}", "x".repeat(1_000)), "").status, 200);
+    assert_eq!(ask(&gateway, &format!("/a/{}", "x".repeat(1_600)), "").status, 414);
+}
+
+#[test]
 fn attack_encoded_paths_do_not_get_into_an_allowance() {
     let upstream = Upstream::answering(ok("in"));
     let allow = r#""Effect": "Allow", "Resource": "execute-api:/*/GET/public/*""#;

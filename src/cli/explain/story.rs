@@ -101,30 +101,32 @@ fn tell_head(plan: &Plan, head: &RequestHead, protocol: Option<Protocol>, out: &
     if cors::tell(api, head, out).is_break() {
         return;
     }
-    let matched = stage.router.find(head.method, selected.path);
-    match &matched {
-        Some(matched) => {
-            let route = &stage.routes[matched.route];
-            tell_route(&selected, matched, out);
-            let let_in = limits::tell(plan, (api, stage, route), head, out).and_then(|token| {
-                let principal = signed::principal(plan, route, head);
-                policy::tell(&selected, principal, (head, protocol), out).map(|()| token)
-            });
-            if let Ok(token) = let_in {
-                let claims = token.as_ref().map(|token| &token.claims);
-                tell_call(
-                    &selected,
-                    matched,
-                    claims,
-                    (head, protocol.unwrap_or(Protocol::Http)),
-                    out,
-                );
-                tell_upstream(plan.upstream(route.upstream), out);
-            }
-        }
+    match stage.router.find(head.method, selected.path) {
+        Some(matched) => tell_matched(plan, (&selected, &matched), (head, protocol), out),
         None => tell_reject(Reject::Client(Client::NoRoute), out),
     }
     tell_candidates(stage, head.method, selected.path, out);
+}
+
+/// The route, whether the request is let through, and where it goes then.
+fn tell_matched(
+    plan: &Plan,
+    (selected, matched): (&Selected<'_, '_>, &Matched),
+    (head, protocol): (&RequestHead, Option<Protocol>),
+    out: &mut String,
+) {
+    let (api, stage) = (selected.api, selected.stage);
+    let route = &stage.routes[matched.route];
+    tell_route(selected, matched, out);
+    let let_in = limits::tell(plan, (api, stage, route), head, out).and_then(|token| {
+        let principal = signed::principal(plan, route, head);
+        policy::tell(selected, principal, (head, protocol), out).map(|()| token)
+    });
+    if let Ok(token) = let_in {
+        let claims = token.as_ref().map(|token| &token.claims);
+        tell_call(selected, matched, claims, (head, protocol.unwrap_or(Protocol::Http)), out);
+        tell_upstream(plan.upstream(route.upstream), out);
+    }
 }
 
 /// What the file says of an upstream's connections.

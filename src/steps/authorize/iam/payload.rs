@@ -5,11 +5,36 @@ use aws_lc_rs::digest;
 use super::canonical;
 use crate::http::Fields;
 
+/// Of a body that comes in pieces.
+pub struct Running(digest::Context);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Running {
+    /// Adds a piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Of all pieces.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        bytes(&self.0.finish())
+    }
+}
+
+fn bytes(hash: &digest::Digest) -> [u8; 32] {
+    hash.as_ref().try_into().expect("a SHA-256 has 32 bytes")
+}
+
 /// Of a body.
 #[must_use]
 pub fn of(body: &[u8]) -> [u8; 32] {
-    let hash = digest::digest(&digest::SHA256, body);
-    hash.as_ref().try_into().expect("a SHA-256 has 32 bytes")
+    bytes(&digest::digest(&digest::SHA256, body))
 }
 
 /// In lower-case hexadecimal digits.

@@ -242,7 +242,7 @@ fn times_and_a_mismatch_are_told_as_aws_does() {
         let fault = request.judge(now).unwrap_err();
         assert_eq!(request.told(fault, now), format!(r#"{{"message":"{expected}"}}"#));
     }
-    let mut changed = request.clone();
+    let mut changed = request;
     changed.query = Some("b=2&a=9".to_owned());
     let told = changed.told(Fault::Mismatch, millis());
     let told = crate::json::strict::Value::parse(told.as_bytes()).expect("it is JSON");

@@ -1,7 +1,7 @@
 //! Whom a statement is about: `Principal` and `NotPrincipal`.
 
 use super::key::session;
-use crate::steps::authorize::principal::Principal;
+use crate::steps::authorize::principal::{Principal, PrincipalType};
 
 /// Whom a statement is about.
 pub(super) enum Callers {
@@ -37,6 +37,18 @@ impl Callers {
             Self::Everyone => true,
             Self::Only(all) => is_one_of(all),
             Self::Except(all) => !is_one_of(all),
+        }
+    }
+
+    /// Whether an allowance for these is one for the principal itself. One for its whole account
+    /// leaves it to the account whom it lets in, by policies of their own.
+    pub(super) fn grant(&self, principal: &Principal) -> bool {
+        let is_root = principal.kind == PrincipalType::Account;
+        match self {
+            Self::Everyone | Self::Except(_) => true,
+            Self::Only(all) => all
+                .iter()
+                .any(|who| who.is(principal) && (is_root || !matches!(who, Who::Account(_)))),
         }
     }
 }

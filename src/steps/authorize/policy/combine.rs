@@ -2,7 +2,7 @@
 //! `api-gateway.md` 3.2, as a function.
 
 use super::{Asked, Effect, Policy};
-use crate::steps::{authorize::principal::Principal, reject::Denial};
+use crate::steps::reject::Denial;
 
 /// Who calls, as far as it matters which policies have to allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +48,16 @@ pub const fn decide(caller: Caller, api: Option<Effect>) -> Decision {
 /// principal that asks.
 #[must_use]
 pub fn judge(api: Option<&Policy>, account: &str, asked: &Asked<'_>) -> Decision {
-    let said = api.map(|policy| policy.evaluate(asked));
-    let caller = match asked.principal {
-        None => Caller::Anybody,
-        Some(Principal { account_id, policies, .. }) => {
-            let own = policies.iter().map(|policy| policy.evaluate(asked));
-            let own = own.fold(Effect::Silent, Effect::or);
-            if **account_id == *account { Caller::Ours(own) } else { Caller::Foreign(own) }
-        }
+    let Some(principal) = asked.principal else {
+        return decide(Caller::Anybody, api.map(|policy| policy.evaluate(asked)));
     };
-    decide(caller, said)
+    let own = principal.policies.iter().map(|policy| policy.evaluate(asked));
+    let own = own.fold(Effect::Silent, Effect::or);
+    if *principal.account_id == *account {
+        let said = api.map(|policy| policy.evaluate_at_home(principal, asked));
+        return decide(Caller::Ours(own), said);
+    }
+    decide(Caller::Foreign(own), api.map(|policy| policy.evaluate(asked)))
 }
 
 impl Effect {
@@ -74,7 +74,14 @@ impl Effect {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{PolicyKind, tests},
+        *,
+    };
+    use crate::{
+        json::strict::Value,
+        steps::authorize::principal::{Principal, PrincipalType},
+    };
 
     /// The table of 3.2, row by row.
     #[test]
@@ -110,6 +117,43 @@ mod tests {
         assert_eq!(decide(Caller::Anybody, Some(Allow)), allow);
         assert_eq!(decide(Caller::Anybody, Some(Silent)), implicit);
         assert_eq!(decide(Caller::Anybody, Some(Deny)), explicit);
+    }
+
+    /// As IAM's documentation has it of an account as a principal: the account hands on what it is
+    /// allowed. Facts 3.2 are silent on it.
+    #[test]
+    fn what_an_account_is_allowed_is_for_its_principals_by_their_own_policies() {
+        let compile = |text: &str, kind| {
+            let value = Value::parse(text.as_bytes()).unwrap();
+            Policy::compile(&value, kind).unwrap_or_else(|faults| panic!("{faults:?}")).0
+        };
+        let prefix = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234";
+        let api = |who: &str| {
+            let text = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"WHO"},"Action":"*",
+                           "Resource":"*"}}"#;
+            let text = text.replace("WHO", who);
+            compile(&text, PolicyKind::Resource(prefix))
+        };
+        let own = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        let judged = |who: &str, principal: &Principal| {
+            let resource = format!("{prefix}/prod/GET/pets");
+            let asked = tests::asked(resource.as_bytes(), Some(principal), &[]);
+            judge(Some(&api(who)), "123456789012", &asked) == Decision::Allow
+        };
+        let root = "arn:aws:iam::123456789012:root";
+        let mut alice = tests::alice();
+        assert!(!judged(root, &alice) && !judged("123456789012", &alice));
+        assert!(judged("arn:aws:iam::123456789012:user/alice", &alice) && judged("*", &alice));
+        alice.policies = vec![compile(own, PolicyKind::Identity)].into();
+        assert!(judged(root, &alice));
+        let mut account = tests::alice();
+        (account.kind, account.arn) = (PrincipalType::Account, root.into());
+        assert!(judged(root, &account));
+        let mut foreign = tests::alice();
+        foreign.account_id = "210987654321".into();
+        assert!(!judged("210987654321", &foreign));
+        foreign.policies = vec![compile(own, PolicyKind::Identity)].into();
+        assert!(judged("210987654321", &foreign) && !judged(root, &foreign));
     }
 
     #[test]

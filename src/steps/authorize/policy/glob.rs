@@ -30,6 +30,8 @@ pub(super) struct Parts {
     /// `None` without a star.
     last: Option<Part>,
     variables: Box<[Variable]>,
+    /// No shorter text is like it: variables may be empty.
+    least: usize,
 }
 
 struct Middle {
@@ -98,9 +100,11 @@ impl Pattern {
         if let Some(simple) = Self::simple(&first, &rest, last.as_ref()) {
             return Ok(simple);
         }
+        let parts = [&first].into_iter().chain(&rest).chain(&last);
+        let least = parts.map(|part| length(part, &NOTHING)).sum();
         let middle: Result<_, _> = rest.into_iter().map(Middle::compile).collect();
         let variables = variables.into();
-        Ok(Self::Parts(Box::new(Parts { first, middle: middle?, last, variables })))
+        Ok(Self::Parts(Box::new(Parts { first, middle: middle?, last, variables, least })))
     }
 
     fn simple(first: &[Unit], middle: &[Part], last: Option<&Part>) -> Option<Self> {
@@ -161,10 +165,14 @@ pub(super) enum Case {
 }
 
 type Values<'a> = [&'a [u8]; POLICY_VARIABLES_MAX];
+const NOTHING: Values<'static> = [b""; POLICY_VARIABLES_MAX];
 
 impl Parts {
     fn matches<'v>(&'v self, text: &[u8], view: &'v View<'_>, case: Case) -> bool {
-        let mut values: Values<'v> = [b""; POLICY_VARIABLES_MAX];
+        if text.len() < self.least {
+            return false;
+        }
+        let mut values: Values<'v> = NOTHING;
         for (value, variable) in values.iter_mut().zip(&self.variables) {
             match variable.value(view) {
                 Some(found) => *value = found,

@@ -122,11 +122,22 @@ impl Policy {
     /// What it says of a request. Allocates nothing.
     #[must_use]
     pub fn evaluate(&self, asked: &Asked<'_>) -> Effect {
+        self.evaluate_if(asked, |_| true)
+    }
+
+    /// What an API's policy says to a principal of the API's own account: what it allows to the
+    /// account as a whole is for the account to hand on.
+    #[must_use]
+    pub fn evaluate_at_home(&self, principal: &Principal, asked: &Asked<'_>) -> Effect {
+        self.evaluate_if(asked, |statement| statement.callers.grant(principal))
+    }
+
+    fn evaluate_if(&self, asked: &Asked<'_>, may: impl Fn(&Statement) -> bool) -> Effect {
         let view = View::new(asked);
         let meets = |statement: &Statement| statement.meets(asked, &view).is_ok();
         if self.denies.iter().any(meets) {
             Effect::Deny
-        } else if self.allows.iter().any(meets) {
+        } else if self.allows.iter().any(|statement| may(statement) && meets(statement)) {
             Effect::Allow
         } else {
             Effect::Silent
