@@ -57,8 +57,8 @@ impl<'c> Gate<'_, 'c> {
             }
             _ => self.hash_body(request).await?,
         };
-        let canonical = Canonical::new(&claim, &signed, &payload);
-        if let Err(fault) = canonical.prove(key.secret()) {
+        let (canonical, outcome) = Canonical::judge(&claim, &signed, &payload, key.secret());
+        if let Err(fault) = outcome {
             return Err(refuse(fault, Some(&canonical), facts));
         }
         if claim.is_presigned() {

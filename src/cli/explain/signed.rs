@@ -86,18 +86,20 @@ fn look<'p>(plan: &'p Plan, head: &RequestHead) -> Looked<'p> {
     let (region, now) = (plan.region(), now());
     let claim = Claim::read(&signed);
     let claim = claim.as_ref();
-    let canonical = claim.ok().map(|claim| {
-        let hash = payload::said(fields).unwrap_or_else(|| payload::of(b""));
-        Canonical::new(claim, &signed, &payload::hex(&hash))
-    });
-    let judge = || {
+    let hash = payload::hex(&payload::said(fields).unwrap_or_else(|| payload::of(b"")));
+    let find = || {
         let claim = claim.map_err(|fault| *fault)?;
         claim.check(&signed, (region, "execute-api"), now)?;
-        let key = plan.principals().find(&claim.key_id, claim.token.as_deref(), now)?;
-        let canonical = canonical.as_ref().ok_or(Fault::Mismatch)?;
-        canonical.prove(key.secret()).map(|()| key)
+        plan.principals().find(&claim.key_id, claim.token.as_deref(), now)
     };
-    let outcome = judge();
+    let (canonical, outcome) = match (claim, find()) {
+        (Ok(claim), Ok(key)) => {
+            let (canonical, outcome) = Canonical::judge(claim, &signed, &hash, key.secret());
+            (Some(canonical), outcome.map(|()| key))
+        }
+        (Ok(claim), Err(fault)) => (Some(Canonical::new(claim, &signed, &hash)), Err(fault)),
+        (Err(_), outcome) => (None, outcome),
+    };
     let told = Told { region, signed, claim: claim.ok(), canonical: canonical.as_ref(), now };
     let sentence = outcome.err().map(|fault| told.sentence(fault)).unwrap_or_default();
     // A header that is no signature may be another secret.

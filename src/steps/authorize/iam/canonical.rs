@@ -48,6 +48,29 @@ impl Canonical {
         Self { request, to_sign, scope, signature, token }
     }
 
+    /// Judges a request: what was signed, and whether it is what was sent. Signers of AWS's join
+    /// slashes before they sign, and send the path as it was; so a path with several slashes in a
+    /// row may be signed either way. Both lead to one route, and policies are asked of both readings.
+    #[must_use]
+    pub fn judge(
+        claim: &Claim<'_>,
+        signed: &Signed<'_>,
+        payload: &str,
+        secret: &[u8],
+    ) -> (Self, Result<(), Fault>) {
+        let canonical = Self::new(claim, signed, payload);
+        let outcome = canonical.prove(secret);
+        if outcome.is_err() && signed.path.windows(2).any(|two| two == b"//") {
+            let mut path = signed.path.to_vec();
+            path.dedup_by(|one, before| *one == b'/' && *before == b'/');
+            let joined = Self::new(claim, &Signed { path: &path, ..*signed }, payload);
+            if joined.prove(secret).is_ok() {
+                return (joined, Ok(()));
+            }
+        }
+        (canonical, outcome)
+    }
+
     /// Whether the signature is made with this secret; takes as long whatever differs.
     ///
     /// # Errors
