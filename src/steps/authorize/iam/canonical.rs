@@ -50,8 +50,7 @@ impl Canonical {
 
     /// Judges a request: what was signed, and whether it is what was sent. Signers of AWS's join
     /// slashes before they sign, and send the path as it was; so a path with several slashes in a
-    /// row may be signed either way. Both lead to one route, and policies are asked of both readings.
-    #[must_use]
+    /// row may be signed either way. Both lead to one route, and policies are asked of both.
     pub fn judge(
         claim: &Claim<'_>,
         signed: &Signed<'_>,

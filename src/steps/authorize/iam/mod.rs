@@ -3,9 +3,9 @@
 //!
 //! [`Claim::read`] takes the signature out of the head, [`Claim::check`] asks what needs no secret,
 //! [`Canonical`] is what was signed, and [`Canonical::prove`] compares. Time and the body's hash
-//! are arguments. The path is signed as it was sent, encoded once more; where it has several slashes
-//! in a row it may be signed with one, as AWS's signers do. Not here: the principal store, and
-//! reading the body.
+//! are arguments. The path is signed as it was sent, encoded once more; where it has several
+//! slashes in a row it may be signed with one, as AWS's signers do. Not here: the principal store,
+//! and reading the body.
 
 mod canonical;
 mod claim;
