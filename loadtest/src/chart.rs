@@ -25,6 +25,36 @@ const STYLE: &str = "
   }
 ";
 
+/// Which tables are in which picture, by the end of its name: a picture for HTTP/1.1, one for all
+/// that is spoken in public (named by its group if it has one only), one each for groups in which
+/// Ringway is held against itself.
+pub(crate) fn sort(tables: &[Table]) -> Vec<(String, Vec<&Table>)> {
+    let chart = |table: &&Table| match table.workload.group() {
+        "plain" => "",
+        group if table.workload.bare().is_some() => group,
+        _ => "tls",
+    };
+    let mut charts: Vec<(&str, Vec<&Table>)> = vec![];
+    for table in tables {
+        let name = chart(&table);
+        match charts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, tables)) => tables.push(table),
+            None => charts.push((name, vec![table])),
+        }
+    }
+    charts.into_iter().map(|(name, tables)| (ending(name, &tables), tables)).collect()
+}
+
+fn ending(name: &str, tables: &[&Table]) -> String {
+    let first = tables[0].workload.group();
+    let is_one = tables.iter().all(|table| table.workload.group() == first);
+    match name {
+        "" => ".svg".to_owned(),
+        _ if is_one => format!("-{first}.svg"),
+        _ => format!("-{name}.svg"),
+    }
+}
+
 /// A picture of these tables of a record.
 pub(crate) fn render(record: &Record, tables: &[&Table]) -> String {
     let mut body = String::new();
@@ -88,10 +118,11 @@ fn write_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> std::fmt::Resul
         out,
         r#"<line class="spread" x1="{from:.1}" x2="{to:.1}" y1="{middle:.1}" y2="{middle:.1}"/>"#
     )?;
-    let ratio = match (row.to_floor, row.to_nginx) {
-        (Some(to), _) => format!("  ({:.2} x floor)", to.median),
-        (None, Some(to)) => format!("  ({:.2} x nginx)", to.median),
-        (None, None) => String::new(),
+    let ratio = match (row.to_bare, row.to_floor, row.to_nginx) {
+        (Some(to), ..) => format!("  ({:.3} x without)", to.median),
+        (None, Some(to), _) => format!("  ({:.2} x floor)", to.median),
+        (None, None, Some(to)) => format!("  ({:.2} x nginx)", to.median),
+        (None, None, None) => String::new(),
     };
     let value = if row.errors > 0 {
         "invalid: errors".to_owned()
@@ -107,14 +138,34 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, write_group};
+    use super::{escape, sort, write_group};
     use crate::drive::Driven;
     use crate::record::{Row, Run, Table};
-    use crate::workload::Workload;
+    use crate::workload::{self, Workload};
 
     #[test]
     fn text_cannot_become_markup() {
         assert_eq!(escape("a<b>&c"), "a&lt;b&gt;&amp;c");
+    }
+
+    #[test]
+    fn charts_are_named_by_what_is_in_them() {
+        let check = |rows: &str, expected: &[(&str, usize)]| {
+            let wanted: Vec<String> = rows.split(',').map(str::to_owned).collect();
+            let (rows, _) = workload::choose(&wanted, &[1, 64], true).unwrap();
+            let tables: Vec<Table> = rows.into_iter().map(|row| Table::new(row, vec![])).collect();
+            let found: Vec<(String, usize)> =
+                sort(&tables).into_iter().map(|(ending, of)| (ending, of.len())).collect();
+            let expected: Vec<(String, usize)> =
+                expected.iter().map(|(ending, of)| ((*ending).to_owned(), *of)).collect();
+            assert_eq!(found, expected);
+        };
+        check("plain", &[(".svg", 4)]);
+        check("limits", &[("-limits.svg", 1)]);
+        check("jwt", &[("-jwt.svg", 1)]);
+        check("h2c", &[("-h2c.svg", 1)]);
+        check("tls/1,h2", &[("-tls.svg", 4)]);
+        check("all", &[(".svg", 4), ("-tls.svg", 12), ("-limits.svg", 1), ("-jwt.svg", 1)]);
     }
 
     #[test]

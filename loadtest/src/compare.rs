@@ -12,7 +12,7 @@ use crate::children::{Process, Scratch};
 use crate::drive::clients::Clients;
 use crate::drive::{Generator, h2load};
 use crate::idle::{self, Idle};
-use crate::peers::limits::Limits;
+use crate::peers::setup::Setup;
 use crate::peers::{CLIENTS_MAX, Door, Peer, Site, ringway};
 use crate::record::{self, FixedRate, Negotiated, NotMeasured, Record, Table};
 use crate::session::Session;
@@ -30,8 +30,8 @@ pub(crate) struct Options {
     /// speed changes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c, limits), single
-    /// rows by name (h2/64k), idle (the memory of idle TLS connections), or all (about 20 minutes)
+    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c, limits,
+    /// jwt), single rows by name (h2/64k), idle (the memory of idle TLS connections), or all (about 20 minutes)
     #[arg(long, value_delimiter = ',', default_value = "plain")]
     rows: Vec<String>,
     /// Keep-alive connections of the small rows of plain and tls, one table each
@@ -256,16 +256,13 @@ fn finish(options: &Options, found: &Record) -> io::Result<ExitCode> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(&folder)?;
         let stem = format!("{}-{}", found.date.replace(':', ""), found.commit);
-        let (plain, public): (Vec<_>, Vec<_>) =
-            found.tables.iter().partition(|table| table.workload.door() == Door::Plain);
-        let files = [
-            (".json", Some(serde_json::to_string_pretty(found)? + "\n")),
-            (".md", Some(found.markdown())),
-            (".svg", (!plain.is_empty()).then(|| chart::render(found, &plain))),
-            ("-tls.svg", (!public.is_empty()).then(|| chart::render(found, &public))),
+        let mut files = vec![
+            (".json".to_owned(), serde_json::to_string_pretty(found)? + "\n"),
+            (".md".to_owned(), found.markdown()),
         ];
+        let charts = chart::sort(&found.tables).into_iter();
+        files.extend(charts.map(|(ending, tables)| (ending, chart::render(found, &tables))));
         for (ending, text) in files {
-            let Some(text) = text else { continue };
             let path = folder.join(format!("{stem}{ending}"));
             std::fs::write(&path, text)?;
             println!("wrote {}", path.display());
@@ -300,8 +297,8 @@ fn choose_peers(options: &Options) -> io::Result<Vec<Peer>> {
     }
     if wanted("ringway") {
         let program = ringway::program(options.ringway.clone())?;
-        let limited = |limits| Peer::Limited { limits, program: program.clone() };
-        peers.extend(Limits::ALL.map(limited));
+        let with = |setup| Peer::RingwayWith { setup, program: program.clone() };
+        peers.extend(Setup::compared().map(with));
         peers.push(Peer::Ringway { program });
     }
     for beside in &options.beside {

@@ -16,6 +16,7 @@ mod drive;
 mod floor;
 mod idle;
 mod instructions;
+mod issuer;
 mod listen;
 mod message;
 mod peers;

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use crate::drive::Driven;
 use crate::idle::Idle;
-use crate::peers::limits;
 use crate::workload::Workload;
 
 /// One gateway driven once.
@@ -65,8 +64,8 @@ pub(crate) struct Row {
     pub(crate) to_nginx: Option<Spread>,
     pub(crate) to_haproxy: Option<Spread>,
     pub(crate) to_peer: Option<Spread>,
-    /// Of Ringway under limits: against Ringway without.
-    pub(crate) to_unlimited: Option<Spread>,
+    /// Of Ringway with more (limits, an authorizer): against Ringway without.
+    pub(crate) to_bare: Option<Spread>,
 }
 
 impl Row {
@@ -86,7 +85,7 @@ impl Row {
             to_nginx: None,
             to_haproxy: None,
             to_peer: None,
-            to_unlimited: None,
+            to_bare: None,
             runs,
         }
     }
@@ -107,13 +106,13 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(workload: Workload, mut rows: Vec<Row>) -> Self {
-        let named = ["floor", "nginx", "haproxy", limits::NONE]
-            .map(|name| rows.iter().find(|row| row.gateway == name).cloned());
-        let [floor, nginx, haproxy, unlimited] = &named;
+        let find = |name: &str| rows.iter().find(|row| row.gateway == name).cloned();
+        let [floor, nginx, haproxy] = &["floor", "nginx", "haproxy"].map(find);
+        let bare = workload.bare().and_then(|(name, _)| find(name));
         let peer = better_peer(&rows).cloned();
         for row in &mut rows {
-            let others = [floor, nginx, haproxy, &peer, unlimited];
-            [row.to_floor, row.to_nginx, row.to_haproxy, row.to_peer, row.to_unlimited] =
+            let others = [floor, nginx, haproxy, &peer, &bare];
+            [row.to_floor, row.to_nginx, row.to_haproxy, row.to_peer, row.to_bare] =
                 others.map(|other| other.as_ref().map(|other| row.ratio_to(other)));
         }
         Self { workload, rows }
@@ -327,15 +326,15 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
             mib(row.resident_bytes),
             row.errors
         )?;
-        if let Some(to_unlimited) = &row.to_unlimited {
-            beside.push(format!("{} {}", row.gateway, ratio(Some(to_unlimited))));
+        if let Some(to_bare) = &row.to_bare {
+            beside.push(format!("{} {}", row.gateway, ratio(Some(to_bare))));
         }
         if let Some(error) = &row.first_error {
             eprintln!("{}: INVALID: {}: {error}", table.workload.title(), row.gateway);
         }
     }
-    if !beside.is_empty() {
-        writeln!(out, "\nTo the same without limits: {}.", beside.join(", "))?;
+    if let (false, Some((_, what))) = (beside.is_empty(), table.workload.bare()) {
+        writeln!(out, "\nTo the same without {what}: {}.", beside.join(", "))?;
     }
     Ok(())
 }

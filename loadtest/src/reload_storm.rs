@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::drive::own::{self, Pace, Stop};
-use crate::drive::{Driven, Load};
+use crate::drive::{Callers, Driven, Load};
 use crate::peers::{self, ringway};
 use crate::subject::{Choice, Subject};
 use crate::sys::process::Signal;
@@ -39,7 +39,13 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     let load_stop = stop.clone();
     // The thread inherits this one's core.
     let load = std::thread::spawn(move || {
-        let load = Load { target, path: "/", connections: CONNECTIONS, keys: 0, duration: LONGEST };
+        let load = Load {
+            target,
+            path: "/",
+            connections: CONNECTIONS,
+            callers: Callers::Unnamed,
+            duration: LONGEST,
+        };
         own::drive(load, Pace::Closed, &load_stop)
     });
     let started = clock::now();

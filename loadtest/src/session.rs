@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::account;
 use crate::drive::clients::Clients;
 use crate::drive::own::{self, Pace, Stop};
-use crate::drive::{Driven, Generator, Load, h2load, wrk};
+use crate::drive::{Callers, Driven, Generator, Load, h2load, wrk};
 use crate::peers::{Peer, Running, Site};
 use crate::record::{FixedRate, Row, Run, Table};
 use crate::workload::{LONG_PATH, Protocol, Workload};
@@ -57,8 +57,8 @@ impl Session<'_> {
 
     fn drive(&self, gateway: &Running, workload: &Workload, time: Duration) -> io::Result<Run> {
         let (path, connections) = (workload.path.as_str(), workload.connections);
-        let (target, keys) = (gateway.address, gateway.keys);
-        let load = Load { target, path, connections, keys, duration: time };
+        let (target, callers) = (gateway.address, gateway.callers());
+        let load = Load { target, path, connections, callers, duration: time };
         let id = gateway.process.id();
         let before = account::cpu_nanoseconds(id)?;
         let mut driven = self.drive_over(load, workload)?;
@@ -88,10 +88,12 @@ impl Session<'_> {
             false => None,
         };
         match workload.protocol {
-            Protocol::Http | Protocol::HttpKeys if self.quick => {
+            Protocol::Http | Protocol::HttpKeys | Protocol::HttpTokens if self.quick => {
                 own::drive(load, Pace::Closed, &Stop { after_requests, ..Stop::default() })
             }
-            Protocol::Http | Protocol::HttpKeys => self.generator.drive(load),
+            Protocol::Http | Protocol::HttpKeys | Protocol::HttpTokens => {
+                self.generator.drive(load)
+            }
             Protocol::Https if self.generator == Generator::Wrk => wrk::drive(load, "https"),
             Protocol::Https | Protocol::Handshake(..) => {
                 self.clients.drive(load, workload.usage(), after_requests)
@@ -127,7 +129,7 @@ impl Session<'_> {
                 target: gateway.address,
                 path: "/",
                 connections: CONNECTIONS_AT_FIXED_RATE,
-                keys: 0,
+                callers: Callers::Unnamed,
                 duration: Duration::from_secs(seconds),
             };
             let driven = own::drive(load, Pace::PerSecond(requests_per_second), &Stop::default())?;

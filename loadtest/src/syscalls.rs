@@ -6,8 +6,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::children::Process;
-use crate::drive::Load;
 use crate::drive::own::{self, Pace, Stop};
+use crate::drive::{Callers, Load};
 use crate::subject::Choice;
 use crate::sys::process::Signal;
 use crate::{account, clock};
@@ -30,7 +30,13 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     let drive = |seconds| {
         let duration = Duration::from_secs(seconds);
         let target = subject.gateway.address;
-        let load = Load { target, path: "/", connections: CONNECTIONS, keys: 0, duration };
+        let load = Load {
+            target,
+            path: "/",
+            connections: CONNECTIONS,
+            callers: Callers::Unnamed,
+            duration,
+        };
         own::drive(load, Pace::Closed, &Stop::default())
     };
     drive(1)?;

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::drive::{clients::Use, h2load};
-use crate::peers::{Door, limits};
+use crate::peers::{Door, limits, tokens};
 use crate::tls::{Beginning, Version};
 
 /// The row of idle connections, which is no load.
@@ -34,6 +34,8 @@ pub(crate) enum Protocol {
     Http2Plain,
     /// HTTP/1.1 on kept connections, callers with API keys.
     HttpKeys,
+    /// The same with tokens.
+    HttpTokens,
 }
 
 /// One kind of load.
@@ -55,7 +57,7 @@ impl Workload {
             }
             (Protocol::Http | Protocol::Https, "/") => connections.to_string(),
             (_, "/") => "small".to_owned(),
-            (Protocol::HttpKeys, _) => connections.to_string(),
+            (Protocol::HttpKeys | Protocol::HttpTokens, _) => connections.to_string(),
             (_, path) => path.trim_start_matches('/').to_owned(),
         };
         let name = format!("{}/{special}", group(protocol));
@@ -69,7 +71,7 @@ impl Workload {
     }
 
     pub(crate) fn is_small(&self) -> bool {
-        self.path == "/" || self.protocol == Protocol::HttpKeys
+        self.path == "/" || matches!(self.protocol, Protocol::HttpKeys | Protocol::HttpTokens)
     }
 
     /// Where it is asked.
@@ -79,6 +81,7 @@ impl Workload {
             Protocol::Https | Protocol::Handshake(..) | Protocol::Http2 => Door::Tls,
             Protocol::Http2Plain => Door::PriorKnowledge,
             Protocol::HttpKeys => Door::Keys,
+            Protocol::HttpTokens => Door::Tokens,
         }
     }
 
@@ -94,6 +97,21 @@ impl Workload {
         }
     }
 
+    /// The first part of its name.
+    pub(crate) fn group(&self) -> &'static str {
+        group(self.protocol)
+    }
+
+    /// What rows of it are held against, beside peers: the same Ringway without something. Its
+    /// name, and what it is without.
+    pub(crate) fn bare(&self) -> Option<(&'static str, &'static str)> {
+        match self.protocol {
+            Protocol::HttpKeys => Some((limits::NONE, "limits")),
+            Protocol::HttpTokens => Some((tokens::NONE, "an authorizer")),
+            _ => None,
+        }
+    }
+
     pub(crate) fn title(&self) -> String {
         let body = if self.is_small() { "small responses" } else { &self.path };
         let plural = if self.connections == 1 { "" } else { "s" };
@@ -102,6 +120,7 @@ impl Workload {
             Protocol::Http => format!("{connections}, {body}"),
             Protocol::Https => format!("HTTPS, {connections}, {body}"),
             Protocol::HttpKeys => format!("{connections}, callers with API keys under limits"),
+            Protocol::HttpTokens => format!("{connections}, callers with a token"),
             Protocol::Handshake(version, beginning) => {
                 let beginning = format!("{beginning:?}").to_lowercase();
                 format!("HTTPS, a new connection for each request, {version}, {beginning}")
@@ -115,6 +134,7 @@ impl Workload {
     }
 }
 
+/// The first part of a row's name.
 fn group(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Http => "plain",
@@ -123,6 +143,7 @@ fn group(protocol: Protocol) -> &'static str {
         Protocol::Http2 => "h2",
         Protocol::Http2Plain => "h2c",
         Protocol::HttpKeys => "limits",
+        Protocol::HttpTokens => "jwt",
     }
 }
 
@@ -140,8 +161,8 @@ pub(crate) fn choose(
         if wish != IDLE && !all.iter().any(|row| is_chosen(wish, &row.name)) {
             let names: Vec<&str> = all.iter().map(|row| row.name.as_str()).collect();
             return Err(io::Error::other(format!(
-                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c, limits), \
-                 {IDLE} or some of {}",
+                "--rows {wish}: expected all, a group (plain, tls, handshakes, h2, h2c, limits, \
+                 jwt), {IDLE} or some of {}",
                 names.join(", ")
             )));
         }
@@ -171,6 +192,7 @@ fn all(connections: &[usize]) -> Vec<Workload> {
     }
     add(Protocol::Http2Plain, "/", HTTP2_CONNECTIONS);
     add(Protocol::HttpKeys, limits::PATH, BODY_CONNECTIONS);
+    add(Protocol::HttpTokens, tokens::PATH, BODY_CONNECTIONS);
     rows
 }
 
@@ -191,11 +213,12 @@ mod tests {
     fn rows_are_chosen_by_group_and_by_name() {
         check("plain", true, &["plain/1", "plain/64", "plain/64k", "plain/1m"], false);
         check("plain", false, &["plain/1", "plain/64"], false);
+        check("limits,jwt", false, &["limits/64", "jwt/64"], false);
         check("h2/1m,tls/1,idle", true, &["tls/1", "h2/1m"], true);
         let tls13 = ["handshakes/tls13-full", "handshakes/tls13-resumed"];
         let tls12 = ["handshakes/tls12-full", "handshakes/tls12-resumed"];
         check("handshakes,h2c", true, &[&tls13[..], &tls12, &["h2c/small"]].concat(), false);
-        assert_eq!(choose(&["all".to_owned()], &[1, 64], true).unwrap().0.len(), 17);
+        assert_eq!(choose(&["all".to_owned()], &[1, 64], true).unwrap().0.len(), 18);
         let error = choose(&["h3".to_owned()], &[64], true).unwrap_err().to_string();
         assert!(error.contains("--rows h3: expected all, a group") && error.contains("h2/64k"));
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::peers::limits;
 use answer::Answer;
 
 /// What to drive.
@@ -26,9 +27,19 @@ pub(crate) struct Load<'a> {
     pub(crate) target: SocketAddr,
     pub(crate) path: &'a str,
     pub(crate) connections: usize,
-    /// How many API keys the requests name in turn; none with 0.
-    pub(crate) keys: u32,
+    pub(crate) callers: Callers<'a>,
     pub(crate) duration: Duration,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Callers<'a> {
+    /// Nobody in particular.
+    Unnamed,
+    /// So many API keys, in turn.
+    Keys(u32),
+    /// Somebody with this token.
+    Token(&'a str),
 }
 
 /// What came back.
@@ -60,9 +71,22 @@ pub(crate) fn request(path: &str, host: SocketAddr) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
 }
 
-/// The same of a caller with an API key.
-pub(crate) fn keyed_request(path: &str, host: SocketAddr, key: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n")
+/// The same of somebody with a token.
+pub(crate) fn token_request(path: &str, host: SocketAddr, token: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
+}
+
+/// The request of the first of a load's callers.
+fn request_of(load: Load<'_>) -> String {
+    let Load { target, path, .. } = load;
+    match load.callers {
+        Callers::Unnamed => request(path, target),
+        Callers::Keys(_) => {
+            let key = limits::key(0);
+            format!("GET {path} HTTP/1.1\r\nHost: {target}\r\nx-api-key: {key}\r\n\r\n")
+        }
+        Callers::Token(token) => token_request(path, target, token),
+    }
 }
 
 /// The same, on a connection that is closed behind the answer.
@@ -113,7 +137,7 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
         target: options.target,
         path: &options.path,
         connections: usize::from(options.connections),
-        keys: 0,
+        callers: Callers::Unnamed,
         duration: Duration::from_secs(options.seconds),
     };
     let pace = options.rate.map_or(own::Pace::Closed, own::Pace::PerSecond);

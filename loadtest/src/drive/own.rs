@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Read};
 use super::tally::Tally;
 use super::{Driven, Load};
-use crate::peers::limits;
 use crate::sys::uring::{Buffers, Event, Finish, Lease, Ring};
 use crate::{clock, sys};
 
@@ -43,10 +42,7 @@ pub(crate) struct Stop {
 pub(crate) fn drive(load: Load<'_>, pace: Pace, stop: &Stop) -> io::Result<Driven> {
     sys::process::exact_timers();
     // One caller of them all: this generator sends one text.
-    let request = match load.keys {
-        0 => super::request(load.path, load.target),
-        _ => super::keyed_request(load.path, load.target, &limits::key(0)),
-    };
+    let request = super::request_of(load);
     let mut run = Run {
         ring: Ring::new(Buffers { count: 1024, bytes: 16 << 10 })?,
         target: load.target,

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use super::{Driven, Load};
+use super::{Callers, Driven, Load};
 
 const DONE: &str = r#"
 done = function(summary, latency, requests)
@@ -24,11 +24,16 @@ end
 "#;
 
 fn script_of(load: Load<'_>) -> String {
-    if load.keys == 0 {
-        return DONE.to_owned();
-    }
-    let keys = KEYS.replace("PATH", load.path).replace("HOST", &load.target.to_string());
-    DONE.to_owned() + &keys.replace("COUNT", &load.keys.to_string())
+    let more = match load.callers {
+        Callers::Unnamed => String::new(),
+        Callers::Keys(count) => {
+            let keys = KEYS.replace("PATH", load.path).replace("HOST", &load.target.to_string());
+            keys.replace("COUNT", &count.to_string())
+        }
+        // In each request's text, which wrk makes once.
+        Callers::Token(token) => format!("wrk.headers[\"authorization\"] = \"Bearer {token}\"\n"),
+    };
+    DONE.to_owned() + &more
 }
 
 /// One run with one thread, on the calling thread's core. `scheme` is `http` or `https`.

@@ -30,7 +30,7 @@ fn render(site: Site<'_>, listen: SocketAddr) -> String {
     let (upstream, clients_max) = (site.upstream, site.clients_max);
     let certificate = site.certificate.both.display();
     let (speaks, scheme) = match site.door {
-        Door::Plain | Door::Keys => (String::new(), "http"),
+        Door::Plain | Door::Keys | Door::Tokens => (String::new(), "http"),
         Door::Tls => (
             format!(
                 " ssl crt {certificate} alpn h2,http/1.1 ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3 \

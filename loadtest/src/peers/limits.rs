@@ -30,7 +30,7 @@ pub(crate) enum Limits {
 impl Limits {
     pub(crate) const ALL: [Self; 4] = [Self::None, Self::OneKey, Self::ManyKeys, Self::Quota];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::None => NONE,
             Self::OneKey => "one key",
@@ -76,6 +76,11 @@ impl Limits {
             _ => json!({"stageName": "$default", "defaultRouteSettings":
                 {"throttlingRateLimit": 1_000_000, "throttlingBurstLimit": 1_000_000}}),
         }
+    }
+
+    /// What the route asks for.
+    pub(super) fn security(self) -> Option<Value> {
+        (self != Self::None).then(|| json!([{"key": []}]))
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) mod limits;
 mod nginx;
 mod other;
 pub(crate) mod ringway;
+pub(crate) mod setup;
+pub(crate) mod tokens;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,10 +21,11 @@ use serde::Serialize;
 
 use crate::certificate::Certificate;
 use crate::children::Process;
-use crate::drive::{Load, h2load, last_request};
+use crate::drive::{Callers, Load, h2load, last_request};
 use crate::tls::{Beginning, Client, Version};
 use crate::{clock, listen};
-use limits::Limits;
+use setup::Setup;
+use tokens::Tokens;
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,10 +44,13 @@ pub(crate) enum Door {
     PriorKnowledge,
     /// HTTP/1.1, callers with API keys.
     Keys,
+    /// HTTP/1.1, callers with tokens.
+    Tokens,
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Tls, Self::PriorKnowledge, Self::Keys];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Plain, Self::Tls, Self::PriorKnowledge, Self::Keys, Self::Tokens];
 
     /// What is spoken there, in words.
     pub(crate) fn speaks(self) -> &'static str {
@@ -53,6 +59,7 @@ impl Door {
             Self::Tls => "TLS",
             Self::PriorKnowledge => "HTTP/2 by prior knowledge",
             Self::Keys => "HTTP/1.1 with API keys",
+            Self::Tokens => "HTTP/1.1 with tokens",
         }
     }
 }
@@ -71,9 +78,9 @@ pub(crate) enum Peer {
         name: String,
         program: PathBuf,
     },
-    /// Ringway under limits.
-    Limited {
-        limits: Limits,
+    /// Ringway set up with more.
+    RingwayWith {
+        setup: Setup,
         program: PathBuf,
     },
     Nginx,
@@ -106,7 +113,9 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) version: String,
     /// How many API keys its callers name.
-    pub(crate) keys: u32,
+    keys: u32,
+    /// The token that they bring.
+    token: Option<String>,
     door: Door,
     /// Speaks TLS to it.
     client: Client,
@@ -117,7 +126,7 @@ impl Peer {
         match self {
             Self::Floor | Self::FloorForBodies => "floor",
             Self::Ringway { .. } => "ringway",
-            Self::Limited { limits, .. } => limits.name(),
+            Self::RingwayWith { setup, .. } => setup.name(),
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
@@ -131,7 +140,7 @@ impl Peer {
             Self::Floor | Self::FloorForBodies => Some(env!("CARGO_PKG_VERSION").to_owned()),
             Self::Ringway { program }
             | Self::RingwayBeside { program, .. }
-            | Self::Limited { program, .. } => {
+            | Self::RingwayWith { program, .. } => {
                 Some(version_of(program, "--version").unwrap_or_else(|| "unversioned".to_owned()))
             }
             Self::Nginx => version_of("nginx", "-v"),
@@ -144,9 +153,9 @@ impl Peer {
     /// Whether it can be measured there.
     pub(crate) fn has(&self, door: Door) -> bool {
         match self {
-            Self::Limited { .. } => door == Door::Keys,
+            Self::RingwayWith { setup, .. } => setup.has(door),
             Self::Ringway { .. } | Self::RingwayBeside { .. } | Self::Nginx | Self::Haproxy => {
-                door != Door::Keys
+                Setup::Plain.has(door)
             }
             Self::Floor | Self::FloorForBodies | Self::Envoy | Self::Other { .. } => {
                 door == Door::Plain
@@ -166,19 +175,26 @@ impl Peer {
         // Two of a kind must not write the same files.
         let folder = match self {
             Self::RingwayBeside { name, .. } => site.folder.join(name),
-            Self::Limited { limits, .. } => site.folder.join(limits.name()),
+            Self::RingwayWith { setup, .. } => site.folder.join(setup.name()),
             _ => site.folder.to_owned(),
         };
         std::fs::create_dir_all(&folder)?;
         let site = Site { folder: &folder, ..site };
+        let (keys, token) = match self {
+            Self::RingwayWith { setup: Setup::Limits(limits), .. } => (limits.keys(), None),
+            Self::RingwayWith { setup: Setup::Tokens(_), .. } => {
+                (0, Some(Tokens::issue(site.folder)?))
+            }
+            _ => (0, None),
+        };
         let (process, address) = match self {
             Self::Floor => floor::start(site, floor::SMALL)?,
             Self::FloorForBodies => floor::start(site, floor::BODIES)?,
             Self::Ringway { program } | Self::RingwayBeside { program, .. } => {
-                ringway::start(site, self.name(), program, Limits::None)?
+                ringway::start(site, self.name(), program, Setup::Plain)?
             }
-            Self::Limited { limits, program } => {
-                ringway::start(site, limits.name(), program, *limits)?
+            Self::RingwayWith { setup, program } => {
+                ringway::start(site, setup.name(), program, *setup)?
             }
             Self::Nginx => nginx::start(site)?,
             Self::Haproxy => haproxy::start(site)?,
@@ -187,12 +203,8 @@ impl Peer {
         };
         let name = self.name().to_owned();
         let client = Client::new(site.certificate, Version::Tls13, Beginning::Full)?;
-        let keys = match self {
-            Self::Limited { limits, .. } => limits.keys(),
-            _ => 0,
-        };
         let mut running =
-            Running { name, process, address, version, keys, door: site.door, client };
+            Running { name, process, address, version, keys, token, door: site.door, client };
         running.wait_until_it_answers(site.folder)?;
         Ok(running)
     }
@@ -202,20 +214,30 @@ impl Running {
     /// One request on a connection of its own; the status of the answer.
     pub(crate) fn ask(&self, path: &str) -> io::Result<u16> {
         match self.door {
-            Door::Plain | Door::Keys => ask(self.address, path),
+            Door::Plain | Door::Keys | Door::Tokens => ask(self.address, path),
             Door::Tls => {
                 let connection = self.client.connect(connect(self.address)?)?;
                 ask_over(connection, self.address, path)
             }
             Door::PriorKnowledge => {
                 let (target, duration) = (self.address, Duration::ZERO);
-                let load = Load { target, path, connections: 1, keys: 0, duration };
+                let callers = Callers::Unnamed;
+                let load = Load { target, path, connections: 1, callers, duration };
                 let driven = h2load::drive(load, "http", Some(1))?;
                 match driven.first_error {
                     None if driven.requests == 1 => Ok(200),
                     said => Err(io::Error::other(said.unwrap_or_default())),
                 }
             }
+        }
+    }
+
+    /// Who asks it.
+    pub(crate) fn callers(&self) -> Callers<'_> {
+        match (&self.token, self.keys) {
+            (Some(token), _) => Callers::Token(token),
+            (None, 0) => Callers::Unnamed,
+            (None, keys) => Callers::Keys(keys),
         }
     }
 

@@ -25,7 +25,7 @@ fn render(site: Site<'_>, listen: SocketAddr) -> String {
     let upstream = site.upstream;
     let connections_max = 2 * site.clients_max;
     let speaks = match site.door {
-        Door::Plain | Door::Keys => "",
+        Door::Plain | Door::Keys | Door::Tokens => "",
         Door::Tls => " ssl http2",
         Door::PriorKnowledge => " http2",
     };
@@ -36,7 +36,7 @@ fn render(site: Site<'_>, listen: SocketAddr) -> String {
             site.certificate.chain.display(),
             site.certificate.key.display()
         ),
-        Door::Plain | Door::PriorKnowledge | Door::Keys => String::new(),
+        Door::Plain | Door::PriorKnowledge | Door::Keys | Door::Tokens => String::new(),
     };
     format!(
         r#"daemon off;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::limits::{self, Limits};
+use super::setup::Setup;
 use super::{Door, Site, to_log};
 use crate::certificate::Certificate;
 use crate::children::Process;
@@ -21,10 +21,10 @@ pub(super) fn start(
     site: Site<'_>,
     name: &str,
     program: &Path,
-    limits: Limits,
+    setup: Setup,
 ) -> io::Result<(Process, SocketAddr)> {
     let address = listen::unused()?;
-    write(site, address, None, limits)?;
+    write(site, address, None, setup)?;
     let mut command = Command::new(program);
     command
         .arg("run")
@@ -43,19 +43,14 @@ pub(crate) fn write_files(
     address: SocketAddr,
     extra: Option<&str>,
 ) -> io::Result<()> {
-    write(site, address, extra, Limits::None)
+    write(site, address, extra, Setup::Plain)
 }
 
-fn write(
-    site: Site<'_>,
-    address: SocketAddr,
-    extra: Option<&str>,
-    limits: Limits,
-) -> io::Result<()> {
+fn write(site: Site<'_>, address: SocketAddr, extra: Option<&str>, setup: Setup) -> io::Result<()> {
     let Certificate { chain, key, .. } = site.certificate;
     let certificates = json!([{"certificate": chain, "privateKey": key}]);
     let listener = match site.door {
-        Door::Plain | Door::Keys => json!({"address": address}),
+        Door::Plain | Door::Keys | Door::Tokens => json!({"address": address}),
         Door::PriorKnowledge => json!({"address": address, "http2": true}),
         Door::Tls => json!({"address": address, "tls": {"certificates": certificates}}),
     };
@@ -63,15 +58,15 @@ fn write(
         "listeners": [listener],
         "accessLog": {"destination": site.folder.join("ringway-access.log")},
         "apis": [{"name": "bench", "protocol": "HTTP", "definition": DEFINITION,
-            "stages": [limits.stage()]}],
+            "stages": [setup.stage()]}],
     });
     if let (Value::Object(gateway), Value::Object(more)) =
-        (&mut gateway, limits.sections(site.folder)?)
+        (&mut gateway, setup.sections(site.folder)?)
     {
         gateway.extend(more);
     }
     for (name, document) in
-        [(DEFINITION, definition(site.upstream, extra, limits)), (GATEWAY_FILE, gateway)]
+        [(DEFINITION, definition(site.upstream, extra, setup)), (GATEWAY_FILE, gateway)]
     {
         let path = site.folder.join(name);
         let text = serde_json::to_string_pretty(&document)?;
@@ -86,7 +81,7 @@ fn write(
 }
 
 /// Literal routes for what is measured, and `{proxy+}` or `extra` beside them.
-fn definition(upstream: SocketAddr, extra: Option<&str>, limits: Limits) -> Value {
+fn definition(upstream: SocketAddr, extra: Option<&str>, setup: Setup) -> Value {
     let integration = |path: &str| {
         json!({"x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "ANY",
             "uri": format!("http://{upstream}{path}"), "payloadFormatVersion": "1.0",
@@ -102,14 +97,15 @@ fn definition(upstream: SocketAddr, extra: Option<&str>, limits: Limits) -> Valu
             [{"name": "proxy", "in": "path", "required": true, "schema": {"type": "string"}}]);
         paths.insert("/{proxy+}".to_owned(), greedy);
     }
-    let mut limited = integration("/");
-    if limits != Limits::None {
-        limited["security"] = json!([{"key": []}]);
+    if let Some((path, security)) = setup.route() {
+        let mut guarded = integration("/");
+        if let Some(security) = security {
+            guarded["security"] = security;
+        }
+        paths.insert(path.to_owned(), json!({"get": guarded}));
     }
-    paths.insert(limits::PATH.to_owned(), json!({"get": limited}));
-    let scheme = json!({"type": "apiKey", "name": "x-api-key", "in": "header"});
     json!({"openapi": "3.0.1", "info": {"title": "bench", "version": "1"}, "paths": paths,
-        "components": {"securitySchemes": {"key": scheme}}})
+        "components": {"securitySchemes": setup.schemes()}})
 }
 
 /// The program to measure: the one that was named, or this workspace's, built by cargo now (which
