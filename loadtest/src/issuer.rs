@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "bench";
 pub(crate) const SCOPE: &str = "pets.read";
-const KEY_ID: &str = "bench-key";
 /// Longer than any run.
 const LIFETIME_SECONDS: u64 = 24 * 3_600;
 
@@ -67,8 +66,8 @@ impl Issuer {
         })
     }
 
-    /// What its `jwks_uri` would answer.
-    pub(crate) fn jwks(&self) -> Value {
+    /// Its public key, whose id is the algorithm's name.
+    pub(crate) fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public = pair.public_key();
@@ -83,10 +82,10 @@ impl Issuer {
                 json!({"kty": "EC", "crv": "P-384", "x": encode(x), "y": encode(y)})
             }
         };
-        jwk["kid"] = json!(KEY_ID);
+        jwk["kid"] = json!(self.algorithm.name());
         jwk["alg"] = json!(self.algorithm.name());
         jwk["use"] = json!("sig");
-        json!({"keys": [jwk]})
+        jwk
     }
 
     /// A token; another number is another one.
@@ -118,7 +117,8 @@ impl Issuer {
     }
 
     fn unsigned(&self, number: u64) -> String {
-        let header = json!({"alg": self.algorithm.name(), "kid": KEY_ID, "typ": "JWT"});
+        let header =
+            json!({"alg": self.algorithm.name(), "kid": self.algorithm.name(), "typ": "JWT"});
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "exp": self.expires, "jti": format!("{number:016x}"),
             "sub": "7f3c0a52-4d0e-4b59-a6a1-9d8b3e6f2c41", "scope": format!("openid {SCOPE}"),

@@ -1,8 +1,8 @@
 //! The load test: runs Ringway beside its peers and its floor, and records what each costs.
 //!
 //! `compare` is the measurement; the rest finds leaks (`soak`, `idle`), lost requests
-//! (`reload-storm`), costs (`syscalls`, `instructions`) and requests that a limit should have
-//! refused (`throttle`), or is a part that the others start (`upstream`, `floor`). Everything stays
+//! (`reload-storm`), costs (`syscalls`, `instructions`), requests that a limit should have refused
+//! (`throttle`) and clients that a flood of tokens holds up (`tokens`), or is a part that the others start (`upstream`, `floor`). Everything stays
 //! on loopback and is bounded in time and count.
 #![expect(clippy::print_stdout, reason = "a program of the command line prints what it found")]
 
@@ -29,6 +29,7 @@ mod sys;
 mod syscalls;
 mod throttle;
 mod tls;
+mod tokens;
 mod upstream;
 mod verdict;
 mod workload;
@@ -68,6 +69,8 @@ enum Task {
     Syscalls(syscalls::Options),
     /// Asks for ten times a plan's throttle on two shards and counts what is let through
     Throttle(throttle::Options),
+    /// Floods a shard with new tokens, forged and valid, and times a client that has none
+    Tokens(tokens::Options),
     /// Counts instructions per operation of the benches with callgrind
     Instructions(instructions::Options),
     /// Serves canned answers: /, /64k, /1m, /delay/MS
@@ -111,6 +114,7 @@ fn perform(task: Task) -> io::Result<ExitCode> {
         Task::ReloadStorm(options) => return reload_storm::run(&options),
         Task::Syscalls(options) => return syscalls::run(&options),
         Task::Throttle(options) => return throttle::run(&options),
+        Task::Tokens(options) => return tokens::run(&options),
         Task::Instructions(options) => return instructions::run(&options),
         Task::Upstream { listen, delay_ms } => {
             sys::process::raise_descriptor_limit(65_536)?;

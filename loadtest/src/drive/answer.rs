@@ -8,6 +8,9 @@ pub(super) struct Answer {
     partial: Vec<u8>,
     body_left: u64,
     close: bool,
+    /// Takes every status, not only 2xx.
+    any: bool,
+    status: u16,
 }
 
 /// What a piece made of the answer.
@@ -19,6 +22,16 @@ pub(super) enum Read {
 }
 
 impl Answer {
+    /// One that may be a refusal.
+    pub(super) fn of_any_status() -> Self {
+        Self { any: true, ..Self::default() }
+    }
+
+    /// Of the answer that was read last.
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
     /// Takes the next piece.
     pub(super) fn read(&mut self, received: &[u8]) -> Read {
         let joined;
@@ -34,7 +47,9 @@ impl Answer {
             };
             let (head, body) = bytes.split_at(end);
             match (message::status(head), message::content_length(head)) {
-                (Some(200..=299), Some(length)) => self.body_left = length,
+                (Some(status), Some(length)) if self.any || (200..=299).contains(&status) => {
+                    (self.status, self.body_left) = (status, length);
+                }
                 (Some(200..=299), None) => return Read::Wrong("no Content-Length".to_owned()),
                 (Some(status), _) => return Read::Wrong(format!("status {status}")),
                 (None, _) => return Read::Wrong("not an HTTP/1.1 response".to_owned()),

@@ -3,6 +3,7 @@
 //! Open loop corrects for coordinated omission: request `i` should leave at `start + i / rate`, and
 //! its latency counts from then, however late a free connection lets it leave.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
@@ -38,34 +39,34 @@ pub(crate) struct Stop {
     pub(crate) flag: Arc<AtomicBool>,
 }
 
+/// A closed loop of requests that differ, whatever their answers are: so many of each status.
+pub(crate) fn flood(
+    load: Load<'_>,
+    requests: Vec<String>,
+    stop: &Stop,
+) -> io::Result<(Driven, BTreeMap<u16, u64>)> {
+    let mut run = Run::new(load, requests, Pace::Closed)?;
+    run.statuses = Some(BTreeMap::new());
+    run.open(load.connections);
+    let time = run.until_over(load.duration, stop)?;
+    Ok((run.tally.report(time), run.statuses.unwrap_or_default()))
+}
+
 /// One run on this thread. Errors are those of this machine; the target's are counted.
 pub(crate) fn drive(load: Load<'_>, pace: Pace, stop: &Stop) -> io::Result<Driven> {
-    sys::process::exact_timers();
-    // One caller of them all: this generator sends one text.
-    let request = super::request_of(load);
-    let mut run = Run {
-        ring: Ring::new(Buffers { count: 1024, bytes: 16 << 10 })?,
-        target: load.target,
-        request: Box::leak(request.into_bytes().into_boxed_slice()),
-        connections: vec![],
-        idle: vec![],
-        due: Due { pace, start: clock::now(), next: 0 },
-        stopping: false,
-        fruitless_connects: 0,
-        tally: Tally::new(),
-    };
-    for _ in 0..load.connections {
-        run.connections.push(None);
-        run.connect(run.connections.len() - 1);
-    }
-    run.due.start = clock::now();
-    run.until_over(load.duration, stop)
+    // One caller of them all: a load is one text here.
+    let mut run = Run::new(load, vec![super::request_of(load)], pace)?;
+    run.open(load.connections);
+    let time = run.until_over(load.duration, stop)?;
+    Ok(run.tally.report(time))
 }
 
 struct Run {
     ring: Ring,
     target: SocketAddr,
-    request: &'static [u8],
+    /// Sent in turn.
+    requests: &'static [String],
+    turn: usize,
     connections: Vec<Option<Connection>>,
     /// Connections without a request, last one first.
     idle: Vec<usize>,
@@ -73,6 +74,8 @@ struct Run {
     stopping: bool,
     fruitless_connects: u32,
     tally: Tally,
+    /// How often each came; `None` when only 2xx is taken.
+    statuses: Option<BTreeMap<u16, u64>>,
 }
 
 struct Due {
@@ -103,7 +106,33 @@ struct Connection {
 }
 
 impl Run {
-    fn until_over(mut self, duration: Duration, stop: &Stop) -> io::Result<Driven> {
+    fn new(load: Load<'_>, requests: Vec<String>, pace: Pace) -> io::Result<Self> {
+        sys::process::exact_timers();
+        Ok(Self {
+            ring: Ring::new(Buffers { count: 1024, bytes: 16 << 10 })?,
+            target: load.target,
+            requests: requests.leak(),
+            turn: 0,
+            connections: vec![],
+            idle: vec![],
+            due: Due { pace, start: clock::now(), next: 0 },
+            stopping: false,
+            fruitless_connects: 0,
+            tally: Tally::new(),
+            statuses: None,
+        })
+    }
+
+    fn open(&mut self, connections: usize) {
+        for _ in 0..connections {
+            self.connections.push(None);
+            self.connect(self.connections.len() - 1);
+        }
+        self.due.start = clock::now();
+    }
+
+    /// How long it took.
+    fn until_over(&mut self, duration: Duration, stop: &Stop) -> io::Result<Duration> {
         let mut events = Vec::with_capacity(4096);
         let mut deadline = self.due.start + duration;
         loop {
@@ -136,7 +165,7 @@ impl Run {
         for _ in 0..unanswered {
             self.tally.fail("a request was not answered");
         }
-        Ok(self.tally.report(deadline.duration_since(self.due.start)))
+        Ok(deadline.duration_since(self.due.start))
     }
 
     fn ask_what_is_due(&mut self, now: Instant) {
@@ -150,7 +179,9 @@ impl Run {
             connection.asked = Some(due);
             connection.sending = true;
             let (socket, token) = (connection.socket.as_raw_fd(), as_token(token));
-            self.ring.send_static(socket, self.request, token, Finish::AtOnce);
+            let request = self.requests[self.turn % self.requests.len()].as_bytes();
+            self.turn += 1;
+            self.ring.send_static(socket, request, token, Finish::AtOnce);
             self.due.next += 1;
         }
     }
@@ -184,6 +215,9 @@ impl Run {
             Read::Complete { close } => {
                 connection.asked = None;
                 self.fruitless_connects = 0;
+                if let Some(statuses) = &mut self.statuses {
+                    *statuses.entry(connection.answer.status()).or_default() += 1;
+                }
                 self.tally.answered(now.saturating_duration_since(asked));
                 if close {
                     // Announced, so it is no error; the end of the receive opens the next one.
@@ -230,7 +264,8 @@ impl Run {
             Err(error) => return self.tally.fail(&format!("connect {}: {error}", self.target)),
         };
         self.ring.receive(socket.as_raw_fd(), as_token(token));
-        let answer = Answer::default();
+        let takes_any = self.statuses.is_some();
+        let answer = if takes_any { Answer::of_any_status() } else { Answer::default() };
         self.connections[token] =
             Some(Connection { socket, asked: None, answer, sending: false, ended: false });
         self.idle.push(token);

@@ -35,7 +35,7 @@ impl Tokens {
     /// A token for it, whose key is written to `folder`.
     pub(super) fn issue(folder: &Path) -> io::Result<String> {
         let issuer = Issuer::new(Algorithm::Rs256)?;
-        std::fs::write(folder.join(KEYS), issuer.jwks().to_string())?;
+        std::fs::write(folder.join(KEYS), json!({"keys": [issuer.jwk()]}).to_string())?;
         issuer.token(0)
     }
 
