@@ -176,7 +176,8 @@ fn ask_at_rate(target: SocketAddr, duration: Duration) -> io::Result<Seen> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let request = drive::request("/", target);
-    let mut times = Histogram::<u64>::new(3).map_err(io::Error::other)?;
+    let mut times =
+        Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
     let start = clock::now();
     for number in 0.. {
         let due = start + Duration::from_secs(1) * number / RATE;

@@ -349,6 +349,17 @@ pub const USER_POOLS_MAX: usize = 1_000;
 pub const VERIFICATION_TURN: Duration = Duration::from_micros(200);
 /// Requests that wait for that on one shard; more get 503.
 pub const VERIFICATIONS_WAITING_MAX: usize = 4_096;
+/// Keys of which a shard knows what their signatures take here; beyond them it begins anew.
+pub const VERIFICATION_COSTS_MAX: usize = 1_024;
+/// Signatures that take longer than a turn has for all, which one shard has asked another thread
+/// about and not heard of; more get 503.
+pub const SIGNATURES_ASKED_MAX: usize = 1_024;
+/// Of which the clients of one address have at most this many; an eighth, when half are taken.
+pub const SIGNATURES_OF_ADDRESS_MAX: usize = 512;
+/// Requests of one address on one shard that wait for such signatures.
+pub const SIGNATURE_WAITERS_MAX: usize = 4_096;
+/// A request waits this long for one.
+pub const SIGNATURE_WAIT: Duration = Duration::from_secs(10);
 /// Tokens of one shard that were verified and are not verified again: some 3 KB each, the token and
 /// its claims, 12 MB when full (96 MB when all are as long as they may be).
 pub const VERIFIED_TOKENS_MAX: usize = 4_096;

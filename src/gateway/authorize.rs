@@ -1,9 +1,9 @@
 //! Whether a route's authorizer lets a request in. What is checked is in `steps::authorize`; what
 //! was verified a moment ago is in the shard's cache, where finding it allocates nothing.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
-use super::{admission::Gate, forward, pace::Overlong, pipeline::Request};
+use super::{admission::Gate, forward, pace::Overlong, pipeline::Request, proofs::Crowd};
 use crate::{
     base::limits::{KEYS_WAIT, WEBHOOK_BODY_BYTES_MAX},
     http::Framing,
@@ -11,7 +11,7 @@ use crate::{
         authorize::{
             Authorizer, Demand,
             basic::{self, BasicAuthorizer},
-            jwt::{CacheKey, IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
+            jwt::{CacheKey, Candidate, IssuerKeys, JwtAuthorizer, KeySet, KeySource, Verified},
             principal::Principal,
             webhook::WebhookAuthorizer,
         },
@@ -84,16 +84,21 @@ impl<'c> Gate<'_, 'c> {
     ) -> Result<(), Reject> {
         facts.record_scopes(demand.scopes());
         let refused = |fault| Reject::Client(Client::NotAuthorized(authorizer.catalogue(), fault));
-        let verified = self.verify(authorizer).await.map_err(|fault| match fault {
-            Fault::Token(fault) => refused(fault),
-            Fault::Overlong => Reject::Ours(Ours::Overloaded),
-        })?;
+        let verified =
+            self.verify(authorizer, facts.arrival.source).await.map_err(|fault| match fault {
+                Fault::Token(fault) => refused(fault),
+                Fault::Overlong => Reject::Ours(Ours::Overloaded),
+            })?;
         let verified = self.trail.token.get_or_init(|| verified);
         facts.record_claims(&verified.claims);
         demand.check_scopes(verified).map_err(refused)
     }
 
-    async fn verify(self, authorizer: &JwtAuthorizer) -> Result<Rc<Verified>, Fault> {
+    async fn verify(
+        self,
+        authorizer: &JwtAuthorizer,
+        source: IpAddr,
+    ) -> Result<Rc<Verified>, Fault> {
         let query = self.head.target().query;
         let token = authorizer.source.find(self.head.fields(), query)?;
         let key = self.local.tokens.borrow().key(token, authorizer.id());
@@ -101,7 +106,7 @@ impl<'c> Gate<'_, 'c> {
             return Ok(verified);
         }
         let issuer = authorizer.choose(token)?;
-        let asked = Asked { authorizer, issuer, token, key };
+        let asked = Asked { authorizer, issuer, token, key, source };
         match &authorizer.issuers()[usize::from(issuer)].keys {
             IssuerKeys::Fixed(keys) => self.verify_with(asked, keys).await,
             IssuerKeys::Fetched(source) => self.verify_fetched(asked, source).await,
@@ -146,18 +151,56 @@ impl<'c> Gate<'_, 'c> {
     }
 
     /// Verifies a token when its turn has come; by then another request may have done it.
-    async fn verify_with(self, asked: Asked<'_>, keys: &KeySet) -> Result<Rc<Verified>, Fault> {
-        let Asked { authorizer, issuer, token, key } = asked;
+    async fn verify_with(
+        self,
+        asked: Asked<'_>,
+        keys: &Arc<KeySet>,
+    ) -> Result<Rc<Verified>, Fault> {
+        let Asked { authorizer, issuer, token, key, .. } = asked;
         let local = self.local;
         let candidate = authorizer.prepare(token, issuer, keys)?;
-        let permit = local.pace.wait(&local.runtime, candidate.cost()).await?;
+        if local.pace.is_slow(&candidate) && local.signatures.are_taken() {
+            // In a box: seldom, and large, and others should not carry it.
+            return Box::pin(self.verify_elsewhere(asked, &candidate, keys)).await;
+        }
+        let permit = local.pace.wait(&local.runtime, local.pace.cost(&candidate)).await?;
         if let Some(verified) = self.remembered(authorizer, &key) {
             permit.unused();
             return Ok(verified);
         }
+        let started = local.runtime.driver().clock();
         let verified = authorizer.complete(&candidate, local.runtime.wall());
+        let took = local.runtime.driver().clock().since(started);
         drop(permit);
+        if !matches!(verified, Err(TokenFault::Signature)) {
+            local.pace.learn(&candidate, took);
+        }
         let verified = Rc::new(verified?);
+        local.tokens.borrow_mut().keep(&key, Rc::clone(&verified));
+        Ok(verified)
+    }
+
+    /// Has another thread verify the signature, which takes more than a turn has for all of them.
+    async fn verify_elsewhere(
+        self,
+        asked: Asked<'_>,
+        candidate: &Candidate<'_, '_>,
+        keys: &Arc<KeySet>,
+    ) -> Result<Rc<Verified>, Fault> {
+        let Asked { authorizer, token, key, source, .. } = asked;
+        let local = self.local;
+        let question = |source| authorizer.question(token, keys, source);
+        let claim = candidate.claim(token);
+        let checked = local.signatures.check(&local.runtime, (claim, source), question).await;
+        let (is_signed, took) = checked?;
+        if is_signed {
+            local.pace.learn(candidate, took);
+        }
+        if let Some(verified) = self.remembered(authorizer, &key) {
+            return Ok(verified);
+        }
+        let verified = authorizer.conclude(candidate, is_signed, local.runtime.wall())?;
+        let verified = Rc::new(verified);
         local.tokens.borrow_mut().keep(&key, Rc::clone(&verified));
         Ok(verified)
     }
@@ -170,6 +213,8 @@ struct Asked<'t> {
     issuer: u8,
     token: &'t [u8],
     key: CacheKey<'t>,
+    /// Who brings it.
+    source: IpAddr,
 }
 
 /// Why nobody is let in.
@@ -182,6 +227,12 @@ enum Fault {
 impl From<TokenFault> for Fault {
     fn from(fault: TokenFault) -> Self {
         Self::Token(fault)
+    }
+}
+
+impl From<Crowd> for Fault {
+    fn from(_: Crowd) -> Self {
+        Self::Overlong
     }
 }
 

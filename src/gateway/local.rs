@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handshakes, Issuers, Passwords, Seats, pace::Pace, visit::Guide};
+use super::{Handshakes, Issuers, Passwords, Seats, Signatures, pace::Pace, visit::Guide};
 use crate::{
     base::{Address, Buffer, Pool, Shelf, WallTime, limits},
     http::{RequestHead, ResponseHead, Status},
@@ -70,6 +70,8 @@ pub struct Local {
     pub(super) pace: Pace,
     /// Passwords that are being hashed, and those that it has verified.
     pub passwords: Passwords,
+    /// Signatures of tokens that are being verified elsewhere.
+    pub signatures: Signatures,
     /// Bytes of bodies that are held until their signatures are judged.
     pub unjudged: Cell<usize>,
     /// Requests that wait for the journal of quotas.
@@ -147,6 +149,7 @@ impl Local {
             issuers: Issuers::default(),
             tokens: RefCell::default(),
             passwords: Passwords::default(),
+            signatures: Signatures::default(),
             unjudged: Cell::new(0),
             pace: Pace::default(),
             promises: News::default(),

@@ -1,11 +1,11 @@
 //! How much of a turn a shard may spend on signatures of new tokens. One takes as long as some ten
 //! requests; many that come in one turn would hold all other clients up. So each turn has a budget,
 //! and who finds it spent stands in line for the next one: first come, first served, in a line that
-//! is bounded.
+//! is bounded. What one takes is estimated, and known better once some were sound.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     future::poll_fn,
     rc::Rc,
     task::{Poll, Waker},
@@ -15,9 +15,10 @@ use std::{
 use crate::{
     base::{
         Moment,
-        limits::{VERIFICATION_TURN, VERIFICATIONS_WAITING_MAX},
+        limits::{VERIFICATION_COSTS_MAX, VERIFICATION_TURN, VERIFICATIONS_WAITING_MAX},
     },
     runtime::Runtime,
+    steps::authorize::jwt::{Candidate, KeyName},
 };
 
 /// One shard's budget, and who waits for it.
@@ -28,6 +29,8 @@ pub(super) struct Pace {
     /// What that one has spent.
     spent: Cell<Duration>,
     line: RefCell<VecDeque<Rc<Place>>>,
+    /// What signatures of a key take, where that was seen.
+    costs: RefCell<HashMap<KeyName, Duration>>,
 }
 
 /// A place in the line.
@@ -51,6 +54,33 @@ pub(super) struct Permit<'p> {
 }
 
 impl Pace {
+    /// What the signature of a token takes.
+    pub(super) fn cost(&self, candidate: &Candidate<'_, '_>) -> Duration {
+        let known = self.costs.borrow().get(&candidate.key()).copied();
+        known.unwrap_or(candidate.cost())
+    }
+
+    /// Whether that is more than a turn has for all.
+    pub(super) fn is_slow(&self, candidate: &Candidate<'_, '_>) -> bool {
+        self.cost(candidate) > VERIFICATION_TURN
+    }
+
+    /// Learns what one took that was sound: forged ones may end early, and shall teach nothing.
+    /// Whoever is taken off the CPU meanwhile seems slow, so that more counts for little and less
+    /// for much; and no lesson goes far from the estimate.
+    pub(super) fn learn(&self, candidate: &Candidate<'_, '_>, took: Duration) {
+        if took.is_zero() {
+            return;
+        }
+        let mut costs = self.costs.borrow_mut();
+        if costs.len() >= VERIFICATION_COSTS_MAX && !costs.contains_key(&candidate.key()) {
+            costs.clear();
+        }
+        let estimate = candidate.cost();
+        let known = costs.entry(candidate.key()).or_insert(estimate);
+        *known = corrected(*known, took).clamp(estimate / 4, estimate * 4);
+    }
+
     /// Until a verification that takes `cost` has its turn. Nothing is waited for when the turn has
     /// as much left and nobody stands in line.
     ///
@@ -130,6 +160,13 @@ impl Drop for Permit<'_> {
         let took = self.runtime.driver().clock().since(self.started);
         self.pace.spent.set(self.pace.spent.get() + took.max(self.cost));
         self.pace.call_first();
+    }
+}
+
+fn corrected(known: Duration, took: Duration) -> Duration {
+    match took.checked_sub(known) {
+        None => known - (known - took) / 4,
+        Some(more) => known + more.min(known) / 16,
     }
 }
 

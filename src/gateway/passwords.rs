@@ -1,107 +1,64 @@
-//! A shard's view of passwords that are being hashed: what it asked the process's thread for, who
-//! waits for which answer, and what was verified lately.
-//!
-//! Nobody may take the places of others: the clients of one address have few at a time, fewer when
-//! places are rare, and the thread takes turns among addresses.
+//! A shard's view of passwords, which are hashed elsewhere: the key of what is said about them, and
+//! what was verified lately.
 
-use std::{cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::IpAddr, sync::Arc};
 
+use super::proofs::{Ask, Bounds, Crowd, Proofs};
 use crate::{
     base::limits::{
         PASSWORD_WAIT, PASSWORD_WAITERS_MAX, PASSWORDS_ASKED_MAX, PASSWORDS_OF_ADDRESS_MAX,
     },
     runtime::{News, Runtime},
     steps::{
-        authorize::basic::{
-            Asked, BasicAuthorizer, Claim, ClaimKey, Credentials, Question, Verified, neighbourhood,
+        authorize::{
+            basic::{BasicAuthorizer, Claim, ClaimKey, Credentials, Question, Verified},
+            proof::{Verdict, neighbourhood},
         },
         reject::BasicFault,
     },
 };
 
-/// Has a question answered by the thread; never waits. `false` when it takes no more.
-pub type AskPassword = Arc<dyn Fn(Question) -> bool + Send + Sync>;
+const BOUNDS: Bounds = Bounds {
+    asked: PASSWORDS_ASKED_MAX,
+    of_address: PASSWORDS_OF_ADDRESS_MAX,
+    of_address_when_rare: 1,
+    waiters: PASSWORD_WAITERS_MAX,
+    may_wait_for_place: true,
+};
 
 /// What one shard knows.
-#[derive(Default)]
 pub struct Passwords {
-    desk: RefCell<Option<Rc<Desk>>>,
-    pending: RefCell<HashMap<Claim, Pending>>,
-    /// Requests that wait, by who sent them.
-    waiting: RefCell<HashMap<IpAddr, usize>>,
+    key: RefCell<Option<Arc<ClaimKey>>>,
+    opened: News,
+    proofs: Proofs<Question>,
     verified: RefCell<Verified>,
-    news: News,
 }
 
-struct Desk {
-    key: Arc<ClaimKey>,
-    ask: AskPassword,
-}
-
-/// A question on its way, or answered and not heard by all.
-struct Pending {
-    source: IpAddr,
-    verdict: Option<bool>,
-    listeners: usize,
-}
-
-/// A request that waits for an answer.
-struct Ticket<'p> {
-    passwords: &'p Passwords,
-    claim: Claim,
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        let mut pending = self.passwords.pending.borrow_mut();
-        if let Some(found) = pending.get_mut(&self.claim) {
-            found.listeners -= 1;
-            if found.listeners == 0 && found.verdict.is_some() {
-                pending.remove(&self.claim);
-            }
-        }
-    }
-}
-
-/// A request that waits at all.
-struct Waiter<'p> {
-    passwords: &'p Passwords,
-    source: IpAddr,
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.passwords.waiting.borrow_mut();
-        if let Some(count) = waiting.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.remove(&self.source);
-            }
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            key: RefCell::default(),
+            opened: News::default(),
+            proofs: Proofs::new(BOUNDS),
+            verified: RefCell::default(),
         }
     }
 }
 
 impl Passwords {
     /// Learns whom to ask, and the key of claims.
-    pub fn open(&self, key: Arc<ClaimKey>, ask: AskPassword) {
-        self.desk.replace(Some(Rc::new(Desk { key, ask })));
-        self.news.tell();
+    pub fn open(&self, key: Arc<ClaimKey>, ask: Ask<Question>) {
+        self.proofs.open(ask);
+        self.key.replace(Some(key));
+        self.opened.tell();
     }
 
     /// Takes an answer; whoever waits looks again.
-    pub fn tell(&self, runtime: &Runtime, claim: Claim, verdict: bool) {
-        if verdict {
-            self.verified.borrow_mut().keep(claim, runtime.now());
+    pub fn tell(&self, runtime: &Runtime, verdict: &Verdict<Claim>) {
+        if verdict.holds {
+            self.verified.borrow_mut().keep(verdict.claim, runtime.now());
         }
-        let mut pending = self.pending.borrow_mut();
-        if let Some(found) = pending.get_mut(&claim) {
-            found.verdict = Some(verdict);
-            if found.listeners == 0 {
-                pending.remove(&claim);
-            }
-        }
-        drop(pending);
-        self.news.tell();
+        self.proofs.tell(verdict);
     }
 
     /// The user whose password this is.
@@ -114,77 +71,28 @@ impl Passwords {
     ) -> Result<&'c str, BasicFault> {
         let deadline = runtime.now() + PASSWORD_WAIT;
         let source = neighbourhood(source);
-        let desk = loop {
-            if let Some(desk) = self.desk.borrow().clone() {
-                break desk;
+        let key = loop {
+            if let Some(key) = self.key.borrow().clone() {
+                break key;
             }
             if runtime.now() >= deadline {
                 return Err(BasicFault::Busy);
             }
-            self.news.wait(runtime, deadline).await;
+            self.opened.wait(runtime, deadline).await;
         };
-        let asked = authorizer.ask(&desk.key, credentials);
+        let asked = authorizer.ask(&key, credentials);
         if let Some(user) = asked.user
             && self.verified.borrow().holds(&asked.claim, runtime.now())
         {
             return Ok(user);
         }
-        let _waiter = self.wait_in_line(source)?;
-        let mut ticket = None;
-        loop {
-            if ticket.is_none() {
-                ticket = self.take_ticket(&desk, &asked, credentials, source)?;
-            }
-            match ticket.as_ref().and_then(Ticket::verdict) {
-                Some(true) => return asked.user.ok_or(BasicFault::Wrong),
-                Some(false) => return Err(BasicFault::Wrong),
-                None if runtime.now() < deadline => self.news.wait(runtime, deadline).await,
-                None if ticket.is_some() => return Err(BasicFault::Busy),
-                None => return Err(BasicFault::Crowded),
-            }
+        let question = || asked.question(credentials, source);
+        let proven = self.proofs.prove(runtime, (asked.claim, source), deadline, question).await;
+        match proven {
+            Ok((true, _)) => asked.user.ok_or(BasicFault::Wrong),
+            Ok((false, _)) => Err(BasicFault::Wrong),
+            Err(Crowd::Address) => Err(BasicFault::Crowded),
+            Err(Crowd::All) => Err(BasicFault::Busy),
         }
-    }
-
-    fn wait_in_line(&self, source: IpAddr) -> Result<Waiter<'_>, BasicFault> {
-        let mut waiting = self.waiting.borrow_mut();
-        let count = waiting.entry(source).or_default();
-        if *count >= PASSWORD_WAITERS_MAX {
-            return Err(BasicFault::Crowded);
-        }
-        *count += 1;
-        Ok(Waiter { passwords: self, source })
-    }
-
-    /// A ticket for the answer, asked for unless it is already; `None` while others of its address
-    /// have all the places that they may have.
-    fn take_ticket(
-        &self,
-        desk: &Desk,
-        asked: &Asked<'_>,
-        credentials: &Credentials,
-        source: IpAddr,
-    ) -> Result<Option<Ticket<'_>>, BasicFault> {
-        let mut pending = self.pending.borrow_mut();
-        if let Some(found) = pending.get_mut(&asked.claim) {
-            found.listeners += 1;
-            return Ok(Some(Ticket { passwords: self, claim: asked.claim }));
-        }
-        let open = || pending.values().filter(|one| one.verdict.is_none());
-        let (all, own) = (open().count(), open().filter(|one| one.source == source).count());
-        let most = if all < PASSWORDS_ASKED_MAX / 2 { PASSWORDS_OF_ADDRESS_MAX } else { 1 };
-        if own >= most {
-            return Ok(None);
-        }
-        if all >= PASSWORDS_ASKED_MAX || !(desk.ask)(asked.question(credentials, source)) {
-            return Err(BasicFault::Busy);
-        }
-        pending.insert(asked.claim, Pending { source, verdict: None, listeners: 1 });
-        Ok(Some(Ticket { passwords: self, claim: asked.claim }))
-    }
-}
-
-impl Ticket<'_> {
-    fn verdict(&self) -> Option<bool> {
-        self.passwords.pending.borrow().get(&self.claim).and_then(|found| found.verdict)
     }
 }

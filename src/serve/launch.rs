@@ -19,7 +19,7 @@ use super::{
     inherited::InheritedSockets,
     issuers::Issuers,
     keeper::{Opened, Refused},
-    passwords,
+    proofs,
     resolve::{Resolver, look_up},
     say, signals,
     sockets::{self, Bound, Family},
@@ -104,7 +104,7 @@ impl Process {
         let resolver =
             Resolver::start(&plan, to_events.clone()).map_err(|e| cannot("the resolver", e))?;
         let issuers = Issuers::start(&plan, &board.shards).map_err(|e| cannot("issuers", e))?;
-        passwords::start(&board.shards).map_err(|e| cannot("passwords", e))?;
+        proofs::start(&board.shards).map_err(|e| cannot("the threads of proofs", e))?;
         let mut process = Self {
             source,
             overrides,

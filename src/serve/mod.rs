@@ -11,7 +11,7 @@ mod issuers;
 pub(crate) mod keeper;
 mod launch;
 mod limits;
-mod passwords;
+mod proofs;
 mod resolve;
 mod signals;
 mod sockets;

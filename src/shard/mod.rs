@@ -10,15 +10,16 @@ mod view;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
-    gateway::{Addresses, AskIssuer, AskPassword, Local},
+    gateway::{Addresses, Ask, AskIssuer, Local},
     ledger::Ledger,
     plan::Plan,
     runtime::{Mailbox, Runtime, Sender},
     steps::{
         api_key::Switches,
         authorize::{
-            basic::{Claim, ClaimKey},
-            jwt::KeyBook,
+            basic::{self, ClaimKey},
+            jwt::{KeyBook, SignatureClaim, SignatureQuestion},
+            proof::Verdict,
         },
     },
     telemetry::{Reported, access_log::AccessLog},
@@ -82,9 +83,13 @@ pub enum Order {
     /// Keys of issuers, and whom to ask for others.
     KeySets(Arc<KeyBook>, AskIssuer),
     /// Whom to ask for passwords to be hashed, and the key of what is said about them.
-    Passwords(Arc<ClaimKey>, AskPassword),
+    Passwords(Arc<ClaimKey>, Ask<basic::Question>),
     /// Whether a password is its user's.
-    Password(Claim, bool),
+    Password(Verdict<basic::Claim>),
+    /// Whom to ask for signatures that take long.
+    Signatures(Ask<SignatureQuestion>),
+    /// Whether a signature is sound.
+    Signature(Verdict<SignatureClaim>),
     /// Send your numbers.
     Count {
         /// To be told with them.
@@ -182,7 +187,9 @@ fn follow(local: &Local, number: usize, order: Order) {
         Order::Keys(switches) => local.switch(switches),
         Order::KeySets(book, ask) => local.issuers.tell(book, ask),
         Order::Passwords(key, ask) => local.passwords.open(key, ask),
-        Order::Password(claim, verdict) => local.passwords.tell(&local.runtime, claim, verdict),
+        Order::Password(verdict) => local.passwords.tell(&local.runtime, &verdict),
+        Order::Signatures(ask) => local.signatures.open(ask),
+        Order::Signature(verdict) => local.signatures.tell(&verdict),
         Order::Count { round, to } => {
             let report = Reported { shard: number, round, snapshot: local.snapshot() };
             // Full means that nobody reads: whoever asked has given up.

@@ -58,7 +58,8 @@ impl Tokens {
 pub(crate) fn scheme(keys_file: &str) -> Value {
     json!({"type": "oauth2", "flows": {}, "x-amazon-apigateway-authorizer": {
         "type": "jwt", "identitySource": "$request.header.Authorization",
-        "jwtConfiguration": {"issuer": ISSUER, "audience": [AUDIENCE], "jwksFile": keys_file}}})
+        "jwtConfiguration": {"issuer": ISSUER, "audience": [AUDIENCE], "jwksFile": keys_file,
+            "algorithms": ["RS256", "ES384"]}}})
 }
 
 /// The same with the keys of [`Tokens::issue`].

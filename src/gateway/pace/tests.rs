@@ -115,3 +115,17 @@ fn what_was_not_verified_costs_nothing() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_lesson_counts_more_when_it_is_fast() {
+    let teach = |known, took: &[u64]| {
+        took.iter().fold(us(known), |known, took| corrected(known, us(*took))).as_micros()
+    };
+    assert_eq!(teach(200, &[100]), 175);
+    assert_eq!(teach(200, &[232]), 202);
+    // Taken off the CPU for a time slice, once: forgotten after a few.
+    assert_eq!(teach(160, &[4_000]), 170);
+    assert!(teach(160, &[4_000, 160, 160, 160, 160]) < 165);
+    // A machine on which all take longer.
+    assert!(teach(190, &[212; 40]) > 200);
+}

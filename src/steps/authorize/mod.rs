@@ -4,13 +4,14 @@
 //! One folder or file for each kind of authorizer: [`jwt`], [`basic`], [`webhook`],
 //! [`iam`]. Time is an
 //! argument, and so is whatever the shard remembers. Not here: fetching keys (`serve::issuers`),
-//! API keys (`steps::api_key`), hashing passwords (`serve::passwords`).
+//! API keys (`steps::api_key`), hashing passwords (`serve::proofs`).
 
 pub mod basic;
 pub mod iam;
 pub mod jwt;
 pub mod policy;
 pub mod principal;
+pub mod proof;
 pub mod webhook;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! The user is found here and the password is not judged here: a hash that is worth anything holds
 //! a core for 50 to 300 ms, so [`Question::answer`] is for a thread that is no shard's
-//! (`serve::passwords`). What was verified is remembered by a keyed digest ([`Verified`]). What is
+//! (`serve::proofs`). What was verified is remembered by a keyed digest ([`Verified`]). What is
 //! refused, and why, is told in [`attacks`].
 
 #[doc = include_str!("attacks.md")]
@@ -21,7 +21,10 @@ pub use credentials::{Credentials, find};
 pub use hash::PasswordHash;
 pub use users::Users;
 
-use crate::steps::reject::BasicFault;
+use crate::steps::{
+    authorize::proof::{self, neighbourhood},
+    reject::BasicFault,
+};
 
 /// A basic authorizer, compiled.
 pub struct BasicAuthorizer {
@@ -49,10 +52,8 @@ impl ClaimKey {
 
 /// Whether a password is a user's, for a thread that has the time.
 pub struct Question {
-    /// What it is about.
-    pub claim: Claim,
-    /// Who asks: questions of one address wait for one another, and not for those of others.
-    pub source: IpAddr,
+    claim: Claim,
+    source: IpAddr,
     hash: Arc<PasswordHash>,
     is_known: bool,
     password: Box<[u8]>,
@@ -64,10 +65,19 @@ impl Drop for Question {
     }
 }
 
-impl Question {
+impl proof::Question for Question {
+    type Claim = Claim;
+
+    fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    fn source(&self) -> IpAddr {
+        self.source
+    }
+
     /// Hashes the password. For a user that there is not, as much is done, and it is not.
-    #[must_use]
-    pub fn answer(&self) -> bool {
+    fn answer(&self) -> bool {
         self.hash.verify(&self.password) && self.is_known
     }
 }
@@ -146,18 +156,6 @@ impl Asked<'_> {
             is_known: self.user.is_some(),
             password: credentials.password().into(),
         }
-    }
-}
-
-/// Whose questions wait for one another.
-#[must_use]
-pub fn neighbourhood(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(address) => {
-            let bits = u128::from(address) & (u128::MAX << 64);
-            IpAddr::V6(bits.into())
-        }
-        address => address,
     }
 }
 

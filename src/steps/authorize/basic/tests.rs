@@ -3,6 +3,7 @@
 use super::{
     BasicAuthorizer, Claim, ClaimKey, Credentials, PasswordHash, Users, Verified, neighbourhood,
 };
+use crate::steps::authorize::proof::Question as _;
 use crate::{
     base::{
         Moment,

@@ -31,6 +31,8 @@ pub(super) struct Key {
     /// What it may verify.
     algorithms: Algorithms,
     key: DecodingKey,
+    /// Its place in the set.
+    pub(super) number: usize,
     /// How long that takes, about.
     pub(super) cost: Duration,
 }
@@ -42,7 +44,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 const RSA_STEP: Duration = Duration::from_nanos(1_500);
 const RSA_FIXED: Duration = Duration::from_micros(5);
 const P256_COST: Duration = Duration::from_micros(60);
-const P384_COST: Duration = Duration::from_micros(190);
+const P384_COST: Duration = Duration::from_micros(220);
 const ED25519_COST: Duration = Duration::from_micros(60);
 
 impl KeySet {
@@ -73,7 +75,7 @@ impl KeySet {
             if jwk.find("d").is_some() {
                 set.notes.push(format!("key {name} has its private part beside it"));
             }
-            match Key::compile(jwk) {
+            match Key::compile(jwk, place) {
                 Ok(key) if set.has_like(&key) => {
                     return Err(format!("has two keys with the id of key {name}"));
                 }
@@ -138,7 +140,7 @@ impl Key {
         }
     }
 
-    fn compile(jwk: &Value) -> Result<Self, String> {
+    fn compile(jwk: &Value, number: usize) -> Result<Self, String> {
         let text = |name| jwk.find(name).and_then(Value::as_text);
         let kid = match jwk.find("kid") {
             None => None,
@@ -167,7 +169,7 @@ impl Key {
                 Algorithms::of(&[named.ok_or("has an alg that its kind of key is not for")?])
             }
         };
-        Ok(Self { kid, algorithms, key, cost })
+        Ok(Self { kid, algorithms, key, number, cost })
     }
 
     fn shares(&self, other: &Self) -> bool {

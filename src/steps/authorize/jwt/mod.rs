@@ -19,10 +19,11 @@ mod claims;
 mod identity;
 mod keys;
 mod manner;
+mod question;
 mod token;
 mod user_pool;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 
@@ -42,6 +43,7 @@ pub use cache::{CacheKey, TokenCache};
 pub use identity::IdentitySource;
 pub use keys::KeySet;
 pub use manner::{Manner, TokenUse, Validation};
+pub use question::{SignatureClaim, SignatureQuestion};
 pub use user_pool::PoolArn;
 
 /// An authorizer that judges tokens, compiled.
@@ -89,6 +91,9 @@ pub struct Candidate<'t, 'k> {
     key: &'k Key,
     key_set: u128,
 }
+
+/// Tells a key from all others: its set ([`KeySet::id`]), and its number there.
+pub type KeyName = (u128, usize);
 
 /// A token that was verified: by one authorizer, with its keys as they were.
 #[derive(Debug)]
@@ -207,8 +212,24 @@ impl JwtAuthorizer {
         candidate: &Candidate<'_, '_>,
         now: WallTime,
     ) -> Result<Verified, TokenFault> {
-        let Candidate { token, issuer, key, key_set } = candidate;
-        key.verify(token)?;
+        let is_signed = candidate.key.verify(&candidate.token).is_ok();
+        self.conclude(candidate, is_signed, now)
+    }
+
+    /// Verifies a prepared token of which it is known whether it `is_signed`: its claims.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn conclude(
+        &self,
+        candidate: &Candidate<'_, '_>,
+        is_signed: bool,
+        now: WallTime,
+    ) -> Result<Verified, TokenFault> {
+        let Candidate { token, issuer, key_set, .. } = candidate;
+        if !is_signed {
+            return Err(TokenFault::Signature);
+        }
         let claims = token.claims()?;
         let from = &self.issuers[usize::from(*issuer)];
         claims::check_issuer(&claims, &from.name)?;
@@ -218,6 +239,12 @@ impl JwtAuthorizer {
         let token_use = self.manner.token_use(&claims, from.says_use, token.is_access);
         let (scopes, claims) = (claims::scopes(&claims), Claims::of(&claims));
         Ok(Verified { claims, issuer: *issuer, key_set: *key_set, token_use, scopes, times })
+    }
+
+    /// A signature as something to ask another thread, for a client of this address.
+    #[must_use]
+    pub fn question(&self, token: &[u8], keys: &Arc<KeySet>, source: IpAddr) -> SignatureQuestion {
+        SignatureQuestion::new(token, keys, self.algorithms, source)
     }
 
     /// Verifies a token of an issuer: header, key, signature, then claims.
@@ -240,6 +267,18 @@ impl Candidate<'_, '_> {
     #[must_use]
     pub const fn cost(&self) -> Duration {
         self.key.cost
+    }
+
+    /// Which key it is: the set's id, and its number there.
+    #[must_use]
+    pub const fn key(&self) -> KeyName {
+        (self.key_set, self.key.number)
+    }
+
+    /// What is asked when its signature is.
+    #[must_use]
+    pub fn claim(&self, token: &[u8]) -> SignatureClaim {
+        SignatureClaim::new(token, self.key_set)
     }
 }
 

@@ -1,5 +1,7 @@
-//! The thread that hashes passwords, which would hold a shard for 50 to 300 ms each: one at a time,
-//! below the shards' priority, taking turns among the addresses that ask.
+//! The threads that find out what would hold a shard: one hashes passwords, which takes 50 to 300
+//! ms each, one verifies signatures by keys that take more than a shard's turn has for them, and
+//! should not wait for passwords. Each does one thing at a time, below the shards' priority, taking
+//! turns among the addresses that ask.
 
 use std::{
     collections::VecDeque,
@@ -10,17 +12,20 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::tell;
 use crate::{
-    base::limits::PASSWORDS_ASKED_MAX,
-    gateway::AskPassword,
+    base::limits::{PASSWORDS_ASKED_MAX, SIGNATURES_ASKED_MAX},
+    gateway::Ask,
     ring,
     runtime::Sender as Mail,
     shard::Order,
-    steps::authorize::basic::{Claim, ClaimKey, Question},
+    steps::authorize::{
+        basic::ClaimKey,
+        proof::{Question, Verdict},
+    },
 };
 
 /// After a shard took no message.
@@ -29,35 +34,70 @@ const UNTOLD_WAIT: Duration = Duration::from_millis(50);
 const IDLE_WAIT: Duration = Duration::from_secs(3_600);
 
 /// A shard's question.
-struct Job {
+struct Job<Q> {
     shard: usize,
-    question: Question,
+    question: Q,
 }
 
 /// What is asked and not answered, by address; the first is next.
-#[derive(Default)]
-struct Line(VecDeque<(IpAddr, VecDeque<Job>)>);
+struct Line<Q>(VecDeque<(IpAddr, VecDeque<Job<Q>>)>);
 
-/// Starts the thread, and tells every shard of it.
+impl<Q> Default for Line<Q> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+/// What a thread does.
+struct Duty<Q: Question> {
+    /// The thread's name.
+    name: &'static str,
+    /// Questions of one shard at a time.
+    asked_max: usize,
+    /// Tells a shard whom to ask.
+    open: Box<dyn Fn(Ask<Q>) -> Order>,
+    /// Tells it what was found out.
+    tell: fn(Verdict<Q::Claim>) -> Order,
+}
+
+/// Starts the threads, and tells every shard of them.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When one cannot be started.
 pub(super) fn start(shards: &[Mail<Order>]) -> io::Result<()> {
     let key = Arc::new(ClaimKey::new(&random()?));
+    let passwords = Duty {
+        name: "passwords",
+        asked_max: PASSWORDS_ASKED_MAX,
+        open: Box::new(move |ask| Order::Passwords(Arc::clone(&key), ask)),
+        tell: Order::Password,
+    };
+    let signatures = Duty {
+        name: "signatures",
+        asked_max: SIGNATURES_ASKED_MAX,
+        open: Box::new(Order::Signatures),
+        tell: Order::Signature,
+    };
+    hire(passwords, shards)?;
+    hire(signatures, shards)
+}
+
+fn hire<Q: Question>(duty: Duty<Q>, shards: &[Mail<Order>]) -> io::Result<()> {
+    let Duty { name, asked_max, open, tell: answer } = duty;
     // Each shard keeps to its bound, so it is never full.
-    let (jobs, asked) = sync_channel(PASSWORDS_ASKED_MAX * shards.len().max(1));
+    let (jobs, asked) = sync_channel(asked_max * shards.len().max(1));
     let mails = shards.to_vec();
-    thread::Builder::new().name("passwords".to_owned()).spawn(move || work(&asked, &mails))?;
+    let work = move || work::<Q>(&asked, &mails, answer);
+    thread::Builder::new().name(name.to_owned()).spawn(work)?;
     for (number, shard) in shards.iter().enumerate() {
-        let ask = asking(number, jobs.clone());
-        if shard.try_send(Order::Passwords(Arc::clone(&key), ask)).is_err() {
-            tell(&format!("shard {number} takes no messages: basic authentication is off there"));
+        if shard.try_send(open(asking(number, jobs.clone()))).is_err() {
+            tell(&format!("shard {number} takes no messages: it does without {name}"));
         }
     }
     Ok(())
 }
 
-fn asking(shard: usize, jobs: SyncSender<Job>) -> AskPassword {
+fn asking<Q: Question>(shard: usize, jobs: SyncSender<Job<Q>>) -> Ask<Q> {
     Arc::new(move |question| jobs.try_send(Job { shard, question }).is_ok())
 }
 
@@ -68,14 +108,20 @@ fn random() -> io::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-fn work(asked: &Receiver<Job>, shards: &[Mail<Order>]) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it took is told; there is no shard's clock"
+)]
+fn work<Q: Question>(
+    asked: &Receiver<Job<Q>>,
+    shards: &[Mail<Order>],
+    tell: fn(Verdict<Q::Claim>) -> Order,
+) {
     ring::step_back();
     let mut line = Line::default();
-    let mut untold: Vec<(usize, Claim, bool)> = Vec::new();
+    let mut untold: Vec<(usize, Verdict<Q::Claim>)> = Vec::new();
     loop {
-        untold.retain(|(shard, claim, verdict)| {
-            shards[*shard].try_send(Order::Password(*claim, *verdict)).is_err()
-        });
+        untold.retain(|(shard, verdict)| shards[*shard].try_send(tell(*verdict)).is_err());
         if line.0.is_empty() {
             let wait = if untold.is_empty() { IDLE_WAIT } else { UNTOLD_WAIT };
             match asked.recv_timeout(wait) {
@@ -88,19 +134,21 @@ fn work(asked: &Receiver<Job>, shards: &[Mail<Order>]) {
             line.add(job);
         }
         let Some(job) = line.next() else { continue };
-        let (claim, verdict) = (job.question.claim, job.question.answer());
+        let (claim, started) = (job.question.claim(), Instant::now());
+        let holds = job.question.answer();
+        let verdict = Verdict { claim, holds, took: started.elapsed() };
         // Other shards may have been asked the same.
         while let Ok(job) = asked.try_recv() {
             line.add(job);
         }
-        untold.push((job.shard, claim, verdict));
-        untold.extend(line.take(&claim).into_iter().map(|shard| (shard, claim, verdict)));
+        untold.push((job.shard, verdict));
+        untold.extend(line.take(&claim).into_iter().map(|shard| (shard, verdict)));
     }
 }
 
-impl Line {
-    fn add(&mut self, job: Job) {
-        let source = job.question.source;
+impl<Q: Question> Line<Q> {
+    fn add(&mut self, job: Job<Q>) {
+        let source = job.question.source();
         match self.0.iter_mut().find(|(known, _)| *known == source) {
             Some((_, jobs)) => jobs.push_back(job),
             None => self.0.push_back((source, VecDeque::from([job]))),
@@ -108,7 +156,7 @@ impl Line {
     }
 
     /// The next question of the address whose turn it is.
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<Job<Q>> {
         let (source, mut jobs) = self.0.pop_front()?;
         let job = jobs.pop_front();
         if !jobs.is_empty() {
@@ -118,11 +166,11 @@ impl Line {
     }
 
     /// Takes out all questions of a claim: which shards asked them.
-    fn take(&mut self, claim: &Claim) -> Vec<usize> {
+    fn take(&mut self, claim: &Q::Claim) -> Vec<usize> {
         let mut shards = Vec::new();
         for (_, jobs) in &mut self.0 {
             jobs.retain(|job| {
-                let is_it = job.question.claim == *claim;
+                let is_it = job.question.claim() == *claim;
                 if is_it {
                     shards.push(job.shard);
                 }
@@ -137,9 +185,9 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::authorize::basic::{BasicAuthorizer, Credentials, Users};
+    use crate::steps::authorize::basic::{self, BasicAuthorizer, Credentials, Users};
 
-    fn job(shard: usize, password: &str, last: u8) -> Job {
+    fn job(shard: usize, password: &str, last: u8) -> Job<basic::Question> {
         let hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
         let users = Users::parse(format!("a:{hash}").as_bytes()).unwrap();
         let authorizer = BasicAuthorizer::compile("it".to_owned(), "it", users);
@@ -163,7 +211,7 @@ mod tests {
         assert_eq!(line.next().unwrap().shard, 0);
         let other = line.next().unwrap();
         assert_eq!(other.shard, 1);
-        assert_eq!(line.take(&other.question.claim), [2]);
+        assert_eq!(line.take(&other.question.claim()), [2]);
         assert_eq!(line.0.iter().map(|(_, jobs)| jobs.len()).sum::<usize>(), 9);
         for _ in 0..9 {
             assert_eq!(line.next().unwrap().shard, 0);
