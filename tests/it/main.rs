@@ -32,6 +32,7 @@ mod readme;
 mod reload;
 mod routing;
 mod simulation;
+mod slow_tokens;
 mod soak;
 mod throttle;
 mod tls;
