@@ -131,3 +131,113 @@ fn issuer(
     };
     Some(Issuer { name: name.into(), keys, says_use: name == arn.issuer() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_";
+    const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    /// The pools of a file, beside which `keys.json` is, once an authorizer has named those of
+    /// `named`; and the problems' texts.
+    fn read(pools: &str, named: &[&str]) -> (usize, Vec<String>) {
+        let text = format!("{{\"apis\": [], \"userPools\": {pools}}}");
+        let file = serde_json::from_str(&text).unwrap();
+        let mut problems = Problems::new();
+        let document =
+            Document::parse(Path::new("g.json"), text.as_bytes(), &mut problems).unwrap();
+        let mut found = |path: &str, place: &Place, problems: &mut Problems| {
+            if path != "keys.json" {
+                problems.error(place.clone(), format!("{path} cannot be read"), "");
+                return None;
+            }
+            Some(KEYS.as_bytes().to_vec())
+        };
+        let mut pools = UserPools::compile(&file, &document, &mut found, &mut problems);
+        let place = document.root().place();
+        for id in named {
+            let arn = PoolArn::parse(&format!("{ARN}{id}")).unwrap();
+            pools.issuer("pools", &arn, &place, &mut problems);
+        }
+        pools.check(&mut problems);
+        (pools.pools.len(), problems.iter().map(ToString::to_string).collect())
+    }
+
+    fn pool(id: &str, more: &str) -> String {
+        format!(r#"{{"arn": "{ARN}{id}"{more}}}"#)
+    }
+
+    #[track_caller]
+    fn check(pools: &[String], named: &[&str], expected: &[&str]) {
+        let (_, problems) = read(&format!("[{}]", pools.join(", ")), named);
+        let problems: Vec<String> =
+            problems.iter().map(|problem| problem.replace(ARN, "ARN_")).collect();
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn pools_that_are_listed_stand_for_those_that_authorizers_name() {
+        let keys = r#", "jwksFile": "keys.json""#;
+        let issuer = r#", "issuer": "https://id.example""#;
+        let (count, problems) =
+            read(&format!("[{}, {}]", pool("A", keys), pool("B", issuer)), &["A", "B"]);
+        assert_eq!((count, problems), (2, vec![]));
+        // One that is not is AWS's own, which is told.
+        let told = "g.json:1:1: pools: the keys of ARN_A are fetched from \
+                    https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A";
+        check(&[], &["A", "A"], &[told, told]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        check(
+            &[pool("A", ""), pool("A", "")],
+            &["A"],
+            &["g.json:1:112: userPools has ARN_A twice; name each pool once"],
+        );
+        let both = r#", "jwksFile": "keys.json", "caCertificates": "ca.pem""#;
+        let (count, problems) = read(&format!("[{}]", pool("A", both)), &[]);
+        assert_eq!(count, 0);
+        assert!(
+            problems[0].ends_with(
+                "_A: caCertificates is for keys that are fetched, and jwksFile is here; remove one \
+                 of them"
+            ),
+            "{problems:?}"
+        );
+        let plain = r#", "issuer": "http://id.example""#;
+        let (_, problems) = read(&format!("[{}]", pool("A", plain)), &[]);
+        assert!(
+            problems[0].contains("keys cannot be fetched from http://id.example; write an issuer"),
+            "{problems:?}"
+        );
+        let (_, problems) = read(r#"[{"arn": "arn:aws:cognito-idp:eu-west-1"}]"#, &[]);
+        assert!(
+            problems[0].contains("userPools[0].arn: arn:aws:cognito-idp:eu-west-1 ")
+                && problems[0].ends_with("write arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID"),
+            "{problems:?}"
+        );
+        let (_, problems) = read(&format!("[{}]", pool("A", r#", "jwksFile": "lost""#)), &[]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("lost cannot be read"), "{problems:?}");
+    }
+
+    #[test]
+    fn pools_that_nobody_names_are_told() {
+        let place = "g.json:1:36: no authorizer names the user pool";
+        let (unused, misspelt) = (
+            format!("{place} ARN_Abcdef; remove it, or name it in providerARNs"),
+            format!("{place} ARN_Abcdef; did you mean ARN_Abcdeg?"),
+        );
+        let listed = [pool("Abcdef", "")];
+        check(&listed, &[], &[&unused]);
+        check(&listed, &["Abcdef"], &[]);
+        let told = "g.json:1:1: pools: the keys of ARN_Abcdeg are fetched from \
+                    https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abcdeg";
+        check(&listed, &["Abcdeg"], &[told, &misspelt]);
+    }
+}

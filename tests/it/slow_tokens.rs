@@ -13,7 +13,7 @@ use crate::harness::{Answer, Client, Gateway, Launch, Upstream, ok};
 
 /// `SIGNATURES_OF_ADDRESS_MAX`, and many more.
 const PLACES: usize = 512;
-const FLOOD: usize = 900;
+const FLOOD: usize = 1_600;
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
