@@ -122,6 +122,9 @@ fn work<Q: Question>(
     let mut untold: Vec<(usize, Verdict<Q::Claim>)> = Vec::new();
     loop {
         untold.retain(|(shard, verdict)| shards[*shard].try_send(tell(*verdict)).is_err());
+        // A shard that waits for this core would else wait for the rest of a time slice, which is
+        // as long as ten signatures take.
+        thread::yield_now();
         if line.0.is_empty() {
             let wait = if untold.is_empty() { IDLE_WAIT } else { UNTOLD_WAIT };
             match asked.recv_timeout(wait) {
