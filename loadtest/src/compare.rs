@@ -30,8 +30,9 @@ pub(crate) struct Options {
     /// speed changes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c, limits,
-    /// jwt), single rows by name (h2/64k), idle (the memory of idle TLS connections), or all (about 20 minutes)
+    /// What to measure, one table each: groups (plain, tls, handshakes, h2, h2c, limits, jwt),
+    /// single rows by name (h2/64k), idle (the memory of idle TLS connections), or all (about 20
+    /// minutes)
     #[arg(long, value_delimiter = ',', default_value = "plain")]
     rows: Vec<String>,
     /// Keep-alive connections of the small rows of plain and tls, one table each

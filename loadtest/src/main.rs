@@ -2,8 +2,9 @@
 //!
 //! `compare` is the measurement; the rest finds leaks (`soak`, `idle`), lost requests
 //! (`reload-storm`), costs (`syscalls`, `instructions`), requests that a limit should have refused
-//! (`throttle`) and clients that a flood of tokens holds up (`tokens`), or is a part that the others start (`upstream`, `floor`). Everything stays
-//! on loopback and is bounded in time and count.
+//! (`throttle`) and clients that a flood of tokens holds up (`tokens`), or is a part that the
+//! others start (`upstream`, `floor`). Everything stays on loopback and is bounded in time and
+//! count.
 #![expect(clippy::print_stdout, reason = "a program of the command line prints what it found")]
 
 mod account;
