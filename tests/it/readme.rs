@@ -80,17 +80,17 @@ fn anchor(heading: &str) -> String {
     heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
 }
 
+fn slow() -> String {
+    let asked = grouped(limits::SIGNATURES_ASKED_MAX as u64);
+    format!("{asked}, of one address {}", limits::SIGNATURES_OF_ADDRESS_MAX)
+}
+
 #[test]
 fn its_limits_are_those_of_the_code() {
     let readme = readme();
     let bytes = |count: usize| format!("{} bytes", grouped(count as u64));
     let mebi = |count: u64| format!("{} MiB", count >> 20);
     let seconds = |time: Duration| format!("{} s", time.as_secs());
-    let slow = format!(
-        "{}, of one address {}",
-        grouped(limits::SIGNATURES_ASKED_MAX as u64),
-        limits::SIGNATURES_OF_ADDRESS_MAX
-    );
     let in_use = format!(
         "{}, of which {} idle",
         grouped(limits::UPSTREAM_CONNECTIONS_MAX as u64),
@@ -124,7 +124,7 @@ fn its_limits_are_those_of_the_code() {
         ("usage plans of one key", limits::PLANS_OF_KEY_MAX.to_string()),
         ("Ringway's own limits", limits::OWN_LIMITS_MAX.to_string()),
         ("token (JWT)", bytes(limits::TOKEN_BYTES_MAX)),
-        ("slow signatures of tokens that one shard has verified at a time", slow),
+        ("slow signatures of tokens that one shard has verified at a time", slow()),
         ("tokens that one shard remembers", grouped(limits::VERIFIED_TOKENS_MAX as u64)),
         ("throttled callers that are remembered", grouped(limits::LEDGER_ACCOUNTS_MAX as u64)),
         ("PROXY header", format!("{}, version 1: 107", bytes(limits::PROXY_HEADER_BYTES_MAX))),
