@@ -2,6 +2,10 @@
 //!
 //! [`Principals`] is the store: who has which access key. Not here: how a signature is checked.
 
+mod arn;
+
+pub use arn::PrincipalArn;
+
 use std::collections::{HashMap, hash_map};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
