@@ -164,7 +164,7 @@ fn botocore_s_requests_are_let_in_whatever_is_in_them() {
             cases.push(case);
         }
     }
-    cases.push(json!({"headers": {"x-own": "  two   words ", "X-Amz-Meta-A": "b"}}));
+    cases.push(json!({"headers": {"x-own": "two   words", "X-Amz-Meta-A": "b"}}));
     cases.push(json!({"method": "DELETE", "url": "/pets/7"}));
     cases.push(json!({"presign": 60, "url": "/pets?b=2&a=%20x"}));
     cases.push(json!({"presign": 604_800, "age": 86_400}));
@@ -200,6 +200,7 @@ fn botocore_s_requests_are_let_in_whatever_is_in_them() {
     assert!(id.starts_with("AIDA") && id.len() == 21 && first.field("x-caller") == Some(id));
     let presigned = requests.iter().find(|request| request.target.contains("%20x")).unwrap();
     assert_eq!(presigned.target, "/pets?b=2&a=%20x");
+    assert!(requests.iter().all(|request| !request.target.ends_with('?')), "{requests:?}");
     assert_eq!(send(&gateway, "GET /open HTTP/1.1\r\nhost: it\r\n\r\n").status, 200);
 }
 
@@ -387,7 +388,7 @@ fn attack_heads_with_two_signatures_or_half_of_one() {
         ("two slashes", sound.replacen("/pets", "//pets", 1)),
         ("another method", sound.replacen("GET", "PUT", 1)),
         ("lower-case name", presigned.replacen("X-Amz-Signature", "x-amz-signature", 1)),
-        ("no signature", format!("GET /pets HTTP/1.1\r\nhost: it\r\n\r\n")),
+        ("no signature", "GET /pets HTTP/1.1\r\nhost: it\r\n\r\n".into()),
         ("Basic", "GET /pets HTTP/1.1\r\nhost: it\r\nauthorization: Basic YTpi\r\n\r\n".into()),
     ];
     for (what, head) in &attacks {
