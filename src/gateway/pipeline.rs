@@ -167,7 +167,10 @@ async fn travel<'x, 'c>(
     let incoming = integrate::Incoming {
         method: head.method,
         path: selected.path,
-        query: trail.query.get().map_or(target.query, |query| Some(query)),
+        query: match trail.query.get() {
+            Some(unsigned) => Some(unsigned.as_slice()).filter(|query| !query.is_empty()),
+            None => target.query,
+        },
         fields: head.fields(),
         host,
         parameters,

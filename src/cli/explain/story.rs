@@ -249,6 +249,7 @@ fn tell_call(
         facts.record_identity(key.identity(principal));
     }
     let unsigned = signer.and_then(|_| signed::query(head));
+    let query = unsigned.as_deref().or(head.target().query);
     let port = match protocol {
         Protocol::Http => 8080,
         Protocol::Https => head.authority().port.unwrap_or(443),
@@ -258,7 +259,7 @@ fn tell_call(
     let incoming = Incoming {
         method: head.method,
         path,
-        query: unsigned.as_deref().or(head.target().query),
+        query: query.filter(|query| unsigned.is_none() || !query.is_empty()),
         fields: head.fields(),
         host: head.authority().host,
         parameters,
