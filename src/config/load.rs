@@ -354,9 +354,7 @@ impl Loader<'_> {
         let options = import_options(file, api);
         let mut definition = openapi::import(document, &options, &mut self.problems)?;
         self.read_keys(&mut definition, document);
-        if self.signed_at.is_none() {
-            self.signed_at = definition.asks_for_signatures().cloned();
-        }
+        self.signed_at = self.signed_at.take().or(definition.asks_for_signatures().cloned());
         self.variables.extend(definition.stage_variables().map(str::to_owned));
         let warnings = self.problems.count(Severity::Warning) - warnings_before;
         if api.fail_on_warnings && warnings > 0 {

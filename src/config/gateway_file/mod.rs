@@ -4,8 +4,8 @@
 //! generated from them, and a document is checked against that same schema ([`schema`]), which
 //! finds every problem with its place; only a document without errors becomes the types.
 //! What a schema cannot say (names given twice) is in [`rules`], for domain names in [`domains`],
-//! for usage plans and limits in [`traffic`], for CORS in `config::cors`, for principals, which have
-//! files of their own too, in [`principals`].
+//! for usage plans and limits in [`traffic`], for CORS in `config::cors`, for principals,
+//! which have files of their own too, in [`principals`].
 //! Not here: OpenAPI documents, and how all this becomes a plan (`config::compile`).
 
 mod apis;
