@@ -243,8 +243,8 @@ fn keys_of(text: &str) -> Vec<Range<usize>> {
         lower[at + key.len()..].trim_start_matches(['"', '\'']).starts_with(':')
     };
     if found.is_empty() && text.starts_with('{') {
-        let places = |key| lower.match_indices(key).map(|(at, key)| (at, key));
-        let places = KEYS.into_iter().flat_map(places).filter(|(at, key)| is_key(*at, key));
+        let places = KEYS.into_iter().flat_map(|key| lower.match_indices(key));
+        let places = places.filter(|(at, key)| is_key(*at, key));
         found.extend(places.map(|(at, _)| at).min().map(|start| start..text.len()));
     }
     found

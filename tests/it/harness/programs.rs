@@ -84,8 +84,8 @@ const PACKAGES: [&str; 5] = [
 const MODULES: &str = "import botocore, cryptography, grpc, h2, httpx, jwt, requests; from \
                        botocore.auth import get_current_datetime";
 
-/// A Python with httpx, h2, grpcio, botocore, PyJWT and requests: `RINGWAY_PYTHON`, or the machine's
-/// own where it has them, or one of our own below `target/`, made once with pip.
+/// A Python with httpx, h2, grpcio, botocore, PyJWT and requests: `RINGWAY_PYTHON`, or the
+/// machine's own where it has them, or one of our own below `target/`, made once with pip.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(find_python) {
