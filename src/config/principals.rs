@@ -173,12 +173,11 @@ impl Reading<'_> {
             let path = folder.join(name);
             if self.files_read.contains(&path) {
                 let message = format!("{} is named twice", path.display());
-                self.problems.error(node.place(), message, "name it once");
+                self.error(node, message, "name it once");
                 continue;
             }
             let read = Source::read;
-            let Some(bytes) = self.bytes(&path, &node.place(), |path, source| read(source, path))
-            else {
+            let Some(bytes) = self.bytes(&path, node, |path, source| read(source, path)) else {
                 continue;
             };
             // Its lines may have secrets, whatever is wrong with it: none is drawn.
@@ -196,7 +195,7 @@ impl Reading<'_> {
     fn bytes(
         &mut self,
         path: &Path,
-        named_at: &Place,
+        named_at: Node<'_>,
         read: impl FnOnce(&Path, &Source) -> Result<Vec<u8>, String>,
     ) -> Option<Vec<u8>> {
         self.files_read.push(path.to_path_buf());
@@ -205,7 +204,7 @@ impl Reading<'_> {
             Err(reason) => {
                 let message = format!("{} {reason}", path.display());
                 let fix = "name a file that exists; paths are relative to the file they stand in";
-                self.problems.error(named_at.clone(), message, fix);
+                self.error(named_at, message, fix);
                 None
             }
         }
@@ -306,8 +305,8 @@ impl Reading<'_> {
         let (path, most) = (asked.folder.join(name), asked.what.bytes_max);
         self.name(&path, asked.place, known)?;
         // Room for the line end.
-        let bytes = self
-            .bytes(&path, &asked.place.place(), |path, source| source.read_up_to(path, most + 2))?;
+        let bytes =
+            self.bytes(&path, asked.place, |path, source| source.read_up_to(path, most + 2))?;
         self.sources.add_long(&path, &bytes, most + 2);
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -321,7 +320,7 @@ impl Reading<'_> {
         }
         let message = format!("{}: {} is not in the environment", asked.label, shorten(name));
         let fix = "set it for the gateway, or write secretAccessKeyFile: PATH";
-        self.problems.error(asked.place.place(), message, fix);
+        self.error(asked.place, message, fix);
         None
     }
 
@@ -337,7 +336,7 @@ impl Reading<'_> {
             _ => return Some(text),
         };
         let fix = format!("write 1 to {bytes_max} printable ASCII characters, no spaces");
-        self.problems.error(asked.place.place(), format!("{}: {what} {fault}", asked.label), fix);
+        self.error(asked.place, format!("{}: {what} {fault}", asked.label), &fix);
         None
     }
 
@@ -361,7 +360,7 @@ impl Reading<'_> {
         }
         self.name(&path, node, known)?;
         let read = Source::read_beside;
-        let bytes = self.bytes(&path, &node.place(), |path, source| read(source, path));
+        let bytes = self.bytes(&path, node, |path, source| read(source, path));
         let document = bytes.and_then(|bytes| {
             self.sources.add(&path, &bytes);
             Document::parse(&path, &bytes, self.problems)
@@ -389,11 +388,17 @@ impl Reading<'_> {
             return Some(());
         }
         let message = format!("principals name more than {PRINCIPALS_FILES_NAMED_MAX} files");
+        let fix = "write secrets and policies into a file of principalFiles";
+        self.error(at, message, fix);
+        None
+    }
+
+    /// The place is looked up while the list takes problems: in a long line it costs.
+    fn error(&mut self, at: Node<'_>, message: String, fix: &str) {
         let is_kept = self.problems.count(Severity::Error) < PROBLEMS_MAX;
         let place = is_kept.then(|| at.place());
-        let fix = "write secrets and policies into a file of principalFiles".to_owned();
+        let fix = fix.to_owned();
         self.problems.push(Problem { severity: Severity::Error, place, message, fix });
-        None
     }
 
     fn differ<'d>(

@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 
 use super::{raw, rules::list, schema};
-use crate::config::{
-    Problems,
-    document::{Document, Node},
-    shorten,
+use crate::{
+    base::{Problem, Severity, limits::PROBLEMS_MAX},
+    config::{
+        Problems,
+        document::{Document, Node},
+        shorten,
+    },
 };
 
 const SECRETS: [&str; 3] = ["secretAccessKey", "secretAccessKeyFile", "secretAccessKeyEnvironment"];
@@ -51,16 +54,16 @@ fn check_principal(node: Node<'_>, problems: &mut Problems) {
             [] => {
                 let fix = "write one of secretAccessKeyFile: PATH, secretAccessKeyEnvironment: \
                            NAME, secretAccessKey: TEXT";
-                problems.error(key.place(), format!("{label}: it has no secret"), fix);
+                error(problems, key, format!("{label}: it has no secret"), fix);
             }
             [_, second, ..] => {
                 let message = format!("{label}: there are several ways to its secret");
-                problems.error(second.place(), message, "keep one");
+                error(problems, *second, message, "keep one");
             }
         }
         if let [_, second] = there(&TOKENS)[..] {
             let message = format!("{label}: it has sessionToken and sessionTokenFile");
-            problems.error(second.place(), message, "keep one");
+            error(problems, second, message, "keep one");
         }
     }
     let mut known = HashMap::new();
@@ -71,7 +74,14 @@ fn check_principal(node: Node<'_>, problems: &mut Problems) {
                 shorten(first.key),
                 shorten(tag.key)
             );
-            problems.error(tag.key_place(), message, "remove one of them");
+            error(problems, tag.value, message, "remove one of them");
         }
     }
+}
+
+/// The place is looked up while the list takes problems: in a long line it costs.
+fn error(problems: &mut Problems, at: Node<'_>, message: String, fix: &str) {
+    let is_kept = problems.count(Severity::Error) < PROBLEMS_MAX;
+    let (place, fix) = (is_kept.then(|| at.place()), fix.to_owned());
+    problems.push(Problem { severity: Severity::Error, place, message, fix });
 }
