@@ -392,6 +392,20 @@ pub const METHOD_ARN_BYTES_MAX: usize = 1_600;
 pub const SIGNED_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Access keys of one gateway.
 pub const ACCESS_KEYS_MAX: usize = 100_000;
+/// Principals of one gateway.
+pub const PRINCIPALS_MAX: usize = 100_000;
+/// Files of principals that a gateway file names.
+pub const PRINCIPAL_FILES_MAX: usize = 100;
+/// Policies of one principal: AWS takes ten managed ones, and as many again when asked.
+pub const PRINCIPAL_POLICIES_MAX: usize = 20;
+/// Tags of one principal (AWS's quota).
+pub const PRINCIPAL_TAGS_MAX: usize = 50;
+/// Files of secrets and policies that principals name: each is read at every load.
+pub const PRINCIPALS_FILES_NAMED_MAX: usize = 10_000;
+/// A secret access key; AWS's have 40.
+pub const SECRET_ACCESS_KEY_BYTES_MAX: usize = 1024;
+/// A session token: a head has to have room for it.
+pub const SESSION_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of bodies that a shard holds at a time until their signatures are judged.
 pub const UNJUDGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Entries of the routes of one of them: as many as AWS has routes in an API.

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::Read,
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -68,6 +68,14 @@ impl Source {
     #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
     pub(super) fn system_authorities(&self) -> Vec<CertificateDer<'static>> {
         rustls_native_certs::load_native_certs().certs
+    }
+
+    /// Whether everybody on this machine may read a file.
+    #[expect(clippy::unused_self, reason = "all that is read is read from a source")]
+    pub(super) fn is_public(&self, path: &Path) -> bool {
+        const OTHERS_READ: u32 = 0o004;
+        let found = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+        found.is_some_and(|found| found.permissions().mode() & OTHERS_READ != 0)
     }
 
     /// What is at `path`, in a form that changes when it changes; of a file at most one byte more

@@ -19,6 +19,7 @@ use super::{
     keys::{self, KeyFile, Keys},
     openapi::{self, ApiDefinition, BasePath, ImportOptions, StageInputs},
     policy::{self, Functions},
+    principals::{self, Store},
     report::Sources,
     suggest::nearest,
     traffic,
@@ -73,6 +74,7 @@ pub fn load(source: &Source, overrides: &Overrides) -> Loaded {
         pools: UserPools::default(),
         labels: ListenerLabels::default(),
         shown: Shown::default(),
+        signed_at: None,
     };
     let (settings, draft) = loader.load();
     loader.check_overrides();
@@ -103,6 +105,8 @@ struct Loader<'l> {
     pools: UserPools,
     labels: ListenerLabels,
     shown: Shown,
+    /// Where a route asks for signatures.
+    signed_at: Option<Place>,
 }
 
 /// What a gateway file says of an API over what its definition says.
@@ -130,9 +134,9 @@ impl Loader<'_> {
             let draft = self.load_api(&no_file, &api, Said::default(), &document, &place);
             let drafts = draft.into_iter().map(|draft| (draft, place.clone())).collect();
             let nobody = (Keys::none(), Vec::new());
-            return (settings, self.draft(&no_file, None, drafts, nobody));
+            return (settings, self.draft((&no_file, None), drafts, nobody, Store::default()));
         }
-        self.sources.hide(&path, keys::secrets(document.root()));
+        self.sources.hide(&path, principals::secrets(document.root()));
         let keys = self.keys(document.root(), &folder);
         let file = gateway_file::read(&document, &mut self.problems);
         let Some(file) = file else {
@@ -171,17 +175,25 @@ impl Loader<'_> {
         }
         self.pools.check(&mut self.problems);
         let rules = self.ip_rules(&file, &document, &folder);
-        (settings, self.draft(&file, Some(&document), drafts, (keys, rules)))
+        let reading = principals::Reading {
+            source: self.source,
+            problems: &mut self.problems,
+            sources: &mut self.sources,
+            files_read: &mut self.files_read,
+        };
+        let principals = reading.read(&file, &document, &folder);
+        (settings, self.draft((&file, Some(&document)), drafts, (keys, rules), principals))
     }
 
     /// The whole gateway. Each API comes with the place where its definition is named.
     fn draft(
         &mut self,
-        file: &raw::GatewayFile,
-        document: Option<&Document>,
+        (file, document): (&raw::GatewayFile, Option<&Document>),
         mut apis: Vec<(ApiDraft, Place)>,
         callers: (Keys, Vec<IpRule>),
+        principals: Store,
     ) -> PlanDraft {
+        principals.check(self.signed_at.as_ref(), &mut self.problems);
         let traffic = traffic::compile((file, document), &mut apis, callers, &mut self.problems);
         let domains = domains::compile(file, &mut self.problems);
         let host_parent = file.domain_suffix.as_deref().map(|suffix| {
@@ -214,7 +226,7 @@ impl Loader<'_> {
         }
         let apis = apis.into_iter().map(|(api, _)| api).collect();
         let region = file.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
-        PlanDraft { apis, domains, host_parent, traffic, principals: Vec::new(), region }
+        PlanDraft { apis, domains, host_parent, traffic, principals: principals.drafts, region }
     }
 
     fn settings(&mut self, file: &raw::GatewayFile, folder: &Path) -> Settings {
@@ -342,6 +354,7 @@ impl Loader<'_> {
         let options = import_options(file, api);
         let mut definition = openapi::import(document, &options, &mut self.problems)?;
         self.read_keys(&mut definition, document);
+        self.signed_at = self.signed_at.take().or(definition.asks_for_signatures().cloned());
         self.variables.extend(definition.stage_variables().map(str::to_owned));
         let warnings = self.problems.count(Severity::Warning) - warnings_before;
         if api.fail_on_warnings && warnings > 0 {

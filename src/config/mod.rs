@@ -21,6 +21,7 @@ mod keys;
 mod load;
 pub mod openapi;
 mod policy;
+mod principals;
 mod problems;
 pub mod report;
 mod settings;

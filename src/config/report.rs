@@ -39,11 +39,11 @@ pub struct Sources {
     secret: HashMap<PathBuf, Box<[(u32, u32)]>>,
 }
 
-/// A text, and where its API keys stand as far as the text alone tells: see [`keys_of`].
+/// A text, and where its keys stand as far as the text alone tells: see [`keys_of`].
 #[derive(Clone, Debug)]
 struct Text {
     text: Box<str>,
-    keys: Range<usize>,
+    keys: Vec<Range<usize>>,
 }
 
 /// A file that is no document.
@@ -96,8 +96,9 @@ impl Sources {
         let known = self.secret.get(place.file.as_path()).filter(|ranges| !ranges.is_empty());
         let Some(ranges) = known else {
             // The text is broken, or the list has a wrong name.
-            let keys = self.texts.get(place.file.as_path()).map_or(0..0, |text| text.keys.clone());
-            return line.start < keys.end && line.end > keys.start;
+            let keys = self.texts.get(place.file.as_path()).map(|text| text.keys.as_slice());
+            let mut keys = keys.unwrap_or_default().iter();
+            return keys.any(|keys| line.start < keys.end && line.end > keys.start);
         };
         let after = ranges.partition_point(|range| (range.0 as usize) < line.end);
         ranges[..after].last().is_some_and(|range| range.1 as usize > line.start)
@@ -217,30 +218,36 @@ fn excerpt<'t>(sources: &'t Sources, place: &Place) -> Option<Excerpt<'t>> {
     Some(Excerpt { lines, first_line: place.line as usize, span: start..end })
 }
 
-/// Where the API keys of a gateway file stand, as far as a text that may be broken tells: up to the
-/// next key of the file, or in JSON's style to the end.
-fn keys_of(text: &str) -> Range<usize> {
-    const KEY: &str = "apikeys";
+/// Where the API keys and the principals of a gateway file stand, as far as a text that may be
+/// broken tells: up to the next key of the file, or in JSON's style to the end.
+fn keys_of(text: &str) -> Vec<Range<usize>> {
+    const KEYS: [&str; 2] = ["apikeys", "principals"];
     let lower = text.to_ascii_lowercase();
-    let is_theirs = |line: &str| line.starts_with("apikey") && !line.starts_with("apikeyfiles");
-    let mut keys = text.len()..text.len();
-    let mut at = 0;
+    let is_theirs = |line: &str| {
+        let is = |start, but| line.starts_with(start) && !line.starts_with(but);
+        is("apikey", "apikeyfiles") || is("principal", "principalfiles")
+    };
+    let mut found = Vec::new();
+    let (mut at, mut start) = (0, None);
     for line in lower.split_inclusive('\n') {
-        if is_theirs(line) {
-            keys.start = keys.start.min(at);
-        } else if at > keys.start && line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-            keys.end = at;
-            return keys;
+        if line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            if let Some(start) = start.take() {
+                found.push(start..at);
+            }
+            start = is_theirs(line).then_some(at);
         }
         at += line.len();
     }
-    let is_key =
-        |at: &usize| lower[at + KEY.len()..].trim_start_matches(['"', '\'']).starts_with(':');
-    if keys.is_empty() && text.starts_with('{') {
-        let found = lower.match_indices(KEY).map(|(at, _)| at).find(is_key);
-        keys.start = found.unwrap_or(keys.end);
+    found.extend(start.map(|start| start..text.len()));
+    let is_key = |at: usize, key: &str| {
+        lower[at + key.len()..].trim_start_matches(['"', '\'']).starts_with(':')
+    };
+    if found.is_empty() && text.starts_with('{') {
+        let places = KEYS.into_iter().flat_map(|key| lower.match_indices(key));
+        let places = places.filter(|(at, key)| is_key(*at, key));
+        found.extend(places.map(|(at, _)| at).min().map(|start| start..text.len()));
     }
-    keys
+    found
 }
 
 fn problem_to_json(problem: &Problem) -> serde_json::Value {

@@ -55,15 +55,16 @@ impl Reframe {
         // Pieces of a stream of HTTP/2 are no blocks of a shelf, which bounds the others.
         let most = if from.marks_ends() { most.min(limits::LARGE_BLOCK_BYTES) } else { most };
         loop {
+            // A chunk in a buffer of its own is the last of its send: its line end must follow,
+            // also where the body ends with it, as one does whose last piece was held back.
+            if *self == Self::ChunkOpen && !out.pieces.is_empty() {
+                return Poll::Ready(Ok(false));
+            }
             if body.is_done() {
                 self.end(body, out);
                 return Poll::Ready(Ok(true));
             }
-            // A chunk in a buffer of its own is the last of its send: its line end must follow.
-            let full = out.pieces.len() >= limits::SEND_PIECES_MAX
-                || gathered >= most
-                || *self == Self::ChunkOpen && !out.pieces.is_empty();
-            if full {
+            if out.pieces.len() >= limits::SEND_PIECES_MAX || gathered >= most {
                 return Poll::Ready(Ok(false));
             }
             match body.poll_next(from, cx) {

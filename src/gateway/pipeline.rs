@@ -127,6 +127,16 @@ pub struct Path {
     pub(super) places: RefCell<Vec<Places>>,
 }
 
+impl Path {
+    /// The query that goes on: without the signature, if one was in it.
+    fn query_of<'a>(&'a self, sent: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        match self.query.get() {
+            Some(unsigned) => Some(unsigned.as_slice()).filter(|query| !query.is_empty()),
+            None => sent,
+        }
+    }
+}
+
 async fn travel<'x, 'c>(
     local: &Local,
     installed: &'c Installed,
@@ -167,7 +177,7 @@ async fn travel<'x, 'c>(
     let incoming = integrate::Incoming {
         method: head.method,
         path: selected.path,
-        query: trail.query.get().map_or(target.query, |query| Some(query)),
+        query: trail.query_of(target.query),
         fields: head.fields(),
         host,
         parameters,

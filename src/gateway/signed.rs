@@ -19,7 +19,7 @@ use crate::{
             iam::{Canonical, Claim, Fault, Signed, Told, payload, unsigned_query},
             principal::{AccessKey, Principal},
         },
-        context::{Facts, Identity},
+        context::Facts,
         reject::{Client, Reject},
     },
 };
@@ -65,13 +65,7 @@ impl<'c> Gate<'_, 'c> {
             self.trail.query.get_or_init(|| unsigned_query(target.query.unwrap_or_default()));
         }
         let principal = self.installed.plan.principals().owner(key);
-        facts.record_identity(Identity {
-            access_key: &key.id,
-            account_id: &principal.account_id,
-            user_id: &principal.user_id,
-            user_arn: &principal.arn,
-            org_id: principal.org_id.as_deref().unwrap_or_default(),
-        });
+        facts.record_identity(key.identity(principal));
         Ok(principal)
     }
 

@@ -18,6 +18,7 @@ mod faults;
 mod harness;
 mod hogs;
 mod http2;
+mod iam;
 mod ip_rules;
 mod jwt;
 mod jwt_issuer;

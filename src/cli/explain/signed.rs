@@ -11,7 +11,7 @@ use crate::{
     steps::{
         authorize::{
             Authorizer,
-            iam::{Canonical, Claim, Fault, Signed, Told, payload},
+            iam::{Canonical, Claim, Fault, Signed, Told, payload, unsigned_query},
             principal::{AccessKey, Principal},
         },
         reject::{Client, Reject},
@@ -57,17 +57,23 @@ pub(super) fn tell(plan: &Plan, head: &RequestHead, out: &mut String) -> Result<
     }
 }
 
-/// Who signed a request to a route that asks for it, if it is sound.
-pub(super) fn principal<'p>(
+/// Who signed a request to a route that asks for it, and with which key, if it is sound.
+pub(super) fn signer<'p>(
     plan: &'p Plan,
     route: &Route,
     head: &RequestHead,
-) -> Option<&'p Principal> {
+) -> Option<(&'p AccessKey, &'p Principal)> {
     let demand = route.authorizer.as_ref()?;
     if !matches!(*demand.authorizer, Authorizer::Iam) {
         return None;
     }
-    look(plan, head).outcome.ok().map(|key| plan.principals().owner(key))
+    look(plan, head).outcome.ok().map(|key| (key, plan.principals().owner(key)))
+}
+
+/// The query that is passed on: of a presigned request without the signature.
+pub(super) fn query(head: &RequestHead) -> Option<Vec<u8>> {
+    let is_presigned = head.fields().find(Name::Authorization).is_none();
+    head.target().query.filter(|_| is_presigned).map(unsigned_query)
 }
 
 /// The lines that are passed on, without what is dropped of a signature.

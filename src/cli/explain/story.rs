@@ -12,6 +12,7 @@ use crate::{
     json::Body,
     plan::{ExecuteApiEndpoint, Plan, Reach, Selected, Stage, Upstream},
     steps::{
+        authorize::principal::{AccessKey, Principal},
         context::{Arrival, Claims, ClfTime, Facts, RequestId, Target, TraceId},
         domain::{DomainId, DomainName, is_ping},
         endpoint::{Access, LabelSet},
@@ -118,13 +119,15 @@ fn tell_matched(
     let (api, stage) = (selected.api, selected.stage);
     let route = &stage.routes[matched.route];
     tell_route(selected, matched, out);
+    let signer = signed::signer(plan, route, head);
     let let_in = limits::tell(plan, (api, stage, route), head, out).and_then(|token| {
-        let principal = signed::principal(plan, route, head);
+        let principal = signer.map(|(_, principal)| principal);
         policy::tell(selected, principal, (head, protocol), out).map(|()| token)
     });
     if let Ok(token) = let_in {
         let claims = token.as_ref().map(|token| &token.claims);
-        tell_call(selected, matched, claims, (head, protocol.unwrap_or(Protocol::Http)), out);
+        let asked = (head, protocol.unwrap_or(Protocol::Http));
+        tell_call(selected, matched, (claims, signer), asked, out);
         tell_upstream(plan.upstream(route.upstream), out);
     }
 }
@@ -227,7 +230,7 @@ fn tell_route(selected: &Selected<'_, '_>, matched: &Matched, out: &mut String) 
 fn tell_call(
     selected: &Selected<'_, '_>,
     matched: &Matched,
-    claims: Option<&Claims>,
+    (claims, signer): (Option<&Claims>, Option<(&AccessKey, &Principal)>),
     (head, protocol): (&RequestHead, Protocol),
     out: &mut String,
 ) {
@@ -242,6 +245,11 @@ fn tell_call(
     if let Some(claims) = claims {
         facts.record_claims(claims);
     }
+    if let Some((key, principal)) = signer {
+        facts.record_identity(key.identity(principal));
+    }
+    let unsigned = signer.and_then(|_| signed::query(head));
+    let query = unsigned.as_deref().or(head.target().query);
     let port = match protocol {
         Protocol::Http => 8080,
         Protocol::Https => head.authority().port.unwrap_or(443),
@@ -251,7 +259,7 @@ fn tell_call(
     let incoming = Incoming {
         method: head.method,
         path,
-        query: head.target().query,
+        query: query.filter(|query| unsigned.is_none() || !query.is_empty()),
         fields: head.fields(),
         host: head.authority().host,
         parameters,

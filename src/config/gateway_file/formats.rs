@@ -2,8 +2,13 @@
 //! `format`. The schema's `pattern` says the same to editors; here it is a function and a phrase.
 
 use crate::{
-    base::{Address, ListenAddress, limits::API_KEY_NAME_MAX},
-    steps::{api_key::Digest, endpoint, integrate::TrustedProxies},
+    base::{Address, ListenAddress, WallTime, limits::API_KEY_NAME_MAX},
+    steps::{
+        api_key::Digest,
+        authorize::{policy, principal::PrincipalArn},
+        endpoint,
+        integrate::TrustedProxies,
+    },
 };
 
 /// A rule for a string, and what to call a string that keeps it.
@@ -91,6 +96,34 @@ pub(super) const FORMATS: &[Format] = &[
         keeps: |text| Digest::parse(text).is_some(),
     },
     Format {
+        name: "principal-arn",
+        what: "an ARN such as arn:aws:iam::123456789012:user/alice, or \
+               arn:aws:sts::123456789012:assumed-role/ROLE/SESSION",
+        keeps: |text| PrincipalArn::parse(text).is_ok(),
+    },
+    Format {
+        name: "principal-id",
+        what: "1 to 128 printable ASCII characters, no spaces",
+        keeps: |text| is_of(text, 1..=128, b"", u8::is_ascii_graphic),
+    },
+    Format {
+        name: "access-key-id",
+        what: "16 to 128 of A-Z a-z 0-9 _, such as AKIAIOSFODNN7EXAMPLE",
+        keeps: |text| is_of(text, 16..=128, b"_", u8::is_ascii_alphanumeric),
+    },
+    Format {
+        name: "organization-id",
+        what: "o- and 1 to 32 of a-z 0-9, such as o-a1b2c3d4e5",
+        keeps: |text| {
+            text.strip_prefix("o-").is_some_and(|rest| is_of(rest, 1..=32, b"", is_lower_or_digit))
+        },
+    },
+    Format {
+        name: "iso-time",
+        what: "a time in ISO 8601, such as 2026-11-26T11:30:00Z",
+        keeps: |text| time_of(text).is_some(),
+    },
+    Format {
         name: "limit-name",
         what: "1 to 64 of A-Z a-z 0-9 _ . -, such as per-client",
         keeps: |text| is_of(text, 1..=64, b"_.-", u8::is_ascii_alphanumeric),
@@ -106,6 +139,12 @@ pub(super) fn find(name: &str) -> Option<&'static Format> {
 pub(in crate::config) fn is_name(text: &str) -> bool {
     let length = text.chars().count();
     (1..=API_KEY_NAME_MAX).contains(&length) && !text.contains(char::is_control)
+}
+
+/// A time that is written for people.
+pub(in crate::config) fn time_of(text: &str) -> Option<WallTime> {
+    let milliseconds = policy::parse_time(text.as_bytes()).filter(|_| text.contains('-'))?;
+    u64::try_from(milliseconds).ok().map(WallTime)
 }
 
 fn is_of(

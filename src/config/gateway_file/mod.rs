@@ -4,19 +4,22 @@
 //! generated from them, and a document is checked against that same schema ([`schema`]), which
 //! finds every problem with its place; only a document without errors becomes the types.
 //! What a schema cannot say (names given twice) is in [`rules`], for domain names in [`domains`],
-//! for usage plans and limits in [`traffic`], for CORS in `config::cors`.
+//! for usage plans and limits in [`traffic`], for CORS in `config::cors`, for principals,
+//! which have files of their own too, in [`principals`].
 //! Not here: OpenAPI documents, and how all this becomes a plan (`config::compile`).
 
 mod apis;
 mod domains;
 mod formats;
+mod principals;
 pub mod raw;
 mod rules;
 mod schema;
 mod traffic;
 
 pub(super) use apis::did_you_mean;
-pub(super) use formats::is_name;
+pub(super) use formats::{is_name, time_of};
+pub(super) use principals::read_list as read_principals;
 pub use schema::json_schema;
 pub(super) use traffic::{burst_of, route_key};
 
@@ -31,6 +34,7 @@ pub fn read(document: &Document, problems: &mut Problems) -> Option<GatewayFile>
     domains::check(document.root(), problems);
     traffic::check(document.root(), problems);
     cors::check(document.root(), problems);
+    principals::check(document.root(), problems);
     if problems.errors() > before {
         return None;
     }

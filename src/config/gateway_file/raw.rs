@@ -6,6 +6,7 @@
 //! formats). What the file says of keys, plans and limits is in [`traffic`].
 
 mod cors;
+mod principals;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,12 @@ use serde_json::json;
 
 use crate::base::limits::{
     ANY_OF_MAX, API_KEY_FILES_MAX, API_MAPPINGS_MAX, DOMAIN_NAMES_MAX, IP_RULES_MAX,
-    ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX, USAGE_PLANS_MAX, USER_POOLS_MAX,
+    PRINCIPAL_FILES_MAX, PRINCIPALS_MAX, ROUTING_RULE_PRIORITY_MAX, ROUTING_RULES_MAX,
+    USAGE_PLANS_MAX, USER_POOLS_MAX,
 };
 
 pub use cors::CorsConfiguration;
+pub use principals::{AccessKey, AccessKeyStatus, Principal, SecretText};
 pub use traffic::{
     ApiKey, ApiStage, IpRule, LimitKey, LimitKeyType, LimitRoute, NameText, OwnLimit, PathText,
     Period, Quota, Throttle, Throttling, UsagePlan,
@@ -91,6 +94,15 @@ pub struct GatewayFile {
     #[serde(default)]
     #[schemars(length(max = IP_RULES_MAX))]
     pub ip_rules: Vec<IpRule>,
+    /// Who may sign requests for routes with AWS_IAM.
+    #[serde(default)]
+    #[schemars(length(max = PRINCIPALS_MAX))]
+    pub principals: Vec<Principal>,
+    /// Paths of files with more principals, relative to this file: YAML or JSON, a list like
+    /// principals.
+    #[serde(default)]
+    #[schemars(length(max = PRINCIPAL_FILES_MAX))]
+    pub principal_files: Vec<PathText>,
     /// Custom domain names and what they lead to. With them, an API answers on no other hosts than
     /// these and its default one.
     #[serde(default)]

@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 
 use super::{formats, raw::GatewayFile};
 use crate::{
-    base::{Place, Problem, Severity, limits::PROBLEMS_MAX},
+    base::{
+        Place, Problem, Severity,
+        limits::{PRINCIPALS_MAX, PROBLEMS_MAX},
+    },
     config::{
         Problems,
         document::{Kind, Node},
@@ -29,6 +32,17 @@ pub fn json_schema() -> Json {
 pub(super) fn check(root: Node<'_>, problems: &mut Problems) {
     let schema = json_schema();
     Walk { schema: &schema, problems }.value(root, &schema, "");
+}
+
+/// The same of a document that is a list of principals.
+pub(super) fn check_principals(root: Node<'_>, problems: &mut Problems) {
+    let schema = json_schema();
+    let list = serde_json::json!({
+        "type": "array",
+        "maxItems": PRINCIPALS_MAX,
+        "items": {"$ref": "#/$defs/Principal"},
+    });
+    Walk { schema: &schema, problems }.value(root, &list, "");
 }
 
 struct Walk<'w> {

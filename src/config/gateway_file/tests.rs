@@ -264,6 +264,11 @@ fn every_format_refuses_and_takes() {
         ("stage-variable-value", "a:/b", "a b"),
         ("name", "gold plan", "gold\tplan"),
         ("sha-256", &"aF".repeat(32), &"a".repeat(63)),
+        ("principal-arn", "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:role/r"),
+        ("principal-id", "AROAX:session", "a b"),
+        ("access-key-id", "AKIA_OSFODNN7EXA", "AKIA-OSFODNN7EXA"),
+        ("organization-id", "o-a1", "r-a1"),
+        ("iso-time", "2026-11-26T11:30:00+01:00", "20261126"),
         ("limit-name", "per-client", "per client"),
     ];
     assert_eq!(cases.len(), formats::FORMATS.len());

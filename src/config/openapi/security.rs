@@ -32,6 +32,8 @@ pub(super) struct Security<'d, 'r> {
     authorizers: Vec<Authorizer>,
     /// Where the authorizers that were asked for are; `None` for a faulty one.
     places: BTreeMap<&'d str, Option<usize>>,
+    /// Where the one is that asks for signatures, whatever asks for it.
+    iam: Option<usize>,
 }
 
 /// What an operation demands of its callers.
@@ -64,6 +66,7 @@ impl<'d, 'r> Security<'d, 'r> {
             inherited: None,
             authorizers: Vec::new(),
             places: BTreeMap::new(),
+            iam: None,
         }
     }
 
@@ -75,7 +78,7 @@ impl<'d, 'r> Security<'d, 'r> {
         report: &mut Report<'_>,
     ) -> Demands {
         let inherited = self.inherited.clone();
-        let demands = match (operation.find("security"), self.everywhere, inherited) {
+        let mut demands = match (operation.find("security"), self.everywhere, inherited) {
             (Some(own), ..) => self.check_demands(own, label, report),
             (None, Some(_), Some(known)) => known,
             (None, Some(everywhere), None) => {
@@ -87,9 +90,47 @@ impl<'d, 'r> Security<'d, 'r> {
             (None, None, _) => Demands::default(),
         };
         if let Some(auth) = operation.find("x-amazon-apigateway-auth") {
-            check_auth(auth, label, report);
+            self.check_auth(auth, label, &mut demands, report);
         }
         demands
+    }
+
+    /// What `x-amazon-apigateway-auth` of an operation adds to its demands.
+    fn check_auth(
+        &mut self,
+        auth: Node<'d>,
+        label: &str,
+        found: &mut Demands,
+        report: &mut Report<'_>,
+    ) {
+        let kind = auth.find("type").and_then(Node::scalar_text).unwrap_or_default();
+        if kind.eq_ignore_ascii_case("none") {
+            return;
+        }
+        if !kind.eq_ignore_ascii_case("aws_iam") {
+            return refuse_auth(auth, kind, label, report);
+        }
+        for entry in auth.entries().filter(|entry| entry.key != "type") {
+            let name = shorten(entry.key);
+            let message = format!("{label}: {name} means nothing to AWS_IAM; it is left out");
+            report.info(&entry, message, "");
+        }
+        let place = self.iam();
+        match &found.authorizer {
+            Some((other, _)) if *other != place => {
+                let message = format!("{label} demands AWS_IAM and another authorizer");
+                report.error(&auth, message, "keep one: a route has one authorizer");
+            }
+            _ => found.authorizer = Some((place, Vec::new())),
+        }
+    }
+
+    /// The place of the authorizer that asks for signatures.
+    fn iam(&mut self) -> usize {
+        *self.iam.get_or_insert_with(|| {
+            self.authorizers.push(Authorizer::iam());
+            self.authorizers.len() - 1
+        })
     }
 
     /// The authorizers that routes use; tells of those that none does.
@@ -135,6 +176,9 @@ impl<'d, 'r> Security<'d, 'r> {
         }
         let nothing = demands.items().find(|one| one.is_mapping() && one.entries().len() == 0);
         let what = match &found {
+            Demands { authorizer: Some((place, _)), .. } if self.iam == Some(*place) => {
+                Some(("a signature", "signature"))
+            }
             Demands { authorizer: Some(_), .. } => Some(("a token", "token")),
             Demands { api_key_required: true, .. } => Some(("an API key", "key")),
             Demands { .. } => None,
@@ -200,18 +244,34 @@ impl<'d, 'r> Security<'d, 'r> {
         let known = self.places.get(named.key).copied();
         let place = known.unwrap_or_else(|| {
             let read = scheme.read(self.known, report);
-            let place = read.map(|authorizer| {
-                self.authorizers.push(authorizer);
-                self.authorizers.len() - 1
+            let place = read.map(|authorizer| match authorizer.is_iam() {
+                true => self.iam(),
+                false => {
+                    self.authorizers.push(authorizer);
+                    self.authorizers.len() - 1
+                }
             });
             self.places.insert(named.key, place);
             place
         });
-        let scopes = read_scopes(named, label, report);
+        let mut scopes = read_scopes(named, label, report);
+        if scheme.is_iam() && !scopes.is_empty() {
+            let message = format!("{label}: scopes mean nothing to AWS_IAM; they are left out");
+            report.info(&named, message, "");
+            scopes.clear();
+        }
         let Some(place) = place else { return };
-        if found.authorizer.is_some() {
-            let message = format!("{label} demands the tokens of several authorizers");
-            return report.error(&named, message, "keep one: a route has one authorizer");
+        match &found.authorizer {
+            None => {}
+            Some((other, _)) if scheme.is_iam() && *other == place => return,
+            Some((other, _)) => {
+                let what = match scheme.is_iam() || self.iam == Some(*other) {
+                    true => "AWS_IAM and another authorizer",
+                    false => "the tokens of several authorizers",
+                };
+                let message = format!("{label} demands {what}");
+                return report.error(&named, message, "keep one: a route has one authorizer");
+            }
         }
         found.authorizer = Some((place, scopes));
     }
@@ -280,16 +340,14 @@ fn api_key(scheme: Node<'_>) -> Plain {
     Plain::OtherKey(place)
 }
 
-fn check_auth(auth: Node<'_>, label: &str, report: &mut Report<'_>) {
-    let kind = auth.find("type").and_then(Node::scalar_text).unwrap_or_default();
-    if kind.eq_ignore_ascii_case("none") {
-        return;
-    }
+/// An `x-amazon-apigateway-auth` of a type that this version does not know.
+fn refuse_auth(auth: Node<'_>, kind: &str, label: &str, report: &mut Report<'_>) {
     let kind = if kind.is_empty() { "without a type" } else { kind };
     let message = format!(
         "{label} has x-amazon-apigateway-auth {}, which is not yet supported: this version would \
          serve the route without it",
         shorten(kind)
     );
-    report.error(&auth, message, "write {type: NONE} if the route may be open to all");
+    let fix = "write {type: AWS_IAM}, or {type: NONE} if the route may be open to all";
+    report.error(&auth, message, fix);
 }

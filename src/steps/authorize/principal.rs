@@ -2,6 +2,10 @@
 //!
 //! [`Principals`] is the store: who has which access key. Not here: how a signature is checked.
 
+mod arn;
+
+pub use arn::PrincipalArn;
+
 use std::collections::{HashMap, hash_map};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -9,7 +13,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use super::policy::Policy;
 use crate::{
     base::{WallTime, limits::ACCESS_KEYS_MAX},
-    steps::reject::IamFault,
+    steps::{context::Identity, reject::IamFault},
 };
 
 /// One user or role of the principal store.
@@ -174,6 +178,18 @@ impl Principals {
 }
 
 impl AccessKey {
+    /// Who signed with it, as mappings and logs may know.
+    #[must_use]
+    pub fn identity<'a>(&'a self, owner: &'a Principal) -> Identity<'a> {
+        Identity {
+            access_key: &self.id,
+            account_id: &owner.account_id,
+            user_id: &owner.user_id,
+            user_arn: &owner.arn,
+            org_id: owner.org_id.as_deref().unwrap_or_default(),
+        }
+    }
+
     /// What it signs with.
     #[must_use]
     pub fn secret(&self) -> &[u8] {

@@ -74,12 +74,18 @@ impl Drop for Server {
 }
 
 /// What the Python clients need.
-const PACKAGES: [&str; 4] =
-    ["httpx[http2]>=0.27", "grpcio>=1.60", "botocore>=1.34", "pyjwt[crypto]>=2.8"];
-const MODULES: &str = "import botocore, cryptography, grpc, h2, httpx, jwt";
+const PACKAGES: [&str; 5] = [
+    "httpx[http2]>=0.27",
+    "grpcio>=1.60",
+    "botocore>=1.34",
+    "pyjwt[crypto]>=2.8",
+    "requests>=2.31",
+];
+const MODULES: &str = "import botocore, cryptography, grpc, h2, httpx, jwt, requests; from \
+                       botocore.auth import get_current_datetime";
 
-/// A Python with httpx, h2, grpcio, botocore and PyJWT: `RINGWAY_PYTHON`, or the machine's own
-/// where it has them, or one of our own below `target/`, made once with pip.
+/// A Python with httpx, h2, grpcio, botocore, PyJWT and requests: `RINGWAY_PYTHON`, or the
+/// machine's own where it has them, or one of our own below `target/`, made once with pip.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(find_python) {

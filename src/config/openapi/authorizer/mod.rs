@@ -9,7 +9,12 @@ mod webhook;
 
 use std::sync::Arc;
 
-use super::{definition::ApiDefinition, fault::shorten, report::Report, text::Substitutions};
+use super::{
+    definition::{ApiDefinition, RouteDefinition},
+    fault::shorten,
+    report::Report,
+    text::Substitutions,
+};
 use crate::{
     base::{Place, limits::TRUST_STORE_BYTES_MAX},
     config::{Problems, document::Node, user_pools::UserPools},
@@ -18,6 +23,7 @@ use crate::{
 
 /// Ringway's own authorizers.
 const OWN: &str = "x-ringway-authorizer";
+const AUTHTYPE: &str = "x-amazon-apigateway-authtype";
 const TYPES: &str = "write type: basic, or type: webhook";
 
 /// An authorizer of the document.
@@ -34,6 +40,8 @@ enum Kind {
     Cognito(cognito::Cognito),
     Basic(basic::Basic),
     Webhook(webhook::Webhook),
+    /// Has nothing of its own: who may sign, the gateway file says.
+    Iam,
 }
 
 /// Whose kinds `type` names, or which one it is.
@@ -41,6 +49,7 @@ enum Kind {
 enum Form {
     Jwt,
     Cognito,
+    Iam,
     /// One of `x-ringway-authorizer`.
     Own,
 }
@@ -60,11 +69,19 @@ impl<'d> Scheme<'d> {
         if let Some(node) = scheme.find(OWN) {
             return Some(Self { form: Form::Own, name, scheme, node });
         }
+        if let Some(node) = scheme.find(AUTHTYPE).filter(|node| is_sigv4(*node)) {
+            return Some(Self { form: Form::Iam, name, scheme, node });
+        }
         let node = scheme.find("x-amazon-apigateway-authorizer")?;
         let kind = node.find("type").and_then(Node::scalar_text)?;
         let forms = [("jwt", Form::Jwt), ("cognito_user_pools", Form::Cognito)];
         let found = forms.into_iter().find(|(name, _)| kind.eq_ignore_ascii_case(name));
         found.map(|(_, form)| Self { form, name, scheme, node })
+    }
+
+    /// Whether it asks for a signature (`AWS_IAM`): all that do are one authorizer.
+    pub(super) fn is_iam(&self) -> bool {
+        self.form == Form::Iam
     }
 
     /// Reads it; `None` after an error.
@@ -76,6 +93,7 @@ impl<'d> Scheme<'d> {
             return reading.error(node, "it is AWS's authorizer and Ringway's", "keep one");
         }
         let kind = match (form, node.find("type").and_then(Node::scalar_text)) {
+            (Form::Iam, _) => check_iam(name, scheme, report).map(|()| Kind::Iam),
             (Form::Jwt, _) => jwt::read(name, scheme, node, known, report).map(Kind::Jwt),
             (Form::Cognito, _) => {
                 cognito::read(name, scheme, node, known, report).map(Kind::Cognito)
@@ -96,7 +114,54 @@ impl<'d> Scheme<'d> {
     }
 }
 
+impl Authorizer {
+    /// The one that asks for signatures.
+    pub(super) const fn iam() -> Self {
+        Self { kind: Kind::Iam, compiled: None }
+    }
+
+    /// Whether it asks for signatures.
+    pub(super) const fn is_iam(&self) -> bool {
+        matches!(self.kind, Kind::Iam)
+    }
+}
+
+fn is_sigv4(node: Node<'_>) -> bool {
+    node.scalar_text().is_some_and(|text| text.eq_ignore_ascii_case("awsSigv4"))
+}
+
+/// `None` after an error.
+fn check_iam(name: &str, scheme: Node<'_>, report: &mut Report<'_>) -> Option<()> {
+    let short = shorten(name);
+    if let Some(other) = scheme.find("x-amazon-apigateway-authorizer") {
+        let message = format!("authorizer {short}: it is awsSigv4, and has another authorizer");
+        report.error(&other, message, "remove one of them");
+        return None;
+    }
+    let text = |key| scheme.find(key).and_then(Node::scalar_text).unwrap_or_default();
+    let is_header = text("in") == "header" && text("name").eq_ignore_ascii_case("authorization");
+    if text("type") != "apiKey" || !is_header {
+        let message = format!(
+            "authorizer {short}: a signature is in Authorization, or in the query as X-Amz-*, \
+             whatever its scheme says"
+        );
+        let fix = "write {type: apiKey, name: Authorization, in: header, ..}";
+        report.warning(&scheme, message, fix);
+    }
+    Some(())
+}
+
 impl ApiDefinition {
+    /// Where the first route is that asks for signatures.
+    #[must_use]
+    pub fn asks_for_signatures(&self) -> Option<&Place> {
+        let is_signed = |place: usize| self.authorizers[place].is_iam();
+        let demands = |route: &&RouteDefinition| {
+            route.authorizer.as_ref().is_some_and(|(place, _)| is_signed(*place))
+        };
+        self.routes.iter().find(demands).map(|route| &route.place)
+    }
+
     /// Gives the authorizers their keys and users, some of which are those of user pools; `read`
     /// reads a file that stands at a place of the document, at most one byte more than so many, and
     /// tells when it cannot.
@@ -124,6 +189,7 @@ impl ApiDefinition {
                 Kind::Webhook(webhook) => {
                     webhook.compile(&mut read, problems).map(authorize::Authorizer::Webhook)
                 }
+                Kind::Iam => Some(authorize::Authorizer::Iam),
             };
             authorizer.compiled = compiled.map(Arc::new);
         }

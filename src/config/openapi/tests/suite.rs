@@ -63,11 +63,11 @@ const REFUSED: &[(&str, usize)] = &[
     ("YAML syntax: invalid indentation", 1),
     ("is a function that only CloudFormation can do", 6),
     ("known only where CloudFormation runs", 3),
-    ("this version would serve the route without it", 6),
+    ("this version would serve the route without it", 5),
     // A placeholder of a template.
     ("is no ARN of a user pool", 3),
     ("x-amazon-apigateway-api-key-source AUTHORIZER is not yet supported", 1),
-    ("the integration's type is", 63),
+    ("the integration's type is", 64),
     ("integrationSubtype", 3),
     ("connectionType VPC_LINK is not yet supported", 2),
     ("has no x-amazon-apigateway-integration", 4),

@@ -5,8 +5,10 @@
 //! [`Canonical`] is what was signed, and [`Canonical::prove`] compares. Time and the body's hash
 //! are arguments. The path is signed as it was sent, encoded once more; where it has several
 //! slashes in a row it may be signed with one, as AWS's signers do. Not here: the principal store,
-//! and reading the body.
+//! and reading the body. What is refused, and why, is told in [`attacks`].
 
+#[doc = include_str!("attacks.md")]
+pub mod attacks {}
 mod canonical;
 mod claim;
 mod fault;

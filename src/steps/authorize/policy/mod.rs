@@ -26,6 +26,7 @@ pub use arn::MethodArn;
 pub use combine::{Caller, Decision, decide, judge};
 pub use refusal::refusal;
 pub use statement::Miss;
+pub use time::parse as parse_time;
 
 use self::{key::View, statement::Statement};
 use super::principal::Principal;

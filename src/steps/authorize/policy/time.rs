@@ -3,7 +3,8 @@
 
 /// Milliseconds since the epoch. `2026-11-26T11:30:00Z`, with `+01:00` too, with a fraction of a
 /// second, without seconds; `2026-11-26`, `2026-11` and `2026` are their beginnings.
-pub(super) fn parse(text: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<i64> {
     let text = str::from_utf8(text).ok()?;
     // Five digits and more, or fewer than four: no year.
     if text.len() != 4 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
