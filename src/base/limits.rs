@@ -351,7 +351,10 @@ pub const VERIFICATION_TURN: Duration = Duration::from_micros(200);
 pub const VERIFICATIONS_WAITING_MAX: usize = 4_096;
 /// Keys of which a shard knows what their signatures take here; beyond them it begins anew.
 pub const VERIFICATION_COSTS_MAX: usize = 1_024;
-/// Signatures that take longer than a turn has for all, which one shard has asked another thread
+/// A signature that takes longer by itself is verified by another thread. One between that and a
+/// turn's budget has a turn to itself: handing it over costs other clients more on a busy core.
+pub const VERIFICATION_LONG: Duration = Duration::from_micros(500);
+/// Signatures that take longer than that, which one shard has asked another thread
 /// about and not heard of; more get 503.
 pub const SIGNATURES_ASKED_MAX: usize = 1_024;
 /// Of which the clients of one address have at most this many; an eighth, when half are taken.

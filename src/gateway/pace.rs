@@ -15,7 +15,9 @@ use std::{
 use crate::{
     base::{
         Moment,
-        limits::{VERIFICATION_COSTS_MAX, VERIFICATION_TURN, VERIFICATIONS_WAITING_MAX},
+        limits::{
+            VERIFICATION_COSTS_MAX, VERIFICATION_LONG, VERIFICATION_TURN, VERIFICATIONS_WAITING_MAX,
+        },
     },
     runtime::Runtime,
     steps::authorize::jwt::{Candidate, KeyName},
@@ -60,9 +62,9 @@ impl Pace {
         known.unwrap_or(candidate.cost())
     }
 
-    /// Whether that is more than a turn has for all.
+    /// Whether that is more than a turn may last.
     pub(super) fn is_slow(&self, candidate: &Candidate<'_, '_>) -> bool {
-        self.cost(candidate) > VERIFICATION_TURN
+        self.cost(candidate) > VERIFICATION_LONG
     }
 
     /// Learns what one took that was sound: forged ones may end early, and shall teach nothing.

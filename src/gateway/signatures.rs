@@ -1,6 +1,5 @@
-//! A shard's view of signatures that would take more of it than a turn has for all
-//! (`VERIFICATION_TURN`): they are verified elsewhere. Those that take less have the turn's budget
-//! (`pace`).
+//! A shard's view of signatures that would hold it for long (`VERIFICATION_LONG`): they are
+//! verified elsewhere. Those that take less have a turn's budget, or a turn to themselves (`pace`).
 
 use std::net::IpAddr;
 
