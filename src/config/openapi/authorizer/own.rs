@@ -1,7 +1,10 @@
 //! What Ringway's own authorizers share while they are read.
 
-use super::super::{fault::shorten, report::Report};
-use crate::config::{document::Node, suggest::nearest};
+use super::{
+    super::{fault::shorten, report::Report},
+    reading::check_names,
+};
+use crate::config::document::Node;
 
 /// An authorizer while it is read.
 pub(super) struct Reading<'r, 'p> {
@@ -21,17 +24,6 @@ impl<'r, 'p> Reading<'r, 'p> {
 
     /// `None` when a name is not known.
     pub(super) fn check_names(&mut self, node: Node<'_>, known: &[&str]) -> Option<()> {
-        let mut is_sound = true;
-        for entry in node.entries().filter(|entry| !known.contains(&entry.key)) {
-            let fix = match nearest(entry.key, known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}", known.join(", ")),
-            };
-            let name = shorten(entry.key);
-            let message = format!("authorizer {}: {name} is no field here", self.name);
-            self.report.error(&entry, message, &fix);
-            is_sound = false;
-        }
-        is_sound.then_some(())
+        check_names(&self.name, node, known, self.report).then_some(())
     }
 }

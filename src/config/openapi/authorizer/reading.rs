@@ -37,15 +37,7 @@ impl Reading<'_, '_> {
     }
 
     pub(super) fn check_names(&mut self, node: Node<'_>, known: &[&str]) {
-        for entry in node.entries().filter(|entry| !known.contains(&entry.key)) {
-            let fix = match nearest(entry.key, known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}", known.join(", ")),
-            };
-            let name = shorten(entry.key);
-            let message = format!("authorizer {}: {name} is no field here", self.name);
-            self.report.error(&entry, message, &fix);
-        }
+        check_names(self.name, node, known, self.report);
     }
 
     pub(super) fn texts(&mut self, list: Node<'_>, field: &str) -> Option<Vec<String>> {
@@ -55,4 +47,24 @@ impl Reading<'_, '_> {
         }
         list.items().map(|item| self.text(item, field)).collect()
     }
+}
+
+/// Whether the members of the authorizer called `name` are all known; the others are told.
+pub(super) fn check_names(
+    name: &str,
+    node: Node<'_>,
+    known: &[&str],
+    report: &mut Report<'_>,
+) -> bool {
+    let mut is_sound = true;
+    for entry in node.entries().filter(|entry| !known.contains(&entry.key)) {
+        let fix = match nearest(entry.key, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        let message = format!("authorizer {name}: {} is no field here", shorten(entry.key));
+        report.error(&entry, message, &fix);
+        is_sound = false;
+    }
+    is_sound
 }

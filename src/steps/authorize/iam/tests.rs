@@ -28,7 +28,8 @@ fn sent() -> Sent {
 }
 
 impl Sent {
-    fn judge(&self, now: u64) -> Result<(), Fault> {
+    /// Shows it as the gateway sees it.
+    fn show<R>(&self, look: impl FnOnce(&Signed<'_>) -> R) -> R {
         let list: Vec<(&str, &str)> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (bytes, fields) = fixture::fields(&list);
@@ -38,49 +39,42 @@ impl Sent {
             query: self.query.as_deref().map(str::as_bytes),
             fields: Fields::new(&bytes, &fields),
         };
-        let claim = Claim::read(&signed)?;
-        claim.check(&signed, ("us-east-1", "execute-api"), WallTime(now))?;
-        Canonical::new(&claim, &signed, &self.payload).prove(SECRET)
+        look(&signed)
+    }
+
+    fn judge(&self, now: u64) -> Result<(), Fault> {
+        self.show(|signed| {
+            let claim = Claim::read(signed)?;
+            claim.check(signed, ("us-east-1", "execute-api"), WallTime(now))?;
+            Canonical::new(&claim, signed, &self.payload).prove(SECRET)
+        })
     }
 
     /// The body of the refusal.
     fn told(&self, fault: Fault, now: u64) -> String {
-        let list: Vec<(&str, &str)> =
-            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (bytes, fields) = fixture::fields(&list);
-        let signed = Signed {
-            method: "GET",
-            path: self.path.as_bytes(),
-            query: self.query.as_deref().map(str::as_bytes),
-            fields: Fields::new(&bytes, &fields),
-        };
-        let claim = Claim::read(&signed).ok();
-        let canonical = claim.as_ref().map(|claim| Canonical::new(claim, &signed, &self.payload));
-        let (claim, canonical, now) = (claim.as_ref(), canonical.as_ref(), WallTime(now));
-        Told { region: "us-east-1", signed, claim, canonical, now }.body(fault)
+        self.show(|signed| {
+            let claim = Claim::read(signed).ok();
+            let canonical =
+                claim.as_ref().map(|claim| Canonical::new(claim, signed, &self.payload));
+            let (claim, canonical, now) = (claim.as_ref(), canonical.as_ref(), WallTime(now));
+            Told { region: "us-east-1", signed: *signed, claim, canonical, now }.body(fault)
+        })
     }
 
     /// Adds the `Authorization` that fits.
     fn signed(mut self, scope: &str, headers: &str) -> Self {
         self.authorize(scope, headers, "x");
-        let list: Vec<(&str, &str)> =
-            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (bytes, fields) = fixture::fields(&list);
-        let signed = Signed {
-            method: "GET",
-            path: self.path.as_bytes(),
-            query: self.query.as_deref().map(str::as_bytes),
-            fields: Fields::new(&bytes, &fields),
-        };
-        let claim = Claim::read(&signed).unwrap();
-        let canonical = Canonical::new(&claim, &signed, &self.payload);
+        let to_sign = self.show(|signed| {
+            let claim = Claim::read(signed).unwrap();
+            Canonical::new(&claim, signed, &self.payload).string_to_sign().to_owned()
+        });
         let hmac = |key: &[u8], text: &[u8]| {
             let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
             aws_lc_rs::hmac::sign(&key, text).as_ref().to_vec()
         };
         let key = [b"AWS4", SECRET].concat();
         let key = scope.split('/').fold(key, |key, part| hmac(&key, part.as_bytes()));
-        let signature = hex(&hmac(&key, canonical.string_to_sign().as_bytes()));
+        let signature = hex(&hmac(&key, to_sign.as_bytes()));
         self.headers.pop();
         self.authorize(scope, headers, &signature);
         self
