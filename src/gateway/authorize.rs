@@ -68,11 +68,13 @@ impl<'c> Gate<'_, 'c> {
         {
             return Err(Reject::Client(Client::BodyTooLarge));
         }
-        let body = forward::collect_up_to(local, request, WEBHOOK_BODY_BYTES_MAX).await?;
+        let (most, held) = (WEBHOOK_BODY_BYTES_MAX, &local.unjudged);
+        let _held = forward::collect_whole(local, request, most, held).await?;
+        let body = request.body.begun();
         if body.len() > WEBHOOK_BODY_BYTES_MAX {
             return Err(Reject::Client(Client::BodyTooLarge));
         }
-        authorizer.verify(fields, &body, now).map_err(refused)
+        authorizer.verify(fields, body, now).map_err(refused)
     }
 
     /// Finds the token, verifies it if that is new, and asks for the route's scopes.

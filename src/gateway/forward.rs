@@ -258,36 +258,25 @@ pub(super) async fn collect(
     if !reads {
         return Ok(Vec::new());
     }
-    collect_up_to(local, request, limits::BODY_READ_BYTES_MAX - 1).await
-}
-
-/// The whole body, or, of a longer one, more than `bytes_max` of it. It is forwarded all the same.
-///
-/// # Errors
-/// What is wrong with the client's body.
-pub(super) async fn collect_up_to(
-    local: &Local,
-    request: &mut Request<'_>,
-    bytes_max: usize,
-) -> Result<Vec<u8>, Reject> {
-    read_up_to(local, request, bytes_max, |_| true).await?;
+    read_up_to(local, request, limits::BODY_READ_BYTES_MAX - 1, |_| true).await?;
     Ok(request.body.begun().to_vec())
 }
 
-/// The whole body, of which the shard holds no more than it has room for: `held` counts what it
-/// holds, this body's bytes as long as the guard that is given back lives. It is forwarded all the
-/// same.
+/// Reads the whole body, or, of a longer one, more than `bytes_max` of it, as far as the shard has
+/// room: `held` counts what it holds of bodies, this one's bytes as long as the guard that is given
+/// back lives. It is forwarded all the same.
 ///
 /// # Errors
 /// What is wrong with the client's body, or [`Ours::Overloaded`].
 pub(super) async fn collect_whole<'a>(
     local: &Local,
     request: &mut Request<'_>,
+    bytes_max: usize,
     held: &'a Cell<usize>,
 ) -> Result<Held<'a>, Reject> {
     let mut guard = Held { all: held, own: 0 };
     let takes = |bytes| guard.take(bytes);
-    match read_up_to(local, request, usize::MAX, takes).await? {
+    match read_up_to(local, request, bytes_max, takes).await? {
         true => Ok(guard),
         false => Err(Reject::Ours(Ours::Overloaded)),
     }

@@ -83,7 +83,8 @@ impl<'c> Gate<'_, 'c> {
         {
             return Err(Reject::Client(Client::BodyTooLarge));
         }
-        let _held = forward::collect_whole(self.local, request, &self.local.unjudged).await?;
+        let (local, held) = (self.local, &self.local.unjudged);
+        let _held = forward::collect_whole(local, request, usize::MAX, held).await?;
         Ok(payload::hex(&payload::of(request.body.begun())))
     }
 
