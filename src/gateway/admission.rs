@@ -127,11 +127,11 @@ impl<'c> Gate<'_, 'c> {
     fn identify(self, facts: &mut Facts<'c>) -> Result<Identified<'c>, Reject> {
         let plan: &Plan = &self.installed.plan;
         let refused = |fault| Reject::Client(Client::NoApiKey(self.api.catalogue, fault));
-        if only_key(self.head).is_none() {
-            return Err(refused(KeyFault::Missing));
-        }
-        let key = self.sought.and_then(|sought| plan.keys().at(&sought));
-        let key = key.ok_or(refused(KeyFault::Unknown))?;
+        let found = self.sought.and_then(|sought| plan.keys().at(&sought));
+        let key = found.ok_or_else(|| match only_key(self.head) {
+            Some(_) => refused(KeyFault::Unknown),
+            None => refused(KeyFault::Missing),
+        })?;
         facts.record_api_key(plan.keys().id(key));
         if !self.local.is_enabled(key.subject, key.enabled) {
             return Err(refused(KeyFault::Disabled));

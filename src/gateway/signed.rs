@@ -16,16 +16,13 @@ use crate::{
     http::Framing,
     steps::{
         authorize::{
-            iam::{Canonical, Claim, Fault, Signed, Told, payload, unsigned_query},
+            iam::{Canonical, Claim, Fault, SERVICE, Signed, Told, payload, unsigned_query},
             principal::{AccessKey, Principal},
         },
         context::Facts,
         reject::{Client, Reject},
     },
 };
-
-/// The service that signatures are for.
-const SERVICE: &str = "execute-api";
 
 impl<'c> Gate<'_, 'c> {
     /// Finds out who signed the request, and whether it is what was signed.

@@ -11,7 +11,7 @@ use crate::{
     steps::{
         authorize::{
             Authorizer,
-            iam::{Canonical, Claim, Fault, Signed, Told, payload, unsigned_query},
+            iam::{Canonical, Claim, Fault, SERVICE, Signed, Told, payload, unsigned_query},
             principal::{AccessKey, Principal},
         },
         reject::{Client, Reject},
@@ -95,7 +95,7 @@ fn look<'p>(plan: &'p Plan, head: &RequestHead) -> Looked<'p> {
     let hash = payload::hex(&payload::said(fields).unwrap_or_else(|| payload::of(b"")));
     let find = || {
         let claim = claim.map_err(|fault| *fault)?;
-        claim.check(&signed, (region, "execute-api"), now)?;
+        claim.check(&signed, (region, SERVICE), now)?;
         plan.principals().find(&claim.key_id, claim.token.as_deref(), now)
     };
     let (canonical, outcome) = match (claim, find()) {

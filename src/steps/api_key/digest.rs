@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::http::hex_digest;
+
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 
 /// A SHA-256.
@@ -30,16 +32,7 @@ impl Digest {
     /// The digest that 64 hexadecimal digits say.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|v| u8::try_from(v).ok());
-        if digits.len() != 64 {
-            return None;
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = value(pair[0])? << 4 | value(pair[1])?;
-        }
-        Some(Self(bytes))
+        hex_digest(text.as_bytes()).map(Self)
     }
 
     /// As much of it as is kept of a key's value.

@@ -1,5 +1,7 @@
 //! Percent-encoding of what a mapping writes into a target, decoding of query parameters.
 
+use crate::http::hex_digit;
+
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// The bytes of a query's name or value, decoded: `%XX`, and `+` as a space. A percent sign that
@@ -10,7 +12,7 @@ pub fn decode_query(text: &[u8]) -> impl Iterator<Item = u8> {
         let (&first, tail) = rest.split_first()?;
         if first == b'%'
             && let [high, low, after @ ..] = tail
-            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
         {
             rest = after;
             return Some(high << 4 | low);
@@ -48,14 +50,5 @@ fn push(byte: u8, plain: bool, out: &mut Vec<u8>) {
         out.push(byte);
     } else {
         out.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
-}
-
-const fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }

@@ -9,10 +9,9 @@ use std::{fmt, ops::Range};
 use super::{
     Fault, HeadLimits, class,
     scan::{NoLine, Scan},
-    target::hex_digit,
     trailers::Trailers,
 };
-use crate::base::limits;
+use crate::{base::limits, http::hex_digit};
 
 /// Sizes have at most this many hex digits, zeros included: what is longer overflows somewhere.
 const SIZE_DIGITS_MAX: u8 = 16;

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::{Refusal, class, fields::span_in};
-use crate::http::{Method, Span};
+use crate::http::{Method, Span, hex_digit};
 
 /// Host and port as offsets into the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,15 +134,6 @@ fn is_dot_segment(segment: &[u8]) -> bool {
     let Some(first) = after(segment) else { return false };
     let rest = &segment[first..];
     rest.is_empty() || after(rest).is_some_and(|second| second == rest.len())
-}
-
-pub(super) const fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// Host and optional port of `text`, a slice of `head`; `None` when it is not one name, IPv4

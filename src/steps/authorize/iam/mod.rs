@@ -20,6 +20,9 @@ pub use canonical::Canonical;
 pub use claim::{Claim, Signed, unsigned_query};
 pub use fault::Told;
 
+/// The service that signatures are for.
+pub const SERVICE: &str = "execute-api";
+
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

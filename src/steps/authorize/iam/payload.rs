@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 
 use super::canonical;
-use crate::http::Fields;
+use crate::http::{Fields, hex_digest};
 
 /// Of a body that comes in pieces.
 pub struct Running(digest::Context);
@@ -49,17 +49,5 @@ pub fn hex(hash: &[u8; 32]) -> String {
 pub fn said(fields: Fields<'_>) -> Option<[u8; 32]> {
     let mut values = fields.named(b"x-amz-content-sha256");
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    if value.len() != 64 {
-        return None;
-    }
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(value.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(hash)
+    hex_digest(value).filter(|_| !value.iter().any(u8::is_ascii_uppercase))
 }

@@ -6,6 +6,8 @@
 //! readings, and a policy has to allow both: what it denies under one name is not had under
 //! another. Dot segments never come here (`wire::http1::target` refuses them, encoded too).
 
+use crate::http::hex_digit;
+
 /// The readings of one request's ARN.
 pub struct MethodArn<'b> {
     buffer: &'b mut Vec<u8>,
@@ -55,7 +57,9 @@ fn decode(path: &[u8], out: &mut Vec<u8>) {
     let mut rest = path;
     while let Some((&byte, after)) = rest.split_first() {
         let decoded = match (byte, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            (b'%', [high, low, ..]) => {
+                hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low)
+            }
             _ => None,
         };
         rest = if decoded.is_some() { &after[2..] } else { after };
@@ -63,15 +67,6 @@ fn decode(path: &[u8], out: &mut Vec<u8>) {
         if byte != b'/' || out.last() != Some(&b'/') {
             out.push(byte);
         }
-    }
-}
-
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

@@ -11,7 +11,11 @@ pub mod attacks {}
 
 use aws_lc_rs::hmac;
 
-use crate::{base::WallTime, http::Fields, steps::reject::SignatureFault};
+use crate::{
+    base::WallTime,
+    http::{Fields, hex_digest},
+    steps::reject::SignatureFault,
+};
 
 /// Whose webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +161,7 @@ impl WebhookAuthorizer {
         let value = only(fields, self.provider.header_lower(), SignatureFault::Missing)?;
         let one = |prefix: &[u8]| {
             let digits = value.strip_prefix(prefix).ok_or(SignatureFault::Malformed)?;
-            digest(digits).map(Signatures::One).ok_or(SignatureFault::Malformed)
+            hex_digest(digits).map(Signatures::One).ok_or(SignatureFault::Malformed)
         };
         let said = match self.provider {
             Provider::GitHub => Said { time: b"", signatures: one(b"sha256=")? },
@@ -187,8 +191,9 @@ impl Signatures<'_> {
         match self {
             Self::One(found) => equals(found),
             Self::Listed(list) => {
-                let found = members(list)
-                    .filter_map(|(name, value)| (name == b"v1").then(|| digest(value)).flatten());
+                let found = members(list).filter_map(|(name, value)| {
+                    (name == b"v1").then(|| hex_digest(value)).flatten()
+                });
                 found.fold(false, |is_it, found| is_it | equals(found))
             }
         }
@@ -217,7 +222,7 @@ fn stripe(value: &[u8]) -> Result<Said<'_>, SignatureFault> {
         return Err(SignatureFault::Several);
     }
     let mut signatures = members(value).filter(|(name, _)| *name == b"v1");
-    if !signatures.any(|(_, value)| digest(value).is_some()) {
+    if !signatures.any(|(_, value)| hex_digest(value).is_some()) {
         return Err(SignatureFault::Malformed);
     }
     Ok(Said { time, signatures: Signatures::Listed(value) })
@@ -234,18 +239,6 @@ fn members(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 fn seconds(text: &[u8]) -> Option<u64> {
     let is_number = (1..=12).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
-}
-
-fn digest(digits: &[u8]) -> Option<[u8; DIGEST_BYTES]> {
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|v| u8::try_from(v).ok());
-    if digits.len() != 2 * DIGEST_BYTES {
-        return None;
-    }
-    let mut bytes = [0; DIGEST_BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
